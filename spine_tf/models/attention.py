@@ -1,0 +1,89 @@
+"""Attention modules that refine a feature map in line: same shape in and out.
+
+Source: paper, "Proposed LinkNet-152 model for spine segmentation": "each of the first four blocks of EfficientNetB7 is
+followed by an attention module". It does not say which module; `ATTENTION` holds the choices.
+"""
+
+import keras
+from keras import layers
+
+REDUCTION = 16
+"""Squeeze of the channel bottleneck (Woo et al. 2018 and Hu et al. 2018 both use 16)."""
+MIN_BOTTLENECK = 4
+"""Narrowest bottleneck: the early maps have few channels and would be squeezed to one or two."""
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class ChannelPool(layers.Layer):
+    """Mean and maximum over the channels: (batch, H, W, C) -> (batch, H, W, 2), of the layer's compute dtype."""
+
+    def call(self, inputs):
+        mean = keras.ops.mean(inputs, axis=-1, keepdims=True)
+        maximum = keras.ops.max(inputs, axis=-1, keepdims=True)
+        return keras.ops.concatenate([mean, maximum], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 2)
+
+
+def bottleneck_filters(channels: int) -> int:
+    """Channels of the squeezed representation: channels / 16, at least 4, never more than there are."""
+    return min(channels, max(MIN_BOTTLENECK, channels // REDUCTION))
+
+
+def cbam(x, name: str):
+    """Convolutional Block Attention Module: channel attention, then spatial attention.
+
+    Source: Woo et al., "CBAM", ECCV 2018, equations 2 and 3. The averaged and the maximal descriptor pass the shared
+    two-layer perceptron as two rows of one map, so that every layer of the graph is called once.
+
+    Args:
+        x: Keras tensor (batch, H, W, C).
+        name: address of the module; its last layer has this very name, its parts start with it.
+
+    Returns:
+        The refined Keras tensor (batch, H, W, C).
+    """
+    channels = x.shape[-1]
+    average = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_channel_avg")(x)
+    maximum = layers.GlobalMaxPooling2D(keepdims=True, name=f"{name}_channel_max")(x)
+    pair = layers.Concatenate(axis=1, name=f"{name}_channel_pair")([average, maximum])  # (batch, 2, 1, C)
+    pair = layers.Conv2D(
+        bottleneck_filters(channels),
+        1,
+        activation="relu",
+        kernel_initializer="he_normal",
+        name=f"{name}_channel_reduce",
+    )(pair)
+    pair = layers.Conv2D(channels, 1, name=f"{name}_channel_expand")(pair)
+    # The sum of the two rows, as in equation 2, is twice their mean.
+    mean = layers.AveragePooling2D((2, 1), name=f"{name}_channel_mean")(pair)  # (batch, 1, 1, C)
+    total = layers.Rescaling(2.0, name=f"{name}_channel_sum")(mean)
+    weights = layers.Activation("sigmoid", name=f"{name}_channel_weights")(total)
+    x = layers.Multiply(name=f"{name}_channel")([x, weights])
+
+    pooled = ChannelPool(name=f"{name}_spatial_pool")(x)  # (batch, H, W, 2)
+    weights = layers.Conv2D(1, 7, padding="same", activation="sigmoid", name=f"{name}_spatial_conv")(pooled)
+    return layers.Multiply(name=name)([x, weights])
+
+
+def squeeze_excite(x, name: str):
+    """Squeeze-and-excitation: channel attention from the averaged descriptor alone.
+
+    Source: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4. Arguments and result as `cbam`.
+    """
+    channels = x.shape[-1]
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)  # (batch, 1, 1, C)
+    squeezed = layers.Conv2D(
+        bottleneck_filters(channels), 1, activation="relu", kernel_initializer="he_normal", name=f"{name}_reduce"
+    )(squeezed)
+    weights = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_expand")(squeezed)
+    return layers.Multiply(name=name)([x, weights])
+
+
+def no_attention(x, name: str):
+    """The map itself; `name` is not used."""
+    return x
+
+
+ATTENTION = {"cbam": cbam, "se": squeeze_excite, "none": no_attention}

@@ -1,0 +1,126 @@
+"""Attention LinkNet: three attended EfficientNet branches, one per view, feeding a LinkNet.
+
+Source: paper, "Proposed LinkNet-152 model for spine segmentation", Figs. 5 and 6.
+"""
+
+import keras
+from keras import layers
+
+from spine_tf.config import VIEWS
+from spine_tf.models.encoders import encode
+from spine_tf.models.linknet import linknet
+
+SHARED = "shared"
+"""Prefix of the one branch that reads all views when branches are shared."""
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class ViewsToBatch(layers.Layer):
+    """Lay the views one after another in the batch: V tensors (batch, H, W, C) -> (V * batch, H, W, C)."""
+
+    def call(self, inputs):
+        stacked = keras.ops.stack(inputs, axis=1)  # (batch, V, H, W, C)
+        return keras.ops.reshape(stacked, (-1, *inputs[0].shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        batch, *rest = input_shape[0]
+        return (None if batch is None else batch * len(input_shape), *rest)
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class BatchToChannels(layers.Layer):
+    """Undo `ViewsToBatch` and put the views side by side: (V * batch, H, W, C) -> (batch, H, W, V * C), view by view."""
+
+    def __init__(self, views: int, **kwargs):
+        super().__init__(**kwargs)
+        self.views = views
+
+    def call(self, inputs):
+        height, width, channels = inputs.shape[1:]
+        split = keras.ops.reshape(inputs, (-1, self.views, height, width, channels))
+        split = keras.ops.transpose(split, (0, 2, 3, 1, 4))  # (batch, H, W, V, C)
+        return keras.ops.reshape(split, (-1, height, width, self.views * channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (None if batch is None else batch // self.views, height, width, channels * self.views)
+
+    def get_config(self):
+        return super().get_config() | {"views": self.views}
+
+
+def branch(x, encoder: str, attention: str, fusion: str, filters: int, side: int, prefix: str):
+    """One view's features: five maps, each projected by 1x1 and brought to `side` pixels, then joined.
+
+    Args:
+        x: Keras tensor (batch, S, S, 3) in [0, 1].
+        fusion: "concat" puts the five maps side by side, "add" sums them.
+        filters: channels each map is projected to.
+
+    Returns:
+        Keras tensor (batch, side, side, 5 * filters), or (..., filters) for "add".
+    """
+    projected = []
+    for block, features in zip((1, 2, 3, 4, 7), encode(x, encoder, attention, prefix), strict=True):
+        # At the map's own resolution: projecting and resizing are both linear, and here it is far cheaper.
+        features = layers.Conv2D(filters, 1, name=f"{prefix}_block{block}_projection")(features)
+        factor = side // features.shape[1]
+        if factor > 1:
+            features = layers.UpSampling2D(factor, interpolation="bilinear", name=f"{prefix}_block{block}_resize")(
+                features
+            )
+        projected.append(features)
+    join = layers.Concatenate if fusion == "concat" else layers.Add
+    return join(name=f"{prefix}_fusion")(projected)
+
+
+def attention_linknet(
+    image_size: int,
+    encoder: str = "efficientnetb7",
+    linknet_encoder: str = "resnet152",
+    attention: str = "cbam",
+    fusion: str = "concat",
+    fusion_filters: int = 4,
+    fusion_stride: int = 1,
+    decoder: str = "transpose",
+    share_branches: bool = False,
+) -> keras.Model:
+    """The network, as one flat functional model. The switches are those of `config.ModelConfig`.
+
+    Args:
+        image_size: side S of the slices in pixels, a multiple of 32 * fusion_stride.
+
+    Returns:
+        A model with the inputs `axial`, `coronal`, `sagittal`, each (batch, S, S, 3) float32 in [0, 1], and the output
+        `mask`, (batch, S, S, 3) float32 in [0, 1]: a probability map per view, in this order.
+
+    Raises:
+        ValueError: a size or the name of a part that cannot be built.
+    """
+    if fusion not in ("concat", "add"):
+        raise ValueError(f"fusion must be 'concat' or 'add'. Received: fusion={fusion!r}")
+    if fusion_stride not in (1, 2):
+        raise ValueError(f"fusion_stride must be 1 or 2. Received: fusion_stride={fusion_stride!r}")
+    if image_size < 32 or image_size % (32 * fusion_stride):
+        raise ValueError(
+            f"image_size must be a multiple of 32 * fusion_stride = {32 * fusion_stride}. "
+            f"Received: image_size={image_size!r}"
+        )
+    inputs = [keras.Input((image_size, image_size, 3), dtype="float32", name=view) for view in VIEWS]
+    side = image_size // fusion_stride
+    if share_branches:
+        slices = ViewsToBatch(name="views_to_batch")(inputs)
+        maps = branch(slices, encoder, attention, fusion, fusion_filters, side, SHARED)
+        features = BatchToChannels(len(VIEWS), name="feature_map")(maps)
+    else:
+        maps = [
+            branch(x, encoder, attention, fusion, fusion_filters, side, view)
+            for x, view in zip(inputs, VIEWS, strict=True)
+        ]
+        features = layers.Concatenate(name="feature_map")(maps)
+
+    logits = linknet(features, linknet_encoder, decoder, masks=len(VIEWS))
+    if fusion_stride > 1:
+        logits = layers.UpSampling2D(fusion_stride, interpolation="bilinear", name="head_resize")(logits)
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(logits)
+    return keras.Model(inputs, mask, name="attention_linknet")

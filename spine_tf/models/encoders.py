@@ -1,0 +1,205 @@
+"""EfficientNet encoders built from a block table of our own, so that attention can stand between the blocks.
+
+A new encoder is one row in `ENCODERS`. Source: Tan and Le, "EfficientNet", ICML 2019; layer for layer the same as
+`keras.applications.efficientnet`, whose weights `copy_weights` takes over.
+"""
+
+import math
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+from spine_tf.models.attention import ATTENTION
+
+ATTENDED_BLOCKS = 4
+"""The first four blocks are followed by an attention module (paper, "Proposed LinkNet-152 model ...")."""
+DROP_CONNECT = 0.2
+"""Probability of skipping the last repetition of a block in training; earlier ones proportionally less."""
+KERNEL_INITIALIZER = keras.initializers.VarianceScaling(scale=2.0, mode="fan_out", distribution="truncated_normal")
+
+
+class Block(NamedTuple):
+    """One block of the table at width and depth 1; only its first repetition has the stride."""
+
+    kernel: int
+    repeats: int
+    filters: int
+    expand: int
+    stride: int
+
+
+class Encoder(NamedTuple):
+    """One encoder: the table of its seven blocks and how they are scaled."""
+
+    width: float
+    depth: float
+    blocks: tuple[Block, ...]
+    stem: int = 32
+    squeeze: float | None = 0.25
+    """Squeeze-and-excitation inside each repetition, as a share of its input filters; None: without."""
+    activation: str = "swish"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Pixel mean that the encoder expects to be subtracted, of pixels in [0, 1] (here ImageNet's)."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Pixel standard deviation that the encoder expects to be divided by."""
+
+
+EFFICIENTNET = (
+    Block(3, 1, 16, 1, 1),
+    Block(3, 2, 24, 6, 2),
+    Block(5, 2, 40, 6, 2),
+    Block(3, 3, 80, 6, 2),
+    Block(5, 3, 112, 6, 1),
+    Block(5, 4, 192, 6, 2),
+    Block(3, 1, 320, 6, 1),
+)
+NARROW = tuple(Block(3, 1, filters, 2, block.stride) for filters, block in zip((8, 8, 16, 16, 16, 24, 24), EFFICIENTNET, strict=True))
+LITE_PIXEL = (127 / 255,) * 3, (128 / 255,) * 3
+
+ENCODERS = {
+    "efficientnetb0": Encoder(1.0, 1.0, EFFICIENTNET),
+    "efficientnetb1": Encoder(1.0, 1.1, EFFICIENTNET),
+    "efficientnetb2": Encoder(1.1, 1.2, EFFICIENTNET),
+    "efficientnetb3": Encoder(1.2, 1.4, EFFICIENTNET),
+    "efficientnetb4": Encoder(1.4, 1.8, EFFICIENTNET),
+    "efficientnetb5": Encoder(1.6, 2.2, EFFICIENTNET),
+    "efficientnetb6": Encoder(1.8, 2.6, EFFICIENTNET),
+    "efficientnetb7": Encoder(2.0, 3.1, EFFICIENTNET),
+    "efficientnetlite0": Encoder(1.0, 1.0, EFFICIENTNET, 32, None, "relu6", *LITE_PIXEL),
+    "tiny": Encoder(1.0, 1.0, NARROW, 8),
+}
+
+
+def scaled_filters(filters: int, width: float) -> int:
+    """`filters` times `width`, rounded to a multiple of 8, but by no more than 10 % down."""
+    scaled = filters * width
+    rounded = max(8, int(scaled + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * scaled else rounded
+
+
+def _conv_bn(x, filters: int, kernel: int, stride: int, conv_name: str, bn_name: str):
+    x = layers.Conv2D(
+        filters,
+        kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=KERNEL_INITIALIZER,
+        name=conv_name,
+    )(x)
+    return layers.BatchNormalization(name=bn_name)(x)
+
+
+def _squeeze_excite(x, filters: int, activation: str, name: str):
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)  # (batch, 1, 1, C)
+    squeezed = layers.Conv2D(
+        filters, 1, activation=activation, kernel_initializer=KERNEL_INITIALIZER, name=f"{name}_se_reduce"
+    )(squeezed)
+    weights = layers.Conv2D(
+        x.shape[-1], 1, activation="sigmoid", kernel_initializer=KERNEL_INITIALIZER, name=f"{name}_se_expand"
+    )(squeezed)
+    return layers.Multiply(name=f"{name}_se_excite")([x, weights])
+
+
+def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int, drop_rate: float, name: str):
+    inputs, filters_in = x, x.shape[-1]
+    if block.expand != 1:
+        x = _conv_bn(x, filters_in * block.expand, 1, 1, f"{name}_expand_conv", f"{name}_expand_bn")
+        x = layers.Activation(row.activation, name=f"{name}_expand_activation")(x)
+    x = layers.DepthwiseConv2D(
+        block.kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=KERNEL_INITIALIZER,
+        name=f"{name}_dwconv",
+    )(x)
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = layers.Activation(row.activation, name=f"{name}_activation")(x)
+    if row.squeeze is not None:
+        x = _squeeze_excite(x, max(1, int(filters_in * row.squeeze)), row.activation, name)
+    x = _conv_bn(x, filters, 1, 1, f"{name}_project_conv", f"{name}_project_bn")
+    if stride == 1 and filters_in == filters:
+        if drop_rate > 0:
+            x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+        x = layers.Add(name=f"{name}_add")([x, inputs])
+    return x
+
+
+def encode(x, encoder: str, attention: str, prefix: str) -> list:
+    """All seven blocks of an encoder, an attention module in line after each of the first four.
+
+    Layer names are addresses: `{prefix}_block2a_expand_conv`, `{prefix}_block2_attention`; without the prefix they are
+    those of `keras.applications`.
+
+    Args:
+        x: Keras tensor (batch, S, S, 3) in [0, 1]; scaled here to what the encoder expects.
+        encoder: a row of `ENCODERS`.
+        attention: a row of `ATTENTION`.
+        prefix: first part of every layer's name, such as the view.
+
+    Returns:
+        Five Keras tensors: the refined maps of blocks 1 to 4 (strides 2, 4, 8, 16) and the map of block 7 (stride 32).
+
+    Raises:
+        ValueError: an unknown encoder or attention.
+    """
+    for name, value, table in (("encoder", encoder, ENCODERS), ("attention", attention, ATTENTION)):
+        if value not in table:
+            raise ValueError(f"{name} must be one of {sorted(table)}. Received: {name}={value!r}")
+    row = ENCODERS[encoder]
+    # One affine map instead of Keras' Rescaling, Normalization, Rescaling: the same values from pixels in [0, 1].
+    x = layers.Rescaling(
+        scale=[1 / std for std in row.std],
+        offset=[-mean / std for mean, std in zip(row.mean, row.std, strict=True)],
+        name=f"{prefix}_scaling",
+    )(x)
+    x = _conv_bn(x, scaled_filters(row.stem, row.width), 3, 2, f"{prefix}_stem_conv", f"{prefix}_stem_bn")
+    x = layers.Activation(row.activation, name=f"{prefix}_stem_activation")(x)
+
+    maps = []
+    repeats = [math.ceil(block.repeats * row.depth) for block in row.blocks]
+    for number, block in enumerate(row.blocks, start=1):
+        for repetition in range(repeats[number - 1]):
+            done = sum(repeats[: number - 1]) + repetition
+            x = _inverted_residual(
+                x,
+                row,
+                block,
+                stride=block.stride if repetition == 0 else 1,
+                filters=scaled_filters(block.filters, row.width),
+                drop_rate=DROP_CONNECT * done / sum(repeats),
+                name=f"{prefix}_block{number}{chr(ord('a') + repetition)}",
+            )
+        if number <= ATTENDED_BLOCKS:
+            x = ATTENTION[attention](x, f"{prefix}_block{number}_attention")
+            maps.append(x)
+    return [*maps, x]
+
+
+def copy_weights(source: keras.Model, target: keras.Model, prefix: str) -> int:
+    """Copy an EfficientNet of `keras.applications` (ImageNet weights, say) into one branch, layer by layer.
+
+    Input scaling, the top and the attention modules are not copied: the first is built in, the others have no
+    counterpart.
+
+    Args:
+        source: `keras.applications.EfficientNetB*`, of the branch's own size, with or without its top.
+        target: a model that holds layers named `{prefix}_stem_conv` and so on.
+        prefix: the branch, such as "axial".
+
+    Returns:
+        The number of layers copied.
+
+    Raises:
+        ValueError: no layer of the source has a counterpart, or one has other shapes.
+    """
+    addresses = {layer.name: layer for layer in target.layers}
+    pairs = [(layer, addresses.get(f"{prefix}_{layer.name}")) for layer in source.layers if layer.weights]
+    pairs = [(layer, other) for layer, other in pairs if other is not None]
+    if not pairs:
+        raise ValueError(f"prefix must name a branch of the target. Received: prefix={prefix!r}")
+    for layer, other in pairs:
+        other.set_weights(layer.get_weights())
+    return len(pairs)

@@ -1,0 +1,84 @@
+"""Cached cases -> tf.data of view triplets.
+
+Triplet i of a run is a function of (seed, i) alone, whatever the number of workers: a resumed run starts at the triplet
+where it stopped, and gets the same ones.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import tensorflow as tf
+
+from spine_tf.config import VIEWS, AugmentConfig, DataConfig, PreprocessSpec
+from spine_tf.datasets.cache import CachedCase
+from spine_tf.triplets import plain_triplet, training_triplet
+
+
+@lru_cache(maxsize=4)
+def epoch_order(n_cases: int, triplets_per_case: int, seed: int, epoch: int) -> np.ndarray:
+    """The case of each triplet of an epoch: every case `triplets_per_case` times, in a seeded random order."""
+    order = np.repeat(np.arange(n_cases), triplets_per_case)
+    return np.random.default_rng((seed, epoch)).permutation(order)
+
+
+def training_dataset(
+    cases: Sequence[CachedCase],
+    spec: PreprocessSpec,
+    data: DataConfig,
+    augment: AugmentConfig,
+    seed: int,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1].
+
+    An epoch is `triplets_per_case` x cases; a batch that an epoch does not fill is completed from the next one.
+    """
+    if not cases:
+        raise ValueError("cases must hold at least one case to train on. Received: cases=[]")
+    per_epoch = len(cases) * data.triplets_per_case
+
+    def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
+        epoch, place = divmod(int(index), per_epoch)
+        case = cases[epoch_order(len(cases), data.triplets_per_case, seed, epoch)[place]]
+        rng = np.random.default_rng((seed, epoch, place))
+        return training_triplet(case, rng, spec, augment, data.inference_like)
+
+    start = first_epoch * steps_per_epoch(len(cases), data) * data.batch_size
+    indices = tf.data.Dataset.range(start, tf.int64.max)
+    return _batches(indices, draw, spec, data).prefetch(tf.data.AUTOTUNE)
+
+
+def steps_per_epoch(n_cases: int, data: DataConfig) -> int:
+    """Batches in an epoch, at least 1."""
+    return max(1, n_cases * data.triplets_per_case // data.batch_size)
+
+
+def validation_dataset(
+    cases: Sequence[CachedCase], spec: PreprocessSpec, data: DataConfig, triplets_per_case: int = 16
+) -> tf.data.Dataset:
+    """The same evenly spaced triplets of every case each time, cut as at prediction; finite, cached in memory."""
+
+    def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
+        case, place = divmod(int(index), triplets_per_case)
+        return plain_triplet(cases[case], (place + 0.5) / triplets_per_case, spec)
+
+    indices = tf.data.Dataset.range(len(cases) * triplets_per_case)
+    return _batches(indices, draw, spec, data).cache().prefetch(tf.data.AUTOTUNE)
+
+
+def _batches(indices: tf.data.Dataset, draw, spec: PreprocessSpec, data: DataConfig) -> tf.data.Dataset:
+    shape = (spec.image_size, spec.image_size, 3)
+
+    def load(index):
+        arrays = tf.numpy_function(draw, [index], [tf.float32] * 4)
+        *images, mask = (tf.ensure_shape(array, shape) for array in arrays)
+        return dict(zip(VIEWS, images, strict=True)), mask
+
+    options = tf.data.Options()
+    options.autotune.ram_budget = 2**30
+    return (
+        indices.map(load, num_parallel_calls=data.workers, deterministic=True)
+        .batch(data.batch_size)
+        .with_options(options)
+    )

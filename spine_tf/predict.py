@@ -1,0 +1,162 @@
+"""Scans in, three files each out: mask, picture, report. Done cases are skipped; a bad one does not stop the rest."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from spine_tf.config import to_dict
+from spine_tf.engines import Engine
+from spine_tf.inference import segment
+from spine_tf.overlay import save_overlay
+from spine_tf.report import environment, peak_memory_gib, write_json
+from spine_tf.scans import ScanError, Volume, describe_geometry, read_scan, write_mask, write_probability
+
+SMALL_ML = 5.0
+"""A mask below this volume is warned of: a single lumbar vertebra has about 60 ml."""
+
+SUFFIXES = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input: status is "done", "skipped" (it was done before) or "failed"."""
+
+    case: str
+    status: str
+    detail: str = ""
+
+
+def case_name(path: Path) -> str:
+    """The case of an input: its file name without .nii, .nii.gz and VerSe's `_ct`; a DICOM folder's own name."""
+    name = Path(path).resolve().name
+    for suffix in SUFFIXES:
+        if name.endswith(suffix):
+            return name.removesuffix(suffix).removesuffix("_ct") or name
+    return name
+
+
+def output_paths(output: Path, case: str) -> dict[str, Path]:
+    """Where a case's files go, by kind, named as VerSe names derivatives."""
+    names = {
+        "mask": f"{case}_seg-spine_msk.nii.gz",
+        "picture": f"{case}_seg-spine_snp.png",
+        "report": f"{case}_report.json",
+        "probability": f"{case}_seg-spine_prob.nii.gz",
+    }
+    return {kind: Path(output) / name for kind, name in names.items()}
+
+
+def predict_case(
+    path: Path,
+    engine: Engine,
+    output: Path,
+    *,
+    series: str | None = None,
+    assume_hu: bool = False,
+    save_probability: bool = False,
+    clean_up: bool = True,
+    batch_size: int = 8,
+    progress: bool = False,
+) -> dict:
+    """Segment one scan and write its files; the report is written last, so that it tells a case is done.
+
+    Returns:
+        the report: geometry, volume of the mask, warnings, seconds, model and versions; no patient's tag.
+
+    Raises:
+        ScanError: the scan is refused; nothing is written.
+    """
+    start = time.monotonic()
+    volume = read_scan(path, series=series, assume_hu=assume_hu)
+    read_seconds = time.monotonic() - start
+    result = segment(volume, engine, batch_size=batch_size, clean_up=clean_up, progress=progress)
+    paths, clock = output_paths(output, case_name(path)), time.monotonic()
+    Path(output).mkdir(parents=True, exist_ok=True)
+    write_mask(paths["mask"], result.mask, volume)
+    if save_probability:
+        write_probability(paths["probability"], result.probability, volume)
+    save_overlay(paths["picture"], volume, {"spine": result.mask})
+    warnings = (*volume.warnings, *mask_warnings(result.mask, volume))
+    report = {
+        "case": case_name(path),
+        "mask": paths["mask"].name,
+        "mask_ml": round(mask_ml(result.mask, volume), 2),
+        "warnings": list(warnings),
+        "geometry": describe_geometry(volume),
+        "model": engine.name,
+        "preprocess": to_dict(engine.spec),
+        "clean_up": clean_up,
+        "steps": result.steps,
+        "seconds": {"read": round(read_seconds, 3), **result.seconds, "write": round(time.monotonic() - clock, 3)},
+        "total_seconds": round(time.monotonic() - start, 3),
+        "peak_memory_gib": round(peak_memory_gib(), 2),
+        "environment": environment(),
+    }
+    write_json(paths["report"], report)
+    return report
+
+
+def mask_ml(mask: np.ndarray, volume: Volume) -> float:
+    """Volume of a mask in millilitres."""
+    return float(np.count_nonzero(mask) * abs(np.linalg.det(volume.affine[:3, :3])) / 1000)
+
+
+def mask_warnings(mask: np.ndarray, volume: Volume) -> list[str]:
+    """Sentences about a mask that a person should look at before trusting it."""
+    found = mask_ml(mask, volume)
+    if found == 0:
+        return ["the mask is empty: no spine was found"]
+    warnings = []
+    if found < SMALL_ML:
+        warnings.append(f"the mask is small: {found:.1f} ml, under {SMALL_ML:g} ml")
+    ends = {"left": mask[0], "right": mask[-1], "back": mask[:, 0], "front": mask[:, -1]}
+    ends |= {"lower end": mask[:, :, 0], "upper end": mask[:, :, -1]}
+    touched = [name for name, plane in ends.items() if plane.any()]
+    if touched:
+        warnings.append(f"the mask touches the border of the scan ({', '.join(touched)}): the spine may go on outside")
+    return warnings
+
+
+def predict_cases(
+    inputs: Sequence[Path], engine: Engine, output: Path, *, overwrite: bool = False, progress: bool = True, **options
+) -> list[Outcome]:
+    """Segment every input with a model loaded once; `options` are those of `predict_case`.
+
+    Raises:
+        ValueError: two inputs would write the same files.
+    """
+    names = [case_name(path) for path in inputs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"inputs must have different case names, or give them different --output. Received: {twice}")
+    outcomes = []
+    bar = tqdm(list(zip(inputs, names, strict=True)), unit="scan", disable=not progress)
+    for path, name in bar:
+        bar.set_description(name)
+        if not overwrite and _is_done(output, name):
+            outcomes.append(Outcome(name, "skipped", "done before; --overwrite does it again"))
+            continue
+        # The report goes first: a run that dies from here on leaves the case undone.
+        output_paths(output, name)["report"].unlink(missing_ok=True)
+        try:
+            report = predict_case(path, engine, output, progress=progress, **options)
+        except (ScanError, OSError, MemoryError) as error:
+            outcomes.append(Outcome(name, "failed", str(error) or type(error).__name__))
+        else:
+            detail = f"{report['mask_ml']:.0f} ml in {report['total_seconds']:.1f} s"
+            outcomes.append(Outcome(name, "done", "; ".join([detail, *report["warnings"]])))
+        tqdm.write(f"{outcomes[-1].status:8} {name}: {outcomes[-1].detail}")
+    return outcomes
+
+
+def _is_done(output: Path, case: str) -> bool:
+    paths = output_paths(output, case)
+    try:
+        return json.loads(paths["report"].read_text())["case"] == case and paths["mask"].is_file()
+    except (OSError, ValueError, KeyError):
+        return False

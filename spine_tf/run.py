@@ -1,0 +1,174 @@
+"""A training run, from a Config to a folder with everything about it.
+
+The folder holds config.json, split.json, cache/, checkpoints/, best.keras with its metadata.json, history.csv,
+curves.png, tensorboard/ and report.json.
+"""
+
+import dataclasses
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from spine_tf.config import Config, config_from_dict, to_dict
+from spine_tf.curves import plot_history
+from spine_tf.datasets.cache import CachedCase, cache_case
+from spine_tf.datasets.cases import Case, load_case, spine_mask
+from spine_tf.datasets.embedded import embedded_split, weighted
+from spine_tf.datasets.splits import Split, read_split, split_cases, write_split
+from spine_tf.datasets.verse import find_cases, pair_globs
+from spine_tf.engines import load_engine
+from spine_tf.inference import segment
+from spine_tf.report import environment, peak_memory_gib, write_json
+from spine_tf.scoring import dice
+from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
+
+THRESHOLDS = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))
+"""Candidates for the probability from which a voxel counts: 0.2, 0.25, ... 0.8."""
+
+
+def start_folder(folder: Path, config: Config, resume: bool) -> None:
+    """Claim a folder for a run, or check that a resumed run is still the same one.
+
+    Raises:
+        ValueError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
+            differs in anything but the number of epochs.
+    """
+    path = Path(folder) / "config.json"
+    if not resume:
+        if path.exists():
+            raise ValueError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
+        write_json(path, to_dict(config))
+        return
+    if not path.exists():
+        raise ValueError(f"run must hold a run to resume (config.json). Received: run={str(folder)!r}")
+    stored = config_from_dict(json.loads(path.read_text()))
+    changed = [
+        f"{section.name}.{name}"
+        for section in dataclasses.fields(Config)[1:]
+        for name, value in to_dict(getattr(config, section.name)).items()
+        if value != to_dict(getattr(stored, section.name))[name] and name != "epochs"
+    ]
+    if changed:
+        raise ValueError(f"a resumed run must keep its config (only epochs may change). Received: changed {changed}")
+    write_json(path, to_dict(config))
+
+
+def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
+    """The cases of a run by role, and notes about what is missing; see DataConfig."""
+    data = config.data
+    if data.data is None and data.images is None:
+        return embedded_split(data_root, data.hold_out, data.phantoms)
+    cases = find_cases(data.data) if data.data is not None else pair_globs(data.images, data.masks)
+    return split_cases(cases, data.test_fraction, data.val_fraction, config.train.seed, data.split), []
+
+
+def train_run(
+    config: Config, folder: Path, data_root: Path, *, resume: bool = False, max_minutes: float | None = None
+) -> dict:
+    """Train as configured and leave a model that predicts: best epoch, threshold from validation data, metadata.
+
+    Args:
+        folder: the run's own.
+        data_root: where the embedded default keeps phantoms and sample CTs.
+        resume: go on from the last checkpoint in `folder`.
+        max_minutes: end training with the epoch in which this runs out.
+
+    Returns:
+        what `report.json` holds.
+    """
+    from spine_tf.models import build_model
+    from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
+    from spine_tf.training.fit import fit, prepare_process
+
+    folder, start = Path(folder), time.monotonic()
+    start_folder(folder, config, resume)
+    strategy = prepare_process(config.train)
+    if resume and (folder / "split.json").exists():
+        split, notes = read_split(folder / "split.json"), []
+    else:
+        split, notes = find_split(config, data_root)
+        write_split(folder / "split.json", split)
+    for note in notes:
+        print(note)
+    print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
+    spec, cache = config.preprocess, config.data.cache or folder / "cache"
+    opened = open_cases([*split.train, *split.val], cache, spec)
+    embedded = config.data.data is None and config.data.images is None
+    drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
+    train_cases = [opened[case.case_id] for case in drawn]
+    val_cases = [opened[case.case_id] for case in split.val]
+    history, facts = fit(
+        build=lambda: build_model(config.model, spec.image_size),
+        dataset=partial(training_dataset, train_cases, spec, config.data, config.augment, config.train.seed),
+        steps=steps_per_epoch(len(train_cases), config.data),
+        validation=validation_dataset(val_cases, spec, config.data) if val_cases else None,
+        train=config.train,
+        folder=folder,
+        strategy=strategy,
+        max_minutes=max_minutes,
+    )
+    plot_history(folder / "curves.png", history)
+    write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)})
+    threshold, threshold_scores = choose_threshold(folder, split.val)
+    spec = dataclasses.replace(spec, threshold=threshold)
+    scans = {role: [case.source for case in getattr(split, role)] for role in ("train", "val")}
+    write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model), "sources": _counted(scans)})
+    report = {
+        "config": to_dict(config),
+        "cases": {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")},
+        "notes": notes,
+        "training": facts | {"last": history[-1] if history else None},
+        "threshold": threshold,
+        "threshold_dice": threshold_scores,
+        "total_seconds": round(time.monotonic() - start, 1),
+        "peak_memory_gib": round(peak_memory_gib(), 2),
+        "environment": environment(),
+    }
+    write_json(folder / "report.json", _finite(report))
+    return report
+
+
+def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:
+    """Decode the cases, or open what was decoded before; by case id, with a progress bar."""
+    return {case.case_id: cache_case(case, cache, spec) for case in tqdm(cases, desc="reading cases", unit="case")}
+
+
+def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, float]]:
+    """The probability threshold with the best mean Dice over whole validation volumes, and the mean Dice of each.
+
+    Without validation cases it stays at 0.5: choosing it on training data would flatter it.
+    """
+    if not cases:
+        return 0.5, {}
+    engine = load_engine(folder)
+    scores = []
+    for case in tqdm(cases, desc="choosing the threshold", unit="case"):
+        volume, labels = load_case(case)
+        truth, probability = spine_mask(labels), segment(volume, engine, clean_up=False).probability
+        scores.append([dice(truth, probability >= threshold) for threshold in THRESHOLDS])
+    means = np.mean(scores, axis=0)
+    best = THRESHOLDS[int(np.argmax(means))]
+    return best, {f"{t:g}": round(float(m), 4) for t, m in zip(THRESHOLDS, means, strict=True)}
+
+
+def latest_epoch(folder: Path) -> int:
+    """Epochs of a run that are complete."""
+    found = latest_checkpoint(folder)
+    return json.loads((found / "state.json").read_text())["epoch"] if found else 0
+
+
+def _counted(scans: dict[str, list[str]]) -> dict[str, dict[str, int]]:
+    return {role: {source: sources.count(source) for source in sorted(set(sources))} for role, sources in scans.items()}
+
+
+def _finite(values):
+    """NaN and infinity as their names: JSON has neither, and a report of a run that blew up must be written too."""
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_finite(value) for value in values]
+    return repr(values) if isinstance(values, float) and not np.isfinite(values) else values

@@ -1,0 +1,40 @@
+"""Scans in and masks out: NIfTI files and DICOM folders to HU in RAS+ order, and back to the grid they came from."""
+
+from pathlib import Path
+
+from spine_tf.scans.checks import ScanError
+from spine_tf.scans.dicom import read_dicom
+from spine_tf.scans.nifti import read_label_map, read_nifti, write_mask, write_probability
+from spine_tf.scans.volume import Grid, Volume, describe_geometry, same_grid, volume_from_array
+
+__all__ = [
+    "Grid",
+    "ScanError",
+    "Volume",
+    "describe_geometry",
+    "read_label_map",
+    "read_scan",
+    "same_grid",
+    "volume_from_array",
+    "write_mask",
+    "write_probability",
+]
+
+
+def read_scan(
+    path: str | Path, *, series: str | None = None, assume_hu: bool = False, memory_budget_gib: float = 8.0
+) -> Volume:
+    """A CT as int16 HU (x, y, z) in RAS+ order, from a NIfTI file or a folder that holds a DICOM series.
+
+    Args:
+        series: SeriesInstanceUID to take from a DICOM folder; by default its largest CT series.
+        assume_hu: take the values for HU whatever they look like.
+        memory_budget_gib: refuse, before reading it, a scan that would need more (see `checks.WORKING_BYTES`).
+
+    Raises:
+        ScanError: the scan is refused; one line names it and says why.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_dicom(path, series=series, assume_hu=assume_hu, memory_budget_gib=memory_budget_gib)
+    return read_nifti(path, assume_hu=assume_hu, memory_budget_gib=memory_budget_gib)

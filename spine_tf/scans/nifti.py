@@ -1,0 +1,141 @@
+"""NIfTI files in, NIfTI masks out. A gzip stream is read to its end once, so that its checksum counts."""
+
+import gzip
+import os
+import secrets
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from spine_tf.scans.checks import ScanError, refuse
+from spine_tf.scans.intensity import to_hu, to_labels
+from spine_tf.scans.nifti_header import HEADER_BYTES, Declared, read_header
+from spine_tf.scans.volume import Grid, Volume, canonical_volume
+
+_CHUNK = 1 << 22
+
+
+def read_nifti(path: Path, *, assume_hu: bool = False, memory_budget_gib: float = 8.0) -> Volume:
+    """A CT in a .nii or .nii.gz file as int16 HU (x, y, z) in RAS+ order.
+
+    Raises:
+        ScanError: whatever `checks` and `nifti_header` refuse, a truncated file or a broken gzip stream.
+    """
+    raw, declared = _read(Path(path), memory_budget_gib)
+    hu, warnings = to_hu(raw, declared.slope, declared.intercept, declared.grid.source, assume_hu)
+    return canonical_volume(hu, declared.grid, declared.warnings + warnings)
+
+
+def read_label_map(path: Path, *, memory_budget_gib: float = 8.0) -> Volume:
+    """A label map in a .nii or .nii.gz file of any real dtype; `hu` holds the labels, int16 (x, y, z) in RAS+ order.
+
+    Raises:
+        ScanError: as `read_nifti`, or a value that is not a whole number in 0..32767.
+    """
+    raw, declared = _read(Path(path), memory_budget_gib)
+    labels = to_labels(raw, declared.slope, declared.intercept, declared.grid.source)
+    return canonical_volume(labels, declared.grid, declared.warnings)
+
+
+def write_mask(path: Path, mask_ras: np.ndarray, volume: Volume) -> None:
+    """Write a mask or label map as uint8 .nii.gz on the volume's stored grid: shape, affine, qform, sform and codes.
+
+    The header is made anew: description, intent, auxiliary file, database name and extensions of the scan are not
+    in it. The file appears whole or not at all.
+
+    Args:
+        mask_ras: bool or whole numbers in 0..255, on the axes of `volume.hu`.
+
+    Raises:
+        ValueError: a path that does not end in .nii.gz, another shape, or other values.
+    """
+    stored = volume.to_stored(np.asarray(mask_ras))
+    values = stored.astype(np.uint8)
+    if not np.array_equal(values, stored):
+        raise ValueError(
+            f"mask_ras must hold whole numbers in 0..255. Received: dtype {stored.dtype} with other values"
+        )
+    _write(Path(path), values, volume.grid, slope=None)
+
+
+def write_probability(path: Path, probability_ras: np.ndarray, volume: Volume) -> None:
+    """Write probabilities in [0, 1] as .nii.gz on the volume's stored grid: uint8 with scl_slope 1/255.
+
+    Raises:
+        ValueError: a path that does not end in .nii.gz, another shape, or values outside [0, 1].
+    """
+    stored = volume.to_stored(np.asarray(probability_ras))
+    low, high = float(np.min(stored)), float(np.max(stored))
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"probability_ras must lie in [0, 1]. Received: {low:g} to {high:g}")
+    _write(Path(path), np.rint(stored * np.float32(255)).astype(np.uint8), volume.grid, slope=1 / 255)
+
+
+def _read(path: Path, memory_budget_gib: float) -> tuple[np.ndarray, Declared]:
+    source = path.name
+    try:
+        with open(path, "rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if zipped else open(path, "rb") as stream:
+            return _read_stream(stream, source, memory_budget_gib)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise refuse(source, "the gzip stream must be whole", error) from error
+    except ScanError:
+        raise
+    except OSError as error:
+        raise refuse(source, "a readable file is needed", error.strerror or error) from error
+
+
+def _read_stream(stream, source, memory_budget_gib):
+    start = stream.read(HEADER_BYTES)
+    declared = read_header(start, source, memory_budget_gib)
+    buffer = np.empty(declared.voxel_bytes, np.uint8)
+    filled = 0
+    position = 0
+    chunk = start
+    # To the very end, past the last voxel too: only there does gzip compare its checksum.
+    while chunk:
+        voxels = np.frombuffer(chunk, np.uint8)[max(0, declared.offset - position) :]
+        voxels = voxels[: buffer.size - filled]
+        buffer[filled : filled + voxels.size] = voxels
+        filled += voxels.size
+        position += len(chunk)
+        chunk = stream.read(_CHUNK)
+    if filled < buffer.size:
+        raise refuse(source, f"{buffer.size} bytes of voxels are declared", f"{filled}, the file is truncated")
+    return buffer.view(declared.dtype).reshape(declared.grid.shape, order="F"), declared
+
+
+def _write(path: Path, stored: np.ndarray, grid: Grid, slope: float | None) -> None:
+    if not path.name.endswith(".nii.gz"):
+        raise ValueError(f"path must end in .nii.gz. Received: {path.name}")
+    image_class = nib.Nifti2Image if grid.nifti_version == 2 else nib.Nifti1Image
+    header = image_class.header_class()
+    header.set_data_shape(stored.shape)
+    header.set_data_dtype(np.uint8)
+    if grid.header_fields:
+        for name, value in grid.header_fields.items():
+            header[name] = value if name != "pixdim" else [*value, 0, 0, 0, 0]
+    else:
+        header.set_qform(grid.affine, grid.qform_code)
+        header.set_sform(grid.affine, grid.sform_code)
+        header.set_xyzt_units("mm")
+    if slope is not None:
+        header.set_slope_inter(slope, 0)
+    # No affine is given: nibabel would derive the forms from it anew instead of leaving them as the scan has them.
+    image = image_class(stored, None, header)
+    _replace(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""A scan in memory: HU in RAS+ order, its affine in mm, and the grid it was stored on, so that a mask finds back.
+
+Reorienting is flips and transposes only: voxels are moved, never interpolated, and what comes back is voxel exact.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from nibabel.orientations import aff2axcodes, apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
+
+GRID_TOLERANCE_MM = 1e-2
+"""Two grids are one when no corner voxel is farther apart than this; float32 headers are off by 1e-4 mm at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The voxel grid of a scan as stored, in the terms of a NIfTI header. Carries no patient's tags."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    """(4, 4) float64, voxel to RAS+ mm: the form that nibabel chooses (sform, else qform, else pixdim alone)."""
+    qform: np.ndarray | None
+    """(4, 4) float64, or None where qform_code is 0."""
+    qform_code: int
+    sform: np.ndarray | None
+    """(4, 4) float64, or None where sform_code is 0."""
+    sform_code: int
+    source: str
+    """Name of the file or folder, for messages only."""
+    header_fields: dict = field(default_factory=dict, repr=False)
+    """The header's geometry fields verbatim, so that a mask's are equal to the bit. Empty: made from the affine."""
+    nifti_version: int = 1
+
+    @property
+    def orientation(self) -> str:
+        """Where the stored axes point, e.g. "PIR"."""
+        return "".join(aff2axcodes(self.affine))
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A scan (or label map) in RAS+ order."""
+
+    hu: np.ndarray
+    """(x, y, z) int16 or float32; x grows to the patient's right, y to the front, z to the head. It may be a view with
+    negative strides: turning a scan copies nothing."""
+    affine: np.ndarray
+    """(4, 4) float64, index of `hu` to RAS+ mm."""
+    grid: Grid
+    warnings: tuple[str, ...] = ()
+    """One sentence for each thing that was found odd and handled."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of `hu`."""
+        return self.hu.shape
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Voxel sizes along the axes of `hu`, in mm."""
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    def to_stored(self, array: np.ndarray) -> np.ndarray:
+        """An array on the axes of `hu`, (x, y, z, ...), put on the stored grid's axis order and directions (a view).
+
+        Raises:
+            ValueError: its first three axes are not those of `hu`.
+        """
+        if array.shape[:3] != self.hu.shape:
+            raise ValueError(f"array must have the volume's shape {self.hu.shape}. Received: shape {array.shape}")
+        return _reorient(array, _turn(self.affine, self.grid.affine))
+
+    def as_stored(self) -> "Volume":
+        """The same scan with `hu` in stored order (PreprocessSpec.canonical=False); its `to_stored` changes nothing."""
+        return replace(self, hu=self.to_stored(self.hu), affine=self.grid.affine)
+
+
+def canonical_volume(stored: np.ndarray, grid: Grid, warnings: tuple[str, ...] = ()) -> Volume:
+    """Volume in RAS+ order from an array (i, j, k) on its stored grid. Oblique grids go to the nearest axes."""
+    turn = io_orientation(grid.affine)
+    affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
+    return Volume(_reorient(stored, turn), affine, grid, tuple(warnings))
+
+
+def grid_from_affine(shape: tuple[int, int, int], affine: np.ndarray, source: str) -> Grid:
+    """Grid of an array that never was a NIfTI file (DICOM, phantom): qform and sform both say `affine`, code 1."""
+    affine = np.asarray(affine, np.float64)
+    return Grid(tuple(int(n) for n in shape), affine, affine, 1, affine, 1, source)
+
+
+def volume_from_array(hu: np.ndarray, affine: np.ndarray, source: str = "array") -> Volume:
+    """Volume of an array (i, j, k) of HU or labels and its affine (4, 4) in RAS+ mm, in any orientation; unchecked."""
+    return canonical_volume(hu, grid_from_affine(hu.shape, affine, source))
+
+
+def same_grid(a: Volume | Grid, b: Volume | Grid) -> bool:
+    """Whether two scans describe the same voxels once both are in RAS+ order.
+
+    The order in which either file stores its axes does not count, nor which header field holds the affine: VerSe masks
+    differ from their CT in both. Shapes must be equal and no corner voxel farther apart than GRID_TOLERANCE_MM.
+    """
+    shape_a, affine_a = _canonical_geometry(a)
+    shape_b, affine_b = _canonical_geometry(b)
+    return shape_a == shape_b and corner_distance_mm(affine_a, affine_b, shape_a) <= GRID_TOLERANCE_MM
+
+
+def corner_distance_mm(affine_a: np.ndarray, affine_b: np.ndarray, shape: tuple[int, int, int]) -> float:
+    """Largest distance in mm between where two affines (4, 4) put the corner voxels of one shape."""
+    corners = np.array([[*corner, 1] for corner in np.ndindex(2, 2, 2)], float)
+    corners[:, :3] *= np.array(shape) - 1
+    return float(np.linalg.norm((corners @ (affine_a - affine_b).T)[:, :3], axis=1).max())
+
+
+def describe_geometry(volume: Volume) -> dict:
+    """Geometry for reports, as JSON types: nothing in it comes from a tag or a file name."""
+    grid = volume.grid
+    return {
+        "shape": [int(n) for n in volume.shape],
+        "spacing_mm": [round(s, 4) for s in volume.spacing_mm],
+        "extent_mm": [round(n * s, 1) for n, s in zip(volume.shape, volume.spacing_mm, strict=True)],
+        "orientation": "".join(aff2axcodes(volume.affine)),
+        "stored_shape": list(grid.shape),
+        "stored_orientation": grid.orientation,
+        "qform_code": grid.qform_code,
+        "sform_code": grid.sform_code,
+    }
+
+
+def _turn(from_affine: np.ndarray, to_affine: np.ndarray) -> np.ndarray:
+    return ornt_transform(io_orientation(from_affine), io_orientation(to_affine))
+
+
+def _reorient(array: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    return apply_orientation(array, turn)
+
+
+def _canonical_geometry(thing: Volume | Grid) -> tuple[tuple[int, ...], np.ndarray]:
+    turn = io_orientation(thing.affine)
+    shape = [0, 0, 0]
+    for axis, (target, _) in enumerate(turn):
+        shape[int(target)] = int(thing.shape[axis])
+    return tuple(shape), thing.affine @ inv_ornt_aff(turn, thing.shape)

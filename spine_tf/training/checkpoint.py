@@ -1,0 +1,122 @@
+"""Callbacks that keep a run whole: the best model, and a checkpoint from which training goes on as if never stopped.
+
+Keras' BackupAndRestore forgets ReduceLROnPlateau's counters, so that a resumed run trains at another learning rate.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import keras
+
+from spine_tf.report import write_json, write_text
+
+STATES = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter"), "BestModel": ("best", "best_epoch")}
+"""Attributes of callbacks that must survive a stop, by class name."""
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Save a `.keras` file whole or not at all; flushed to disk before it gets its name."""
+    path = Path(path)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    model.save(part)
+    _flush(part)
+    os.replace(part, path)
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keep the model of the epoch with the lowest monitored loss as `<folder>/best.keras`, without optimizer state.
+
+    A NaN is never the lowest, so a run that blows up leaves the best model as it was.
+    """
+
+    def __init__(self, folder, monitor: str = "val_loss"):
+        super().__init__()
+        self.folder, self.monitor = Path(folder), monitor
+        self.best, self.best_epoch = float("inf"), None
+        self._plain = None
+
+    def get_config(self) -> dict:
+        return {"folder": str(self.folder), "monitor": self.monitor}
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            raise ValueError(f"monitor must be a logged value. Received: {self.monitor!r}, logged {sorted(logs or {})}")
+        if not value < self.best:
+            return
+        self.best, self.best_epoch = float(value), epoch
+        if self._plain is None:
+            # An uncompiled twin: Adamax would make the file three times as large, and prediction has no use for it.
+            self._plain = keras.models.clone_model(self.model)
+        self._plain.set_weights(self.model.get_weights())
+        save_model(self._plain, self.folder / "best.keras")
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """After every epoch, a checkpoint of everything a run consists of; at the start of training, the last one restored.
+
+    `<folder>/checkpoints/epoch-0007/` holds model and optimizer (`model.keras`, which includes the learning rate and
+    the state of dropout's random generators) and `state.json` (epoch, history, counters of the other callbacks). The
+    folder appears by rename, complete; older ones are then deleted. Also rewrites `<folder>/history.csv`.
+
+    Must be the last callback of the list: it saves and restores the states of those before it.
+    """
+
+    def __init__(self, folder, callbacks: list[keras.callbacks.Callback]):
+        super().__init__()
+        self.folder = Path(folder)
+        self.tracked = [c for c in callbacks if type(c).__name__ in STATES]
+        self.history: list[dict] = []
+        found = latest_checkpoint(self.folder)
+        self.restored = json.loads((found / "state.json").read_text()) if found else None
+        if self.restored:
+            self.history = self.restored["history"]
+
+    def get_config(self) -> dict:
+        return {"folder": str(self.folder)}
+
+    def on_train_begin(self, logs=None):
+        for callback in self.tracked if self.restored else ():
+            for name, value in self.restored["callbacks"].get(type(callback).__name__, {}).items():
+                setattr(callback, name, value)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
+        states = {type(c).__name__: {name: getattr(c, name) for name in STATES[type(c).__name__]} for c in self.tracked}
+        final = self.folder / "checkpoints" / f"epoch-{epoch + 1:04d}"
+        part = final.with_name(f".{final.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        save_model(self.model, part / "model.keras")
+        state = {"epoch": epoch + 1, "history": self.history, "callbacks": states}
+        write_text(part / "state.json", json.dumps(state, default=float))
+        shutil.rmtree(final, ignore_errors=True)
+        os.rename(part, final)
+        _flush(final.parent)
+        for old in sorted(final.parent.glob("epoch-*")):
+            if old.name < final.name:
+                shutil.rmtree(old)
+        columns = list(self.history[-1])
+        rows = [",".join(columns)] + [",".join(repr(row.get(c, "")) for c in columns) for row in self.history]
+        write_text(self.folder / "history.csv", "\n".join(rows) + "\n")
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The folder of the newest complete checkpoint of a run, or None."""
+    found = sorted((Path(folder) / "checkpoints").glob("epoch-*"))
+    return found[-1] if found else None
+
+
+def write_metadata(folder: Path, metadata: dict) -> None:
+    """`metadata.json`, without which no model of the folder is used (`engines.load_engine`)."""
+    write_json(Path(folder) / "metadata.json", metadata)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

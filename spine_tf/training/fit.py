@@ -1,0 +1,153 @@
+"""Compile and fit: the paper's optimisation on Keras' own `fit`, with checkpoints from which a run goes on exactly.
+
+Source: paper, "Pre-processing" (100 epochs, learning rate 0.001, x0.1 after 10 epochs without improvement), "Adamax
+optimizer analysis", and Step 1 of the pruning section (binary cross-entropy).
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from spine_tf.config import TrainConfig
+from spine_tf.losses import get_loss
+from spine_tf.metrics import DiceCoefficient, JaccardIndex
+from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
+
+OPTIMIZERS = {
+    "adamax": keras.optimizers.Adamax,
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
+    """Seed everything, set precision and determinism, let GPU memory grow; returns the strategy to build under."""
+    keras.utils.set_random_seed(train.seed)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.mixed_precision.set_global_policy("mixed_float16" if train.mixed_precision else "float32")
+    return tf.distribute.MirroredStrategy() if train.mirrored else tf.distribute.get_strategy()
+
+
+def compile_model(model: keras.Model, train: TrainConfig, total_steps: int) -> None:
+    """Compile for training: optimizer, loss, and Dice and Jaccard at 0.5 as metrics."""
+    rate = train.learning_rate
+    if train.cosine:
+        warm = max(1, min(100, total_steps // 10))
+        rate = keras.optimizers.schedules.CosineDecay(
+            train.learning_rate / 100, total_steps - warm, warmup_target=train.learning_rate, warmup_steps=warm
+        )
+    model.compile(
+        optimizer=OPTIMIZERS[train.optimizer](learning_rate=rate),
+        loss=get_loss(train.loss),
+        metrics=[DiceCoefficient(name="dice"), JaccardIndex(name="jaccard")],
+        jit_compile=train.jit_compile,
+    )
+
+
+class StopAfter(keras.callbacks.Callback):
+    """End training with the epoch in which a time budget runs out."""
+
+    def __init__(self, minutes: float):
+        super().__init__()
+        self.minutes = minutes
+        self._start = time.monotonic()
+
+    def get_config(self) -> dict:
+        return {"minutes": self.minutes}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if time.monotonic() - self._start > 60 * self.minutes:
+            self.model.stop_training = True
+
+
+class FirstStep(keras.callbacks.Callback):
+    """Notes the seconds from the start of `fit` to the end of its first step: tracing and graph optimisation."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = None
+        self._start = time.monotonic()
+
+    def get_config(self) -> dict:
+        return {}
+
+    def on_train_begin(self, logs=None):
+        self._start = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.seconds is None:
+            self.seconds = time.monotonic() - self._start
+
+
+def fit(
+    build: Callable[[], keras.Model],
+    dataset: Callable[[int], tf.data.Dataset],
+    steps: int,
+    validation: tf.data.Dataset | None,
+    train: TrainConfig,
+    folder: Path,
+    strategy: tf.distribute.Strategy,
+    max_minutes: float | None = None,
+) -> tuple[list[dict], dict]:
+    """Train, or go on training where the folder's last checkpoint stopped.
+
+    Args:
+        build: makes the model; not called when a checkpoint is there.
+        dataset: first epoch (from 0) -> endless batches from that epoch on.
+        steps: batches in an epoch.
+        validation: finite batches whose `val_loss` decides learning rate and best model; None: the training loss does.
+        train: optimisation.
+        folder: the run's folder; gets best.keras, checkpoints/, history.csv, tensorboard/.
+        strategy: from `prepare_process`.
+        max_minutes: end with the epoch in which this runs out.
+
+    Returns:
+        history (one dict an epoch, of all epochs so far), facts (seconds, first_step_seconds, best_epoch, epochs).
+    """
+    folder = Path(folder)
+    found = latest_checkpoint(folder)
+    with strategy.scope():
+        if found:
+            model = keras.saving.load_model(found / "model.keras")
+        else:
+            model = build()
+            compile_model(model, train, steps * train.epochs)
+    monitor = "val_loss" if validation is not None else "loss"
+    first_step = FirstStep()
+    best = BestModel(folder, monitor)
+    callbacks = [keras.callbacks.TerminateOnNaN(), first_step, best]
+    if not train.cosine:
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor, train.plateau_factor, train.plateau_patience, verbose=1)
+        callbacks.append(plateau)
+    callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+    if max_minutes is not None:
+        callbacks.append(StopAfter(max_minutes))
+    checkpoint = Checkpoint(folder, callbacks)
+    done = len(checkpoint.history)
+    start = time.monotonic()
+    if done < train.epochs:
+        model.fit(
+            dataset(done),
+            steps_per_epoch=steps,
+            initial_epoch=done,
+            epochs=train.epochs,
+            validation_data=validation,
+            callbacks=[*callbacks, checkpoint],
+            # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    facts = {
+        "seconds": round(time.monotonic() - start, 1),
+        "first_step_seconds": round(first_step.seconds, 1) if first_step.seconds else None,
+        "best_epoch": None if best.best_epoch is None else best.best_epoch + 1,
+        "epochs": len(checkpoint.history),
+        "monitor": monitor,
+    }
+    return checkpoint.history, facts

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from spine_tf.config import (
+    PRESETS,
+    SECTIONS,
+    Config,
+    DataConfig,
+    PreprocessSpec,
+    config_from_dict,
+    spec_from_dict,
+    to_dict,
+)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_config_survives_json(preset):
+    config = PRESETS[preset]
+    assert config_from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_paths_and_tuples_survive_json():
+    data = DataConfig(data=Path("verse"), cache=Path("c"))
+    assert spec_from_dict(DataConfig, to_dict(data)) == data
+    spec = PreprocessSpec(window_hu=(-100.0, 900.0))
+    assert spec_from_dict(PreprocessSpec, to_dict(spec)) == spec
+
+
+def test_the_paper_preset_has_the_papers_figures():
+    config = PRESETS["paper"]
+    assert config.preprocess.image_size == 256
+    assert (config.model.encoder, config.model.linknet_encoder) == ("efficientnetb7", "resnet152")
+    train = config.train
+    assert (train.epochs, train.optimizer, train.learning_rate, train.loss) == (100, "adamax", 1e-3, "bce")
+    assert (train.plateau_factor, train.plateau_patience, config.data.test_fraction) == (0.1, 10, 0.2)
+
+
+def test_a_part_of_a_config_changes_only_that():
+    config = config_from_dict({"train": {"epochs": 3}}, PRESETS["tiny"])
+    assert config.train.epochs == 3
+    assert config.model == PRESETS["tiny"].model
+
+
+def test_field_names_are_unique_since_they_are_flags():
+    names = [name for section in SECTIONS.values() for name in section.__dataclass_fields__]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"preset": "huge"}, "preset must be one of"),
+        ({"trian": {}}, "config must be made of"),
+        ({"train": {"epoch": 1}}, "TrainConfig must be made of"),
+        ({"preprocess": {"image_size": 100}}, "image_size must be a multiple of 32"),
+        ({"preprocess": {"window_hu": [5, 5]}}, "window_hu must be"),
+        ({"preprocess": {"threshold": 1.0}}, "threshold must be between 0 and 1"),
+        ({"data": {"val_fraction": 1.0}}, "val_fraction must be in"),
+        ({"data": {"images": "*.nii"}}, "images must be given together with masks"),
+        ({"data": {"inference_like": 0.4}}, "inference_like must be in"),
+        ({"train": {"epochs": 0}}, "epochs must be positive"),
+        ({"train": {"plateau_factor": 1.0}}, "plateau_factor must be"),
+        ({"model": {"fusion_filters": 0}}, "fusion_filters must be positive"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(values, message):
+    with pytest.raises(ValueError, match=message):
+        config_from_dict(values, Config())
