@@ -1,4 +1,4 @@
-"""One training triplet from one cached case: where it is cut, and how it is augmented. NumPy only, seeded by the caller.
+"""One training triplet from one cached case: where it is cut, and how it is augmented. Seeded by the caller.
 
 At least half of the triplets are drawn as prediction draws them: the same relative position in the three views,
 jittered, empty slices included. The rest is biased to foreground, each view on its own.

