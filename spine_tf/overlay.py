@@ -23,6 +23,9 @@ _VIEWS = {"axial": (1, 0), "coronal": (2, 0), "sagittal": (2, 1)}
 _ENDS = (("R", "L"), ("A", "P"), ("S", "I"))
 _HALO = [withStroke(linewidth=2, foreground="black")]
 _PANEL_INCHES = 4.6
+_WIDEST_INCHES = 15.0
+_NARROWEST = 0.45
+_MARGINS_INCHES = 1.0
 
 
 def save_overlay(
@@ -61,18 +64,15 @@ def save_overlay(
         if mask.shape != volume.shape:
             raise ValueError(f"mask {name} must have the volume's shape {volume.shape}. Received: {mask.shape}")
     centre = _centre([mask for _, mask, *_ in layers], volume.shape)
-    extent_mm = np.multiply(volume.shape, volume.spacing_mm)
-    widths = [np.clip(extent_mm[column] / extent_mm[row], 0.45, 1.6) for row, column in _VIEWS.values()]
-    figure = Figure(figsize=(_PANEL_INCHES * sum(widths) + 0.4, _PANEL_INCHES + 0.9), facecolor="black")
-    FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(
-        1, 3, width_ratios=widths, left=0.01, right=0.99, bottom=0.09, top=0.86 if title else 0.93, wspace=0.03
-    )
-    for cell, (view, plane) in zip(grid, _VIEWS.items(), strict=True):
-        _draw_view(figure.add_subplot(cell), view, plane, volume, layers, centre, window_hu)
+    figure, panels = _lay_out(np.multiply(volume.shape, volume.spacing_mm))
+    for axes, (view, plane) in zip(panels, _VIEWS.items(), strict=True):
+        _draw_view(axes, view, plane, volume, layers, centre, window_hu)
     if title:
-        figure.text(0.5, 0.955, title, color="white", fontsize=10, ha="center")
-    handles = [Line2D([], [], color=colour, linewidth=5 if filled else 2, label=n) for n, _, colour, filled in layers]
+        figure.suptitle(title, color="white", fontsize=10, y=0.985)
+    handles = [
+        Line2D([], [], color=colour, linewidth=5 if filled else 2, label=name if mask.any() else f"{name} (empty)")
+        for name, mask, colour, filled in layers
+    ]
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
     _save(figure, path)
@@ -81,10 +81,37 @@ def save_overlay(
 def _centre(masks, shape):
     for mask in masks:
         if mask.any():
-            # One pass an axis over the projections: indices of every voxel would cost 24 bytes each.
+            # Sums along each axis: the indices of every voxel would cost 24 bytes each.
             counts = [mask.sum(axis=tuple(a for a in range(3) if a != axis)) for axis in range(3)]
             return [round(np.average(np.arange(n.size), weights=n)) for n in counts]
     return [n // 2 for n in shape]
+
+
+def _lay_out(extent_mm):
+    x, y, z = extent_mm
+    if 2 * z < y:
+        # A flat slab: coronal over sagittal, beside the axial view and in its scale.
+        rows, height, ratios, cells = 2, y, [x, max(x, y)], ((slice(None), 0), (0, 1), (1, 1))
+    else:
+        rows, height, cells = 1, 1.0, ((0, 0), (0, 1), (0, 2))
+        ratios = [max(ratio, _NARROWEST) for ratio in (x / y, x / z, y / z)]
+    width = sum(ratios)
+    inches = min(_PANEL_INCHES, _WIDEST_INCHES * height / width)
+    size = (inches * width / height + 0.4, inches + _MARGINS_INCHES)
+    figure = Figure(figsize=size, facecolor="black")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        rows,
+        len(ratios),
+        width_ratios=ratios,
+        left=0.2 / size[0],
+        right=1 - 0.2 / size[0],
+        bottom=0.45 / size[1],
+        top=1 - (_MARGINS_INCHES - 0.45) / size[1],
+        wspace=0.04,
+        hspace=0.15,
+    )
+    return figure, [figure.add_subplot(grid[cell]) for cell in cells]
 
 
 def _draw_view(axes, view, plane, volume, layers, centre, window_hu):
@@ -92,11 +119,11 @@ def _draw_view(axes, view, plane, volume, layers, centre, window_hu):
     fixed = 3 - row - column
     height_mm, width_mm = (volume.shape[a] * volume.spacing_mm[a] for a in plane)
     place = {"extent": (0, width_mm, 0, height_mm), "origin": "upper"}
-    picture = _slice(volume.hu, fixed, centre[fixed], plane)
+    picture = _slice(volume.hu, fixed, centre[fixed])
     low, high = window_hu
     axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="equal", **place)
     for _, mask, colour, filled in layers:
-        flat = _slice(mask, fixed, centre[fixed], plane)
+        flat = _slice(mask, fixed, centre[fixed])
         if not flat.any():
             continue
         if filled:
@@ -118,10 +145,9 @@ def _draw_view(axes, view, plane, volume, layers, centre, window_hu):
     _draw_scale(axes, width_mm)
 
 
-def _slice(array, fixed, index, plane):
-    flat = np.take(array, index, axis=fixed)
-    flat = flat if plane[0] < plane[1] else flat.T  # (row, column)
-    return flat[::-1, ::-1]
+def _slice(array, fixed, index):
+    # An index, not np.take: that would first copy a whole turned volume.
+    return array[tuple(index if axis == fixed else slice(None) for axis in range(3))].T[::-1, ::-1]  # (row, column)
 
 
 def _write_letters(axes, vertical, horizontal):

@@ -36,7 +36,8 @@ def case_name(path: Path) -> str:
     name = Path(path).resolve().name
     for suffix in SUFFIXES:
         if name.endswith(suffix):
-            return name.removesuffix(suffix).removesuffix("_ct") or name
+            stem = name.removesuffix(suffix)
+            return stem.removesuffix("_ct") or stem
     return name
 
 

@@ -38,3 +38,31 @@ def cube_case() -> CachedCase:
 def empty_case() -> CachedCase:
     """32 mm of 100 HU without any spine."""
     return _cached("empty", np.zeros((32, 32, 32), np.uint8))
+
+
+@pytest.fixture(scope="session")
+def threshold_run(tmp_path_factory) -> Path:
+    """A run's folder whose network calls bright pixels spine: one 1x1 convolution a view, its weights set by hand."""
+    import keras
+
+    from spine_tf.config import VIEWS, PreprocessSpec, to_dict
+    from spine_tf.training.checkpoint import write_metadata
+
+    folder = tmp_path_factory.mktemp("threshold_run")
+    inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
+    logits = [keras.layers.Conv2D(1, 1, name=f"{view}_conv")(x) for view, x in zip(VIEWS, inputs, strict=True)]
+    mask = keras.layers.Activation("sigmoid", name="mask")(keras.layers.Concatenate()(logits))
+    model = keras.Model(inputs, mask)
+    for view in VIEWS:
+        # Only the slice itself counts, not its neighbours: sigmoid(200 * (pixel - 0.5)).
+        model.get_layer(f"{view}_conv").set_weights([np.float32([0, 200, 0]).reshape(1, 1, 3, 1), np.float32([-100])])
+    model.save(folder / "best.keras")
+    write_metadata(folder, {"preprocess": to_dict(PreprocessSpec(image_size=32, smoothing_mm=0.0, body_box=False))})
+    return folder
+
+
+def bright_block_hu(shape=(32, 28, 20)) -> np.ndarray:
+    """Body of 40 HU with noise, and a bright block off its centre, so that no flip maps it onto itself."""
+    hu = np.random.default_rng(0).normal(40, 120, shape)
+    hu[4:18, 9:24, 3:13] = 1000
+    return hu.astype(np.int16)

@@ -99,7 +99,13 @@ def resample_stack(hu: np.ndarray, stack: Stack, fill: int) -> np.ndarray:
         for k, shift in enumerate(stack.shifts):
             offset = np.array(stack.low) - shift
             plane = ndimage.affine_transform(
-                hu[:, :, k].astype(np.float32), np.ones(2), offset, straight.shape[:2], order=1, cval=fill
+                hu[:, :, k].astype(np.float32),
+                np.ones(2),
+                offset,
+                straight.shape[:2],
+                order=1,
+                mode="grid-constant",
+                cval=fill,
             )
             straight[:, :, k] = np.rint(plane)
         hu = straight
@@ -144,4 +150,5 @@ def _shifts(first, offsets, distances, source):
         f"slices are shifted by up to {reach.max():.3g} mm (gantry tilt of {degrees:.1f} degrees); "
         "resampled to a rectangular grid, on which masks are written"
     )
-    return in_plane_mm / first.spacing_mm, (warning,)
+    # Rounded, or a shift of 1e-15 pixels would add a row.
+    return np.round(in_plane_mm / first.spacing_mm, 6), (warning,)

@@ -58,9 +58,12 @@ def to_labels(raw: np.ndarray, slope: float, intercept: float, source: str) -> n
     Raises:
         ScanError: a value that is not a whole number in 0..32767.
     """
+    if (slope, intercept) == (1.0, 0.0) and raw.dtype.kind == "u" and raw.max() <= INT16_MAX:
+        return raw.astype(np.int16)
     labels = np.empty(raw.shape, np.int16, order="F")
     for k in range(raw.shape[2]):
-        values = raw[:, :, k] * slope + intercept if (slope, intercept) != (1.0, 0.0) else raw[:, :, k]
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = raw[:, :, k].astype(np.float64) * slope + intercept
         whole = np.rint(values)
         wrong = ~((np.abs(values - whole) < 1e-3) & (whole >= 0) & (whole <= INT16_MAX))
         if wrong.any():
@@ -75,7 +78,8 @@ def _convert(raw, slope, intercept):
     bad = below = above = 0
     lowest = np.inf
     for k in range(raw.shape[2]):
-        slab = raw[:, :, k].astype(np.float64) * slope + intercept
+        with np.errstate(over="ignore", invalid="ignore"):
+            slab = raw[:, :, k].astype(np.float64) * slope + intercept
         wrong = ~np.isfinite(slab)
         if wrong.any():
             bad += int(np.count_nonzero(wrong))

@@ -4,12 +4,13 @@ import gzip
 import os
 import secrets
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from spine_tf.scans.checks import ScanError, refuse
+from spine_tf.scans.checks import refuse
 from spine_tf.scans.intensity import to_hu, to_labels
 from spine_tf.scans.nifti_header import HEADER_BYTES, Declared, read_header
 from spine_tf.scans.volume import Grid, Volume, canonical_volume
@@ -52,7 +53,8 @@ def write_mask(path: Path, mask_ras: np.ndarray, volume: Volume) -> None:
         ValueError: a path that does not end in .nii.gz, another shape, or other values.
     """
     stored = volume.to_stored(np.asarray(mask_ras))
-    values = stored.astype(np.uint8)
+    with np.errstate(invalid="ignore"):
+        values = stored.astype(np.uint8)
     if not np.array_equal(values, stored):
         raise ValueError(
             f"mask_ras must hold whole numbers in 0..255. Received: dtype {stored.dtype} with other values"
@@ -82,8 +84,6 @@ def _read(path: Path, memory_budget_gib: float) -> tuple[np.ndarray, Declared]:
             return _read_stream(stream, source, memory_budget_gib)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise refuse(source, "the gzip stream must be whole", error) from error
-    except ScanError:
-        raise
     except OSError as error:
         raise refuse(source, "a readable file is needed", error.strerror or error) from error
 
@@ -105,6 +105,9 @@ def _read_stream(stream, source, memory_budget_gib):
         chunk = stream.read(_CHUNK)
     if filled < buffer.size:
         raise refuse(source, f"{buffer.size} bytes of voxels are declared", f"{filled}, the file is truncated")
+    if position > declared.offset + buffer.size:
+        more = position - declared.offset - buffer.size
+        declared = replace(declared, warnings=(*declared.warnings, f"{more} bytes follow the voxels and were ignored"))
     return buffer.view(declared.dtype).reshape(declared.grid.shape, order="F"), declared
 
 

@@ -52,7 +52,8 @@ def read_header(start: bytes, source: str, memory_budget_gib: float) -> Declared
         raise refuse(source, "voxels must be real numbers, not colours or complex", f"data type {dtype.name or dtype}")
     shape, warnings = check_shape(shape, source)
     check_memory(shape, dtype.itemsize, memory_budget_gib, source)
-    grid, geometry_warnings = _grid(header, shape, source)
+    with np.errstate(all="ignore"):  # Overflow ends as an infinite affine, which is refused in words.
+        grid, geometry_warnings = _grid(header, shape, source)
     slope, intercept, scale_warnings = _scaling(header, source)
     offset = float(header["vox_offset"])
     if not len(header.structarr.tobytes()) <= offset < 2**40:
@@ -89,7 +90,7 @@ def _grid(header, shape, source):
     if qform_code > 0:
         try:
             qform = header.get_qform()
-        except HeaderDataError as error:
+        except (HeaderDataError, ValueError) as error:
             if sform is None:
                 raise refuse(source, "the qform must be a rotation", error) from error
             warnings.append("the qform is no rotation; the sform is used")

@@ -64,11 +64,16 @@ class Volume:
         """An array on the axes of `hu`, (x, y, z, ...), put on the stored grid's axis order and directions (a view).
 
         Raises:
-            ValueError: its first three axes are not those of `hu`.
+            ValueError: its first three axes are not those of `hu`, or `hu` was resized and is no longer on its grid.
         """
         if array.shape[:3] != self.hu.shape:
             raise ValueError(f"array must have the volume's shape {self.hu.shape}. Received: shape {array.shape}")
-        return _reorient(array, _turn(self.affine, self.grid.affine))
+        stored = apply_orientation(array, ornt_transform(io_orientation(self.affine), io_orientation(self.grid.affine)))
+        if stored.shape[:3] != self.grid.shape:
+            raise ValueError(
+                f"array must fit the stored grid {self.grid.shape}. Received: {stored.shape[:3]} once turned"
+            )
+        return stored
 
     def as_stored(self) -> "Volume":
         """The same scan with `hu` in stored order (PreprocessSpec.canonical=False); its `to_stored` changes nothing."""
@@ -79,7 +84,7 @@ def canonical_volume(stored: np.ndarray, grid: Grid, warnings: tuple[str, ...] =
     """Volume in RAS+ order from an array (i, j, k) on its stored grid. Oblique grids go to the nearest axes."""
     turn = io_orientation(grid.affine)
     affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
-    return Volume(_reorient(stored, turn), affine, grid, tuple(warnings))
+    return Volume(apply_orientation(stored, turn), affine, grid, tuple(warnings))
 
 
 def grid_from_affine(shape: tuple[int, int, int], affine: np.ndarray, source: str) -> Grid:
@@ -124,14 +129,6 @@ def describe_geometry(volume: Volume) -> dict:
         "qform_code": grid.qform_code,
         "sform_code": grid.sform_code,
     }
-
-
-def _turn(from_affine: np.ndarray, to_affine: np.ndarray) -> np.ndarray:
-    return ornt_transform(io_orientation(from_affine), io_orientation(to_affine))
-
-
-def _reorient(array: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    return apply_orientation(array, turn)
 
 
 def _canonical_geometry(thing: Volume | Grid) -> tuple[tuple[int, ...], np.ndarray]:

@@ -4,6 +4,7 @@ Keras' BackupAndRestore forgets ReduceLROnPlateau's counters, so that a resumed 
 """
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -19,10 +20,14 @@ STATES = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter"), "BestModel"
 def save_model(model: keras.Model, path: Path) -> None:
     """Save a `.keras` file whole or not at all; flushed to disk before it gets its name."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    model.save(part)
-    _flush(part)
-    os.replace(part, path)
+    try:
+        model.save(part)
+        _flush(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class BestModel(keras.callbacks.Callback):
@@ -49,7 +54,7 @@ class BestModel(keras.callbacks.Callback):
         self.best, self.best_epoch = float(value), epoch
         if self._plain is None:
             # An uncompiled twin: Adamax would make the file three times as large, and prediction has no use for it.
-            self._plain = keras.models.clone_model(self.model)
+            self._plain = type(self.model).from_config(self.model.get_config())
         self._plain.set_weights(self.model.get_weights())
         save_model(self._plain, self.folder / "best.keras")
 
@@ -57,9 +62,10 @@ class BestModel(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """After every epoch, a checkpoint of everything a run consists of; at the start of training, the last one restored.
 
-    `<folder>/checkpoints/epoch-0007/` holds model and optimizer (`model.keras`, which includes the learning rate and
-    the state of dropout's random generators) and `state.json` (epoch, history, counters of the other callbacks). The
-    folder appears by rename, complete; older ones are then deleted. Also rewrites `<folder>/history.csv`.
+    `<folder>/checkpoints/epoch-0007/` holds model and optimizer with its learning rate (`model.keras`) and what a
+    `.keras` file forgets (`state.json`): epoch, history, counters of the other callbacks, the state of dropout's random
+    generators. The folder appears by rename, complete; older ones are then deleted. Also rewrites
+    `<folder>/history.csv`.
 
     Must be the last callback of the list: it saves and restores the states of those before it.
     """
@@ -69,6 +75,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.tracked = [c for c in callbacks if type(c).__name__ in STATES]
         self.history: list[dict] = []
+        self.diverged: int | None = None
         found = latest_checkpoint(self.folder)
         self.restored = json.loads((found / "state.json").read_text()) if found else None
         if self.restored:
@@ -81,8 +88,15 @@ class Checkpoint(keras.callbacks.Callback):
         for callback in self.tracked if self.restored else ():
             for name, value in self.restored["callbacks"].get(type(callback).__name__, {}).items():
                 setattr(callback, name, value)
+        if self.restored:
+            for variable, value in zip(_random_states(self.model), self.restored["random"], strict=True):
+                variable.assign(value)
 
     def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            # Nothing to go on from: the checkpoint before it stays.
+            self.diverged = epoch + 1
+            return
         self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
         states = {type(c).__name__: {name: getattr(c, name) for name in STATES[type(c).__name__]} for c in self.tracked}
         final = self.folder / "checkpoints" / f"epoch-{epoch + 1:04d}"
@@ -90,7 +104,12 @@ class Checkpoint(keras.callbacks.Callback):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         save_model(self.model, part / "model.keras")
-        state = {"epoch": epoch + 1, "history": self.history, "callbacks": states}
+        state = {
+            "epoch": epoch + 1,
+            "history": self.history,
+            "callbacks": states,
+            "random": [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)],
+        }
         write_text(part / "state.json", json.dumps(state, default=float))
         shutil.rmtree(final, ignore_errors=True)
         os.rename(part, final)
@@ -112,6 +131,10 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def write_metadata(folder: Path, metadata: dict) -> None:
     """`metadata.json`, without which no model of the folder is used (`engines.load_engine`)."""
     write_json(Path(folder) / "metadata.json", metadata)
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
 def _flush(path: Path) -> None:

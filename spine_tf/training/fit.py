@@ -109,7 +109,8 @@ def fit(
         max_minutes: end with the epoch in which this runs out.
 
     Returns:
-        history (one dict an epoch, of all epochs so far), facts (seconds, first_step_seconds, best_epoch, epochs).
+        history (one dict an epoch, of all epochs so far), facts (seconds, first_step_seconds, best_epoch, epochs, monitor,
+        diverged_in_epoch: the epoch whose loss was not finite, where training ended).
     """
     folder = Path(folder)
     found = latest_checkpoint(folder)
@@ -140,6 +141,7 @@ def fit(
             epochs=train.epochs,
             validation_data=validation,
             callbacks=[*callbacks, checkpoint],
+            shuffle=False,
             # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
             verbose=1 if sys.stdout.isatty() else 2,
         )
@@ -149,5 +151,6 @@ def fit(
         "best_epoch": None if best.best_epoch is None else best.best_epoch + 1,
         "epochs": len(checkpoint.history),
         "monitor": monitor,
+        "diverged_in_epoch": checkpoint.diverged,
     }
     return checkpoint.history, facts

@@ -1,0 +1,66 @@
+"""A case: one scan with its subject, its image and, where it is known, its mask; and how the two are read together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spine_tf.scans import ScanError, Volume, read_label_map, read_scan, same_grid
+
+LAST_LUMBAR, T13 = 25, 28
+"""VerSe ids: 1-25 are C1 to L6, 28 is T13; 26 (sacrum) and 27 (coccyx) are not annotated and count as background."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan. Splits are by `subject`: all scans of a patient have the same one."""
+
+    case_id: str
+    """The image's file name without its ending and without VerSe's `_ct`; predictions are named after it."""
+    subject: str
+    image: Path
+    """A NIfTI file or a folder with a DICOM series."""
+    mask: Path | None = None
+    """A label map with VerSe ids on the image's grid."""
+    centroids: Path | None = None
+    source: str = ""
+    """Where the scan and its truth come from, for tables and reports."""
+    subset: str | None = None
+    """"training", "validation" or "test" where the data set says so itself."""
+
+
+def spine_mask(labels: np.ndarray) -> np.ndarray:
+    """The vertebrae of a label map with VerSe ids, bool in the shape of `labels`: ids 1-25 and 28, one class."""
+    return ((labels >= 1) & (labels <= LAST_LUMBAR)) | (labels == T13)
+
+
+def load_case(case: Case) -> tuple[Volume, np.ndarray]:
+    """The scan, and its label map on the same voxels.
+
+    The two are compared in RAS+ order, by where their voxels lie: a mask that is stored along other axes than its image
+    (one pair of VerSe'19 is) is turned, one that lies elsewhere is refused.
+
+    Returns:
+        the volume, (x, y, z) int16 HU in RAS+ order, and the labels, (x, y, z) int16 on the volume's axes.
+
+    Raises:
+        ScanError: there is no mask, either file is unusable, or they do not share a grid (both grids are named).
+    """
+    if case.mask is None:
+        raise ScanError(f"{case.case_id}: the case must have a mask. Received: mask=None")
+    volume, labels = read_scan(case.image), read_label_map(case.mask)
+    if not same_grid(volume, labels):
+        raise ScanError(
+            f"{case.case_id}: image and mask must share a grid. "
+            f"Received: image {grid_text(volume)}; mask {grid_text(labels)}"
+        )
+    return volume, labels.hu
+
+
+def grid_text(volume: Volume) -> str:
+    """A scan's grid in one line for messages: file, stored shape and orientation, voxel size, first voxel in RAS+."""
+    grid = volume.grid
+    shape = " x ".join(str(n) for n in grid.shape)
+    size = " x ".join(f"{np.linalg.norm(axis):.4g}" for axis in grid.affine[:3, :3].T)
+    origin = ", ".join(f"{x:.2f}" for x in volume.affine[:3, 3])
+    return f"{grid.source} ({shape} {grid.orientation}, {size} mm, RAS+ from ({origin}) mm)"

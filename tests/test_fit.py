@@ -1,0 +1,115 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spine_tf.config import VIEWS, TrainConfig
+from spine_tf.training.checkpoint import latest_checkpoint
+from spine_tf.training.fit import StopAfter, compile_model, fit, prepare_process
+
+
+def _network():
+    """One 1x1 convolution a view; its task is to call bright pixels spine."""
+    inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
+    logits = [keras.layers.Conv2D(1, 1)(x) for x in inputs]
+    mask = keras.layers.Activation("sigmoid", name="mask")(keras.layers.Concatenate()(logits))
+    return keras.Model(inputs, mask)
+
+
+def _dataset(first_epoch=0, nan_from=10**9):
+    def draw(index):
+        rng = np.random.default_rng(index)
+        views = rng.random((3, 32, 32, 3), np.float32)
+        mask = (views[..., 1] > 0.5).astype(np.float32)
+        if index >= nan_from:
+            views *= np.nan
+        return *views, np.moveaxis(mask, 0, -1)
+
+    def load(index):
+        arrays = [tf.ensure_shape(a, (32, 32, 3)) for a in tf.numpy_function(draw, [index], [tf.float32] * 4)]
+        return dict(zip(VIEWS, arrays[:3], strict=True)), arrays[3]
+
+    return tf.data.Dataset.range(first_epoch * 8, 10**9).map(load).batch(2)
+
+
+def _fit(folder, train, dataset=_dataset, **options):
+    strategy = prepare_process(train)
+    return fit(_network, dataset, 4, _dataset(1000).take(2), train, folder, strategy, **options)
+
+
+def test_training_learns_and_leaves_a_run(tmp_path):
+    history, facts = _fit(tmp_path, TrainConfig(epochs=5, learning_rate=0.5))
+    assert history[-1]["val_loss"] < history[0]["val_loss"]
+    assert history[-1]["val_dice"] > 0.9
+    assert {"dice", "jaccard", "loss", "learning_rate", "val_jaccard"} <= set(history[-1])
+    best = keras.saving.load_model(tmp_path / "best.keras")
+    assert {tensor.name for tensor in best.inputs} == set(VIEWS)
+    assert facts["epochs"] == 5
+    assert facts["monitor"] == "val_loss"
+    assert facts["best_epoch"] == 1 + int(np.argmin([row["val_loss"] for row in history]))
+    assert facts["first_step_seconds"] > 0
+    assert (tmp_path / "tensorboard" / "train").is_dir()
+
+
+@pytest.mark.parametrize("options", [{}, {"cosine": True, "optimizer": "adam", "loss": "bce_dice"}])
+def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, options):
+    train = TrainConfig(epochs=3, learning_rate=0.1, plateau_patience=1, **options)
+    whole, _ = _fit(tmp_path / "whole", train)
+    _fit(tmp_path / "parts", train, max_minutes=0.0)
+    parts, facts = _fit(tmp_path / "parts", train)
+    assert parts == whole
+    assert facts["epochs"] == 3
+    a, b = (keras.saving.load_model(tmp_path / name / "best.keras").get_weights() for name in ("whole", "parts"))
+    for one, two in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_finished_run_is_not_trained_further(tmp_path):
+    train = TrainConfig(epochs=1)
+    first, _ = _fit(tmp_path, train)
+    again, facts = _fit(tmp_path, train)
+    assert again == first
+    assert facts["first_step_seconds"] is None
+
+
+def test_nan_stops_training_and_leaves_the_best_model(tmp_path):
+    history, facts = _fit(tmp_path, TrainConfig(epochs=4), dataset=lambda first: _dataset(first, nan_from=12))
+    assert len(history) == 1
+    assert facts["diverged_in_epoch"] == 2
+    assert latest_checkpoint(tmp_path).name == "epoch-0001"
+    best = keras.saving.load_model(tmp_path / "best.keras")
+    assert all(np.isfinite(weights).all() for weights in best.get_weights())
+
+
+def test_without_validation_the_training_loss_decides(tmp_path):
+    train = TrainConfig(epochs=2, plateau_patience=1)
+    _, facts = fit(_network, _dataset, 4, None, train, tmp_path, prepare_process(train))
+    assert facts["monitor"] == "loss"
+
+
+@pytest.mark.parametrize("name", ["adamax", "adam", "rmsprop"])
+def test_the_papers_optimizers_compile(name):
+    model = _network()
+    compile_model(model, TrainConfig(optimizer=name, learning_rate=0.01), 10)
+    assert name in type(model.optimizer).__name__.lower()
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_mixed_precision_and_mirrored_are_flags():
+    try:
+        strategy = prepare_process(TrainConfig(mixed_precision=True, mirrored=True))
+        assert keras.mixed_precision.global_policy().name == "mixed_float16"
+        assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_mirrored_training_is_plain_training_on_one_device(tmp_path):
+    train = TrainConfig(epochs=2, learning_rate=0.1)
+    plain, _ = _fit(tmp_path / "plain", train)
+    mirrored, _ = _fit(tmp_path / "mirrored", TrainConfig(epochs=2, learning_rate=0.1, mirrored=True))
+    assert mirrored[-1]["val_loss"] == pytest.approx(plain[-1]["val_loss"], rel=1e-4)
+
+
+def test_callbacks_have_configs():
+    assert StopAfter(3.0).get_config() == {"minutes": 3.0}

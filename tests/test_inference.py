@@ -1,0 +1,112 @@
+import itertools
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from conftest import bright_block_hu
+from nibabel.orientations import apply_orientation, inv_ornt_aff
+
+from spine_tf.config import PreprocessSpec
+from spine_tf.engines import Engine, load_engine
+from spine_tf.inference import segment
+from spine_tf.scans import read_scan, volume_from_array, write_mask
+
+AFFINE = np.diag([1.0, 1.5, 2.0, 1.0])
+ORIENTATIONS = [
+    np.column_stack([axes, flips])
+    for axes in itertools.permutations(range(3))
+    for flips in itertools.product((1, -1), repeat=3)
+]
+
+
+@pytest.fixture(scope="module")
+def engine(threshold_run) -> Engine:
+    return load_engine(threshold_run)
+
+
+def test_a_bright_block_is_found(engine):
+    hu = bright_block_hu()
+    result = segment(volume_from_array(hu, AFFINE), engine)
+    truth = hu == 1000
+    overlap = 2 * (result.mask & truth).sum() / (result.mask.sum() + truth.sum())
+    assert overlap > 0.9
+    assert result.probability.shape == hu.shape
+    assert result.probability.dtype == np.float32
+    assert result.steps == 32
+    assert set(result.seconds) == {"prepare", "network", "fuse", "clean_up"}
+
+
+def test_all_48_orientations_give_the_same_mask_on_their_own_grid(engine, tmp_path):
+    hu = bright_block_hu()
+    canonical = segment(volume_from_array(hu, AFFINE), engine).mask
+    assert len(ORIENTATIONS) == 48
+    for number, turn in enumerate(ORIENTATIONS):
+        stored = apply_orientation(hu, turn)
+        affine = AFFINE @ inv_ornt_aff(turn, hu.shape)
+        path = tmp_path / f"scan{number}.nii.gz"
+        nib.save(nib.Nifti1Image(stored, affine), path)
+        volume = read_scan(path)
+        write_mask(tmp_path / "mask.nii.gz", segment(volume, engine).mask, volume)
+        written = nib.load(tmp_path / "mask.nii.gz")
+        assert written.shape == stored.shape
+        np.testing.assert_array_equal(written.affine, nib.load(path).affine)
+        np.testing.assert_array_equal(np.asarray(written.dataobj), apply_orientation(canonical, turn))
+
+
+def test_slabs_and_batches_change_nothing(engine, monkeypatch):
+    volume = volume_from_array(bright_block_hu(), AFFINE)
+    whole = segment(volume, engine, batch_size=8)
+    monkeypatch.setattr("spine_tf.inference.SLAB", 5)
+    parts = segment(volume, engine, batch_size=3)
+    np.testing.assert_allclose(whole.probability, parts.probability, atol=1e-5)
+
+
+def test_the_body_box_leaves_zero_outside(engine):
+    hu = np.full((64, 60, 40), -1000, np.int16)
+    hu[16:48, 16:44, 10:30] = bright_block_hu()
+    spec = replace(engine.spec, body_box=True)
+    boxed = segment(volume_from_array(hu, AFFINE), replace(engine, spec=spec))
+    inside = segment(volume_from_array(bright_block_hu(), AFFINE), engine)
+    np.testing.assert_allclose(boxed.probability[16:48, 16:44, 10:30], inside.probability, atol=1e-5)
+    boxed.probability[16:48, 16:44, 10:30] = 0
+    assert not boxed.probability.any()
+
+
+def test_without_reorienting_the_mask_still_lies_on_the_scan(engine):
+    hu = bright_block_hu()
+    turn = ORIENTATIONS[20]
+    volume = volume_from_array(apply_orientation(hu, turn), AFFINE @ inv_ornt_aff(turn, hu.shape))
+    result = segment(volume, replace(engine, spec=replace(engine.spec, canonical=False)))
+    truth = hu == 1000
+    assert 2 * (result.mask & truth).sum() / (result.mask.sum() + truth.sum()) > 0.9
+
+
+def test_clean_up_drops_what_is_small(engine):
+    hu = bright_block_hu()
+    hu[25:28, 1:4, 15:18] = 1000
+    volume = volume_from_array(hu, AFFINE)
+    kept, cleaned = segment(volume, engine, clean_up=False).mask, segment(volume, engine).mask
+    assert kept[25:28, 1:4, 15:18].any()
+    assert not cleaned[25:28, 1:4, 15:18].any()
+    assert (cleaned <= kept).all()
+
+
+@pytest.mark.parametrize("shape", [(9, 33, 70), (40, 8, 8), (31, 1, 64)])
+def test_any_shape_goes_through(engine, shape):
+    hu = np.random.default_rng(1).integers(-1000, 1500, shape).astype(np.int16)
+    spec = replace(engine.spec, max_steps=0)
+    result = segment(volume_from_array(hu, AFFINE), replace(engine, spec=spec))
+    assert result.mask.shape == shape
+    assert result.steps == max(shape)
+    assert 0 <= result.probability.min() <= result.probability.max() <= 1 + 1e-6
+
+
+def test_the_threshold_is_the_specs():
+    def half(axial, coronal, sagittal):
+        return np.full_like(axial, 0.5)
+
+    volume = volume_from_array(bright_block_hu(), AFFINE)
+    for threshold, found in ((0.4, True), (0.6, False)):
+        spec = PreprocessSpec(image_size=32, threshold=threshold, body_box=False)
+        assert segment(volume, Engine(half, spec, {}, "half")).mask.all() == found
