@@ -1,19 +1,45 @@
+"""Optimisers whose update of a variable is one kernel.
+
+Keras writes an update as dozens of small operations. For the hundreds of variables of this network these are most of
+the training graph, and tracing and optimising that graph is most of the time to the first finished step. TensorFlow
+has kernels for the same formulas; settings, state and files stay those of the Keras classes.
+"""
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 
-@keras.saving.register_keras_serializable(package="spine_tf")
-class FusedAdamax(keras.optimizers.Adamax):
+class _Fused(keras.optimizers.Optimizer):
+    """Hands `update_step` a dict of scalar tensors in place of the learning rate."""
+
+    def _scalars(self, learning_rate) -> dict:
+        raise NotImplementedError
+
+    def _power(self, base: float):
+        """`base` to the number of the step being taken, which is 1 at first."""
+        return ops.power(ops.cast(base, "float32"), ops.cast(self.iterations + 1, "float32"))
+
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        scalars = {
-            "lr": learning_rate,
-            "beta1_power": ops.power(self.beta_1, ops.cast(self.iterations + 1, "float32")),
-            "beta1": tf.constant(self.beta_1, "float32"),
-            "beta2": tf.constant(self.beta_2, "float32"),
-            "epsilon": tf.constant(self.epsilon, "float32"),
+        # Scalars are made here, once a step; in update_step they would be made again for every variable.
+        super()._backend_update_step(grads, trainable_variables, self._scalars(learning_rate))
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class FusedAdamax(_Fused, keras.optimizers.Adamax):
+    """`keras.optimizers.Adamax`, one kernel a variable; arguments and state as there. Variables must be float32.
+
+    Source: Kingma and Ba, "Adam", ICLR 2015, section 7.1.
+    """
+
+    def _scalars(self, learning_rate):
+        return {
+            "lr": ops.cast(learning_rate, "float32"),
+            "beta1": ops.cast(self.beta_1, "float32"),
+            "beta2": ops.cast(self.beta_2, "float32"),
+            "epsilon": ops.cast(self.epsilon, "float32"),
+            "beta1_power": self._power(self.beta_1),
         }
-        super()._backend_update_step(grads, trainable_variables, scalars)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
@@ -24,3 +50,43 @@ class FusedAdamax(keras.optimizers.Adamax):
             grad=tf.cast(gradient, variable.dtype),
             **learning_rate,
         )
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class FusedAdam(_Fused, keras.optimizers.Adam):
+    """`keras.optimizers.Adam` without AMSGrad, one kernel a variable; arguments and state as there, variables float32.
+
+    Source: Kingma and Ba, "Adam", ICLR 2015, algorithm 1.
+
+    Raises:
+        ValueError: amsgrad.
+    """
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False, **kwargs):
+        if amsgrad:
+            raise ValueError("amsgrad must be False, the kernel has no such state. Received: amsgrad=True")
+        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+
+    def _scalars(self, learning_rate):
+        return {
+            "lr": ops.cast(learning_rate, "float32"),
+            "beta1": ops.cast(self.beta_1, "float32"),
+            "beta2": ops.cast(self.beta_2, "float32"),
+            "epsilon": ops.cast(self.epsilon, "float32"),
+            "beta1_power": self._power(self.beta_1),
+            "beta2_power": self._power(self.beta_2),
+        }
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            grad=tf.cast(gradient, variable.dtype),
+            **learning_rate,
+        )
+
+
+OPTIMIZERS = {"adamax": FusedAdamax, "adam": FusedAdam, "rmsprop": keras.optimizers.RMSprop}
+"""The choices of `TrainConfig.optimizer` (paper, Table 5). RMSprop's kernel needs a state that Keras does not keep."""

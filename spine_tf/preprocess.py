@@ -23,7 +23,7 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, xp=np):
     Args:
         n_in: samples before, at least 1.
         n_out: samples after, at least 1.
-        sigma: Gaussian smoothing before resizing, in input samples; 0 for none.
+        sigma: Gaussian smoothing along with it, in input samples; 0 for none.
         xp: `numpy` or `keras.ops`.
 
     Returns:
@@ -36,9 +36,13 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, xp=np):
     centres = xp.clip(centres, 0.0, n_in - 1.0)
     weights = xp.maximum(1.0 - xp.abs(source[None, :] - centres[:, None]) / support, 0.0)
     weights = weights / xp.sum(weights, axis=1, keepdims=True)
+    weights = _float32(weights, xp)
     if sigma > 0:
-        weights = xp.matmul(weights, gaussian_matrix(n_in, sigma, xp))
-    return _float32(weights, xp)
+        # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
+        if n_in <= n_out:
+            return xp.matmul(weights, gaussian_matrix(n_in, sigma, xp))
+        return xp.matmul(gaussian_matrix(n_out, sigma * n_out / n_in, xp), weights)
+    return weights
 
 
 def gaussian_matrix(n: int, sigma: float, xp=np):

@@ -80,7 +80,7 @@ def parse_name(name: str) -> FileName | None:
         kind = "ct" if _MICCAI_CT.fullmatch(ending["stem"]) else None
     core = [t for t in tokens if t not in segmentations]
     core = core[:-1] if last in ("ct", "seg", "msk", "ctd", "iso-ctd") else core
-    if kind is None or not core:
+    if kind is None or not core or not core[0]:
         return None
     subject = core[0].lower().removeprefix("sub-")
     series = subject

@@ -29,7 +29,7 @@ class ViewsToBatch(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class BatchToChannels(layers.Layer):
-    """Undo `ViewsToBatch` and put the views side by side: (V * batch, H, W, C) -> (batch, H, W, V * C), view by view."""
+    """Undo `ViewsToBatch`, the views now side by side: (V * batch, H, W, C) -> (batch, H, W, V * C)."""
 
     def __init__(self, views: int, **kwargs):
         super().__init__(**kwargs)

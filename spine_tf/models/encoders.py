@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 from spine_tf.models.attention import ATTENTION
+from spine_tf.models.normalization import FusedBatchNormalization
 
 ATTENDED_BLOCKS = 4
 """The first four blocks are followed by an attention module (paper, "Proposed LinkNet-152 model ...")."""
@@ -54,7 +55,10 @@ EFFICIENTNET = (
     Block(5, 4, 192, 6, 2),
     Block(3, 1, 320, 6, 1),
 )
-NARROW = tuple(Block(3, 1, filters, 2, block.stride) for filters, block in zip((8, 8, 16, 16, 16, 24, 24), EFFICIENTNET, strict=True))
+NARROW = tuple(
+    Block(3, 1, filters, 2, block.stride)
+    for filters, block in zip((8, 8, 16, 16, 16, 24, 24), EFFICIENTNET, strict=True)
+)
 LITE_PIXEL = (127 / 255,) * 3, (128 / 255,) * 3
 
 ENCODERS = {
@@ -88,7 +92,7 @@ def _conv_bn(x, filters: int, kernel: int, stride: int, conv_name: str, bn_name:
         kernel_initializer=KERNEL_INITIALIZER,
         name=conv_name,
     )(x)
-    return layers.BatchNormalization(name=bn_name)(x)
+    return FusedBatchNormalization(name=bn_name)(x)
 
 
 def _squeeze_excite(x, filters: int, activation: str, name: str):
@@ -115,7 +119,7 @@ def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int,
         depthwise_initializer=KERNEL_INITIALIZER,
         name=f"{name}_dwconv",
     )(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = FusedBatchNormalization(name=f"{name}_bn")(x)
     x = layers.Activation(row.activation, name=f"{name}_activation")(x)
     if row.squeeze is not None:
         x = _squeeze_excite(x, max(1, int(filters_in * row.squeeze)), row.activation, name)

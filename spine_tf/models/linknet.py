@@ -8,6 +8,7 @@ import re
 import keras
 from keras import tree
 
+from spine_tf.models.normalization import FusedBatchNormalization
 from spine_tf.runtime import load_segmentation_models
 
 _UNIT = re.compile(r"stage\d+_unit\d+")
@@ -42,7 +43,8 @@ def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
 def replay(model: keras.Model, x, names: dict[str, str]):
     """Rebuild every layer of a one-input, one-output model on top of `x`, under new names and with fresh weights.
 
-    Calling the model would nest it as one opaque layer; this leaves a flat graph whose layers are all addresses.
+    Calling the model would nest it as one opaque layer; this leaves a flat graph whose layers are all addresses. Batch
+    normalisation becomes the fused one.
 
     Raises:
         ValueError: a Lambda layer, which would not load again in safe mode.
@@ -51,7 +53,8 @@ def replay(model: keras.Model, x, names: dict[str, str]):
     for layer in model.layers[1:]:
         if isinstance(layer, keras.layers.Lambda):
             raise ValueError(f"model must hold no Lambda layer, it could not be loaded again. Received: {layer.name!r}")
-        copy = type(layer).from_config(layer.get_config() | {"name": names[layer.name]})
+        kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
+        copy = kind.from_config(layer.get_config() | {"name": names[layer.name]})
         rebuilt[id(layer.output)] = copy(tree.map_structure(lambda tensor: rebuilt[id(tensor)], layer.input))
     return rebuilt[id(model.output)]
 
@@ -71,7 +74,8 @@ def linknet(x, encoder: str, decoder: str, masks: int):
         Logits, Keras tensor (batch, S, S, masks).
 
     Raises:
-        ValueError: an unknown encoder or decoder, an encoder that holds a Lambda layer, or a side that cannot be halved five times.
+        ValueError: an unknown encoder or decoder, an encoder that holds a Lambda layer, or a side that cannot be
+            halved five times.
     """
     segmentation_models = load_segmentation_models()
     known = segmentation_models.get_available_backbone_names()

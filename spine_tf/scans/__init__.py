@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spine_tf.scans.checks import ScanError
+from spine_tf.scans.checks import ScanError, refuse
 from spine_tf.scans.dicom import read_dicom
 from spine_tf.scans.nifti import read_label_map, read_nifti, write_mask, write_probability
 from spine_tf.scans.volume import Grid, Volume, describe_geometry, same_grid, volume_from_array
@@ -37,4 +37,6 @@ def read_scan(
     path = Path(path)
     if path.is_dir():
         return read_dicom(path, series=series, assume_hu=assume_hu, memory_budget_gib=memory_budget_gib)
+    if series is not None:
+        raise refuse(path.name, "series chooses in a DICOM folder", f"a file and series={series!r}")
     return read_nifti(path, assume_hu=assume_hu, memory_budget_gib=memory_budget_gib)

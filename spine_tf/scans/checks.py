@@ -98,12 +98,13 @@ def check_hu(hu: np.ndarray, source: str) -> tuple[str, ...]:
     stride = max(1, round((hu.size / 2e6) ** (1 / 3)))
     sample = hu[::stride, ::stride, ::stride]
     p1, p99 = np.percentile(sample, (1, 99))
-    override = "; assume_hu=True reads it all the same"
-    if p99 - p1 < MIN_SPAN_HU:
-        expected = f"values must be HU, their 1st to 99th percentile at least {MIN_SPAN_HU} apart"
-        raise refuse(source, expected, f"{p1:g} to {p99:g}{override}")
+    # The more telling message first: what lies in 0..255 fails the other test, too.
     if np.mean((sample >= 0) & (sample <= 255)) >= EIGHT_BIT_SHARE:
-        raise refuse(source, "values must be HU, not an 8-bit picture", f"99.9 % of the values in 0..255{override}")
+        expected = "values must be HU, not an 8-bit picture, unless assume_hu=True"
+        raise refuse(source, expected, f"{EIGHT_BIT_SHARE:.1%} of the values in 0..255")
+    if p99 - p1 < MIN_SPAN_HU:
+        expected = f"values must be HU, spanning {MIN_SPAN_HU} from 1st to 99th percentile, unless assume_hu=True"
+        raise refuse(source, expected, f"{p1:.0f} to {p99:.0f}")
     warnings = []
     if sample.min() >= 0:
         warnings.append(

@@ -125,10 +125,11 @@ def _write(path: Path, stored: np.ndarray, grid: Grid, slope: float | None) -> N
         header.set_qform(grid.affine, grid.qform_code)
         header.set_sform(grid.affine, grid.sform_code)
         header.set_xyzt_units("mm")
-    if slope is not None:
-        header.set_slope_inter(slope, 0)
     # No affine is given: nibabel would derive the forms from it anew instead of leaving them as the scan has them.
     image = image_class(stored, None, header)
+    if slope is not None:
+        # On the image's own header: nibabel resets the scaling of the one it is given.
+        image.header.set_slope_inter(slope, 0)
     _replace(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 

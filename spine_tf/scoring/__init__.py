@@ -2,6 +2,7 @@
 
 from spine_tf.scoring.baselines import baseline_masks
 from spine_tf.scoring.curves import save_curves
+from spine_tf.scoring.folders import score_folder
 from spine_tf.scoring.overlap import dice, jaccard
 from spine_tf.scoring.table import format_table, markdown_table, mean_rows, score_case, write_scores
 
@@ -14,5 +15,6 @@ __all__ = [
     "mean_rows",
     "save_curves",
     "score_case",
+    "score_folder",
     "write_scores",
 ]

@@ -6,6 +6,8 @@ from spine_tf.postprocess import drop_small_components
 from spine_tf.scoring.overlap import dice
 from spine_tf.scoring.surface import bounding_box, distance_to
 
+HU_THRESHOLD, EVERYTHING = "HU threshold + largest component", "everything foreground"
+
 THRESHOLDS_HU = (100, 150, 200, 250, 300, 400)
 CLOSING_MM = 2.0
 COARSE_MM = 2.0
@@ -25,8 +27,8 @@ def baseline_masks(hu: np.ndarray, spacing_mm: tuple[float, float, float], truth
     """
     threshold_hu = best_threshold_hu(hu, spacing_mm, truth)
     return {
-        "HU threshold + largest component": threshold_mask(hu, spacing_mm, threshold_hu),
-        "everything foreground": np.ones(truth.shape, bool),
+        HU_THRESHOLD: threshold_mask(hu, spacing_mm, threshold_hu),
+        EVERYTHING: np.ones(truth.shape, bool),
     }
 
 
@@ -54,6 +56,8 @@ def _closed(mask: np.ndarray, spacing_mm: tuple[float, float, float], radius_mm:
     box = bounding_box(mask)
     pad = [int(radius_mm / s) + 1 for s in spacing_mm]
     padded = np.pad(mask[box], [(p, p) for p in pad])
+    # 1.999999 mm in one header and 2 mm in the other must not close differently.
+    radius_mm += 0.01
     grown = distance_to(padded, spacing_mm) <= radius_mm
     kept = distance_to(~grown, spacing_mm) > radius_mm
     closed = np.zeros_like(mask)

@@ -1,6 +1,6 @@
-"""Overlap of two masks: Dice and Jaccard of the whole volume, and the paper's means over slices, under their own name.
+"""Overlap of two masks: Dice and Jaccard of the volume, and the paper's means over slices under their own name.
 
-Source: paper, "Dice coefficient score" and "Jaccard index". The paper scores 2-D slices; where most slices hold no spine
+Source: paper, "Dice coefficient score" and "Jaccard index". The paper scores 2-D slices; where most hold no spine
 and an empty one counts 1, a mean over slices says little about the spine. The score of a case is that of its volume.
 """
 

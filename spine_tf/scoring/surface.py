@@ -1,8 +1,8 @@
 """Distance between the surfaces of two masks, in mm: HD95 and surface Dice.
 
 Surface elements, their areas and both scores are those of `surface-distance` (Nikolov et al. 2018, arXiv:1809.04430).
-Its own search for the nearest surface is not used: for one clinical CT it holds 75 bytes a voxel at its peak, and
-NumPy 2 breaks it where a mask is empty.
+Its own search for the nearest surface is not used: with everything foreground in a CT of 512 x 512 x 133 it took 18 s
+and 64 bytes a voxel where this one took 5 s and 22, and NumPy 2 breaks it where a mask is empty.
 """
 
 import numpy as np
@@ -58,7 +58,7 @@ def surface_scores(
 def distance_to(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
     """Distance in mm from the centre of each voxel to that of the nearest one in the mask, float32 (x, y, z).
 
-    Maurer's exact transform (doi:10.1109/TPAMI.2003.1177156): a third of the time and a tenth of the memory of SciPy's.
+    Maurer's exact transform (doi:10.1109/TPAMI.2003.1177156), three times as fast as SciPy's.
 
     Raises:
         ValueError: the mask is empty.
