@@ -61,7 +61,8 @@ def _probability(volume: Volume, engine: Engine, batch_size: int, progress: bool
     seconds, clock = {}, time.monotonic()
     spec = engine.spec
     box = body_box(volume.hu) if spec.body_box else (slice(None),) * 3
-    hu = volume.hu[box]
+    # A turned volume is a view along other axes than memory; cutting three views from it wants it straight.
+    hu = np.ascontiguousarray(volume.hu[box])
     window_hu = clamp_window(hu, spec)
     steps = n_steps(hu.shape, spec)
     slices = {view: _all_slices(hu, view, window_hu, volume.spacing_mm, spec) for view in VIEWS}

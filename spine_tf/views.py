@@ -72,7 +72,7 @@ def cut_slices(
     """
     axis, sigma_mm = VIEW_AXIS[view], spec.smoothing_mm if smoothing_mm is None else smoothing_mm
     indices = xp.clip(indices, 0, hu.shape[axis] - 1)
-    slices = xp.moveaxis(xp.take(hu, indices, axis=axis), axis, 0)  # (n, a, b)
+    slices = xp.moveaxis(_planes(hu, indices, axis, xp), axis, 0)  # (n, a, b)
     slices = normalise(slices, window_hu, xp)
     for image_axis, volume_axis in enumerate(plane_axes(view), start=1):
         matrix = resize_matrix(hu.shape[volume_axis], spec.image_size, sigma_mm / spacing_mm[volume_axis], xp)
@@ -121,6 +121,13 @@ def fuse_views(
             # z before y: y is the longer axis in most scans, and the last product costs the most.
             total = total + along_axis(to_y, along_axis(to_z, part, 2, xp), 1, xp)
         yield planes, total / len(VIEWS)
+
+
+def _planes(hu, indices, axis, xp):
+    if xp is np:
+        # Not np.take: from a turned or cropped view, as most volumes are, it copies the whole of it first.
+        return hu[(slice(None),) * axis + (indices,)]
+    return xp.take(hu, indices, axis=axis)
 
 
 def _unfixed(stack_shape: tuple[int, int, int], axis: int) -> list[int]:
