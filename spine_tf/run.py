@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from spine_tf.config import Config, config_from_dict, to_dict
-from spine_tf.curves import plot_history
 from spine_tf.datasets.cache import CachedCase, cache_case
 from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.datasets.embedded import embedded_split, weighted
 from spine_tf.datasets.splits import Split, read_split, split_cases, write_split
 from spine_tf.datasets.verse import find_cases, pair_globs
 from spine_tf.engines import load_engine
+from spine_tf.figures import plot_history
 from spine_tf.inference import segment
 from spine_tf.report import environment, peak_memory_gib, write_json
 from spine_tf.scoring import dice

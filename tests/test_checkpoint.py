@@ -9,7 +9,9 @@ from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoin
 
 def _model(rate=0.1):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
     model.compile(optimizer=keras.optimizers.Adamax(rate), loss="mse", jit_compile=False)
     return model
 

@@ -16,7 +16,9 @@ def test_a_run_folder_and_its_file_are_the_same_engine(threshold_run):
     wanted = np.stack([view[..., 1] > 0.5 for view in views], axis=-1)
     clear = np.abs(np.stack([view[..., 1] for view in views], axis=-1) - 0.5) > 0.05
     np.testing.assert_array_equal((masks > 0.5)[clear], wanted[clear])
-    np.testing.assert_allclose(np.concatenate([by_file.predict(*(v[i : i + 2] for v in views)) for i in (0, 2, 4)]), masks)
+    np.testing.assert_allclose(
+        np.concatenate([by_file.predict(*(v[i : i + 2] for v in views)) for i in (0, 2, 4)]), masks
+    )
     assert by_folder.spec.image_size == 32
 
 

@@ -88,7 +88,9 @@ def test_a_bad_case_does_not_stop_the_rest_and_leaves_nothing(engine, tmp_path):
 
 
 def test_probability_can_be_saved(engine, tmp_path):
-    predict_cases([_scan(tmp_path / "a.nii.gz")], engine, tmp_path, save_probability=True, clean_up=False, progress=False)
+    predict_cases(
+        [_scan(tmp_path / "a.nii.gz")], engine, tmp_path, save_probability=True, clean_up=False, progress=False
+    )
     probability = nib.load(tmp_path / "a_seg-spine_prob.nii.gz").get_fdata()
     mask = np.asarray(nib.load(tmp_path / "a_seg-spine_msk.nii.gz").dataobj)
     sure = np.abs(probability - 0.5) > 0.01

@@ -45,7 +45,9 @@ def _command(scans: Path, run: Path, *more: str) -> list[str]:
 
 
 def _start(command: list[str], log: Path) -> subprocess.Popen:
-    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+    return subprocess.Popen(
+        command, stdout=log.open("w"), stderr=subprocess.STDOUT, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    )
 
 
 def test_killed_in_mid_epoch_and_resumed_is_bit_equal_to_uninterrupted(scans, tmp_path):

