@@ -109,8 +109,8 @@ def fit(
         max_minutes: end with the epoch in which this runs out.
 
     Returns:
-        history (one dict an epoch, of all epochs so far), facts (seconds, first_step_seconds, best_epoch, epochs, monitor,
-        diverged_in_epoch: the epoch whose loss was not finite, where training ended).
+        history (one dict an epoch, of all epochs so far) and facts: seconds, first_step_seconds, best_epoch, epochs,
+        monitor, diverged_in_epoch (the epoch whose loss was not finite, where training ended).
     """
     folder = Path(folder)
     found = latest_checkpoint(folder)
