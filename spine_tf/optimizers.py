@@ -13,12 +13,6 @@ from keras import ops
 class _Fused(keras.optimizers.Optimizer):
     """Hands `update_step` a dict of scalar tensors in place of the learning rate."""
 
-    def build(self, var_list):
-        # `fit` builds the optimiser while it traces the step. Variables made inside a trace are wrapped in conditions
-        # and have the whole step traced a second time; lifted out of it they cost neither.
-        with tf.init_scope():
-            super().build(var_list)
-
     def _scalars(self, learning_rate) -> dict:
         raise NotImplementedError
 

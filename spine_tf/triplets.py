@@ -16,6 +16,9 @@ from spine_tf.views import VIEW_AXIS, cut_slices
 POSITION_JITTER = 0.05
 """Sigma by which a view's relative position departs from the step's in training."""
 
+SIDE_JITTER = 0.4
+"""Sigma by which the logarithms of a sub-box's sides differ from their common size."""
+
 CENTRE_ON_SPINE = 0.8
 """Share of random sub-boxes that are centred on a voxel of the spine."""
 
@@ -83,11 +86,13 @@ def cut_pair(hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm=No
 
 def _random_box(cached: CachedCase, rng, augment):
     """A random box of the case (hu, mask, spine voxels inside it), or the whole of it."""
-    shape = np.array(cached.hu.shape)
+    shape, spacing_mm = np.array(cached.hu.shape), np.array(cached.spacing_mm)
     if not augment.augment or rng.random() >= augment.sub_box:
         return cached.hu, cached.mask, cached.points
-    least = np.minimum(np.ceil(augment.min_box_mm / np.array(cached.spacing_mm)), shape)
-    size = np.rint(least + rng.random(3) * (shape - least)).astype(int)
+    # Every size is as likely as its double, from a vertebra to the whole scan: evenly drawn, close-ups would be rare.
+    longest_mm = max(float((shape * spacing_mm).max()), augment.min_box_mm)
+    side_mm = np.exp(rng.uniform(np.log(augment.min_box_mm), np.log(longest_mm)) + SIDE_JITTER * rng.standard_normal(3))
+    size = np.clip(np.rint(np.maximum(side_mm, augment.min_box_mm) / spacing_mm), 1, shape).astype(int)
     on_spine = len(cached.points) and rng.random() < CENTRE_ON_SPINE
     centre = cached.points[rng.integers(len(cached.points))] if on_spine else rng.integers(shape)
     # The centre lands anywhere in the box: a spine in the middle of every box would be a lesson no scan keeps.

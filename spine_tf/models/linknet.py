@@ -47,12 +47,15 @@ def replay(model: keras.Model, x, names: dict[str, str]):
     normalisation becomes the fused one.
 
     Raises:
-        ValueError: a Lambda layer, which would not load again in safe mode.
+        ValueError: a Lambda or a layer of another package, which would not load again in safe mode.
     """
     rebuilt = {id(model.input): x}
     for layer in model.layers[1:]:
-        if isinstance(layer, keras.layers.Lambda):
-            raise ValueError(f"model must hold no Lambda layer, it could not be loaded again. Received: {layer.name!r}")
+        if isinstance(layer, keras.layers.Lambda) or not type(layer).__module__.startswith("keras."):
+            raise ValueError(
+                "model must be made of Keras' own layers and no Lambda, or its file could not be loaded elsewhere. "
+                f"Received: {layer.name!r} of {type(layer)}"
+            )
         kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
         copy = kind.from_config(layer.get_config() | {"name": names[layer.name]})
         rebuilt[id(layer.output)] = copy(tree.map_structure(lambda tensor: rebuilt[id(tensor)], layer.input))
@@ -60,13 +63,13 @@ def replay(model: keras.Model, x, names: dict[str, str]):
 
 
 def linknet(x, encoder: str, decoder: str, masks: int):
-    """LinkNet with any encoder of segmentation-models, from scratch, on a map of any number of channels.
+    """LinkNet with an encoder of segmentation-models, from scratch, on a map of any number of channels.
 
     Layer names: `linknet_stage1_unit1_conv1` in the encoder, `decoder_stage1a_conv` in the decoder, `head_conv` last.
 
     Args:
         x: Keras tensor (batch, S, S, C), S a multiple of 32.
-        encoder: name of a segmentation-models backbone, "resnet18" to "resnet152" among them.
+        encoder: name of a segmentation-models backbone: "resnet18" to "resnet152", "vgg16", "mobilenetv2" and others.
         decoder: "transpose" or "upsampling", how the decoder doubles its resolution.
         masks: number of output channels.
 
@@ -74,8 +77,8 @@ def linknet(x, encoder: str, decoder: str, masks: int):
         Logits, Keras tensor (batch, S, S, masks).
 
     Raises:
-        ValueError: an unknown encoder or decoder, an encoder that holds a Lambda layer, or a side that cannot be
-            halved five times.
+        ValueError: an unknown encoder or decoder, an encoder not made of Keras' own layers (the SE-ResNets, ResNeXts
+            and EfficientNets of segmentation-models), or a side that cannot be halved five times.
     """
     segmentation_models = load_segmentation_models()
     known = segmentation_models.get_available_backbone_names()

@@ -1,0 +1,202 @@
+"""Implicit shapes on a voxel grid: each is asked for its depth (mm below the surface) in its own bounding box only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+MARGIN_MM = 4.0
+"""How far outside its surface a shape's depth is still computed: as far as blending and partial volume reach."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The voxel grid: axis-aligned RAS+, the centre of voxel 0 at `origin_mm`."""
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+
+    def axis_mm(self, axis: int, part: slice = slice(None)) -> np.ndarray:
+        """Positions of the voxel centres along one axis, float32, shaped to broadcast over (x, y, z)."""
+        values = self.origin_mm[axis] + self.spacing_mm[axis] * np.arange(self.shape[axis])[part]
+        return values.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+
+    def box(self, low_mm, high_mm) -> tuple[slice, slice, slice]:
+        """The voxels between two corners in mm, cut to the grid (perhaps empty)."""
+        first = np.ceil((np.asarray(low_mm) - self.origin_mm) / self.spacing_mm).astype(int)
+        last = np.floor((np.asarray(high_mm) - self.origin_mm) / self.spacing_mm).astype(int) + 1
+        return tuple(slice(max(0, a), max(0, a, min(b, n))) for a, b, n in zip(first, last, self.shape, strict=True))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a shape's own frame (u right, v front, w up) lies: world = centre + rotation @ (u, v, w)."""
+
+    centre_mm: np.ndarray
+    rotation: np.ndarray
+
+    def to_world(self, point) -> np.ndarray:
+        """A point (3,) of the own frame, in mm of the world."""
+        return self.centre_mm + self.rotation @ np.asarray(point, float)
+
+
+WORLD = Placement(np.zeros(3), np.eye(3))
+
+
+class Shape(NamedTuple):
+    """`depth(u, v, w)` in mm, positive inside, within the corners `low` and `high` (mm, own frame)."""
+
+    low: np.ndarray
+    high: np.ndarray
+    depth: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def ellipsoid(centre, radii) -> Shape:
+    """An ellipsoid along the own axes; its depth is exact on the surface to first order."""
+    centre, radii = np.asarray(centre, np.float32), np.asarray(radii, np.float32)
+    smallest = np.float32(radii.min())
+
+    def depth(u, v, w):
+        q = ((u - centre[0]) / radii[0]) ** 2 + ((v - centre[1]) / radii[1]) ** 2 + ((w - centre[2]) / radii[2]) ** 2
+        return (1 - np.sqrt(q)) * smallest
+
+    return Shape(centre - radii, centre + radii, depth)
+
+
+def capsule(start, end, r_start: float, r_end: float, squash=(1.0, 1.0, 1.0)) -> Shape:
+    """A rounded, tapered rod from `start` to `end`; `squash` stretches its cross-section along the own axes."""
+    squash = np.asarray(squash, np.float32)
+    a, b = np.asarray(start, np.float32) / squash, np.asarray(end, np.float32) / squash
+    along = b - a
+    length2 = np.float32(max(float(along @ along), 1e-6))
+    reach = max(r_start, r_end) * squash
+    scale = np.float32(np.sqrt(squash.min() * squash.max()))
+
+    def depth(u, v, w):
+        p = [u / squash[0] - a[0], v / squash[1] - a[1], w / squash[2] - a[2]]
+        t = np.clip((p[0] * along[0] + p[1] * along[1] + p[2] * along[2]) / length2, 0, 1)
+        q = (p[0] - t * along[0]) ** 2 + (p[1] - t * along[1]) ** 2 + (p[2] - t * along[2]) ** 2
+        return (np.float32(r_start) + t * np.float32(r_end - r_start) - np.sqrt(q)) * scale
+
+    corners = np.stack([a * squash, b * squash])
+    return Shape(corners.min(0) - reach, corners.max(0) + reach, depth)
+
+
+def plate(start, end, half_thick: float, half_high: tuple[float, float], normal_axis: int) -> Shape:
+    """A flat rounded board from `start` to `end`, thin along `normal_axis`, its half height going over both values.
+
+    The height is measured in the plane of the board, across the line from start to end.
+    """
+    start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
+    i, j = (axis for axis in range(3) if axis != normal_axis)
+    along = end - start
+    flat2 = np.float32(max(float(along[i] ** 2 + along[j] ** 2), 1e-6))
+    h0, h1 = (np.float32(h) for h in half_high)
+
+    def depth(u, v, w):
+        p = (u - start[0], v - start[1], w - start[2])
+        t = np.clip((p[i] * along[i] + p[j] * along[j]) / flat2, 0, 1)
+        inside = h0 + t * (h1 - h0) - np.sqrt((p[i] - t * along[i]) ** 2 + (p[j] - t * along[j]) ** 2)
+        thick = np.float32(half_thick) - np.abs(p[normal_axis] - t * along[normal_axis])
+        return smooth_min(inside, thick, 1.5)
+
+    reach = np.full(3, max(half_high), np.float32)
+    reach[normal_axis] = half_thick
+    return Shape(np.minimum(start, end) - reach, np.maximum(start, end) + reach, depth)
+
+
+def evaluate(shape: Shape, frame: Frame, place: Placement = WORLD, margin_mm: float = MARGIN_MM):
+    """A shape's depth where it lies.
+
+    Returns:
+        slices into (x, y, z) and the float32 depth in mm there (perhaps empty).
+    """
+    middle, half = (shape.low + shape.high) / 2, (shape.high - shape.low) / 2 + margin_mm
+    centre, reach = place.to_world(middle), np.abs(place.rotation) @ half
+    box = frame.box(centre - reach, centre + reach)
+    x, y, z = (frame.axis_mm(axis, box[axis]) - np.float32(place.centre_mm[axis]) for axis in range(3))
+    turn = place.rotation.astype(np.float32)
+    u, v, w = (turn[0, k] * x + turn[1, k] * y + turn[2, k] * z for k in range(3))
+    return box, shape.depth(u, v, w)
+
+
+def smooth_max(a, b, blend_mm: float):
+    """The union of two depths with a fillet of `blend_mm`."""
+    overlap = np.maximum(np.float32(blend_mm) - np.abs(a - b), 0)
+    return np.maximum(a, b) + overlap * overlap * np.float32(0.25 / blend_mm)
+
+
+def smooth_min(a, b, blend_mm: float):
+    """The intersection of two depths with an edge rounded by `blend_mm`."""
+    overlap = np.maximum(np.float32(blend_mm) - np.abs(a - b), 0)
+    return np.minimum(a, b) - overlap * overlap * np.float32(0.25 / blend_mm)
+
+
+def smooth_noise(rng: np.random.Generator, frame: Frame, scale_mm) -> np.ndarray:
+    """Random smooth field, float32 (x, y, z), mean 0 and standard deviation 1, correlated over `scale_mm`.
+
+    Cubic B-splines with random coefficients every `scale_mm` (a number or one per axis), so that it costs three
+    matrix products.
+    """
+    steps = np.broadcast_to(np.asarray(scale_mm, float), 3)
+    basis = [_spline_basis(n, s / step) for n, s, step in zip(frame.shape, frame.spacing_mm, steps, strict=True)]
+    field = rng.standard_normal([b.shape[1] for b in basis], dtype=np.float32)
+    for axis, matrix in enumerate(basis):
+        field = np.moveaxis(np.tensordot(matrix, field, axes=[[1], [axis]]), 0, axis)
+    return np.ascontiguousarray(field)
+
+
+def _spline_basis(samples: int, step: float) -> np.ndarray:
+    positions = np.arange(samples) * step
+    knots = np.arange(int(np.floor(positions[-1])) + 4) - 1.5
+    t = np.abs(positions[:, None] - knots[None, :])
+    weights = np.where(t < 1, 2 / 3 - t**2 + t**3 / 2, np.where(t < 2, (2 - t) ** 3 / 6, 0))
+    # Independent coefficients: variances add up, so each row is brought to unit length.
+    return (weights / np.linalg.norm(weights, axis=1, keepdims=True)).astype(np.float32)
+
+
+class Bones:
+    """All bone of a scene: depth (mm), owner (a VerSe id, or above 28 any other bone), whether it is arch or body."""
+
+    def __init__(self, frame: Frame):
+        self.frame = frame
+        self.depth_mm = np.full(frame.shape, -9, np.float32)
+        self.owner = np.zeros(frame.shape, np.uint8)
+        self.arch = np.zeros(frame.shape, bool)
+
+    def add(self, box, depth: np.ndarray, owner: int, arch=False, gap_mm: float = 1.5) -> None:
+        """Merge one bone; where it would touch or cross another one, a joint space of `gap_mm` is left between."""
+        if depth.size == 0:
+            return
+        old, old_owner = self.depth_mm[box], self.owner[box]
+        wins = depth > old
+        best, second = np.maximum(depth, old), np.minimum(depth, old)
+        apart = np.minimum(best, (best - second - np.float32(gap_mm)) / 2)
+        self.depth_mm[box] = np.where((old_owner == owner) | (old_owner == 0), best, apart)
+        old_owner[wins] = owner
+        self.arch[box] = np.where(wins, arch, self.arch[box])
+
+    def add_shapes(self, shapes: list[Shape], owner: int, place: Placement = WORLD, arch=False, gap_mm=1.5) -> None:
+        """Merge a bone that is the plain union of shapes."""
+        for shape in shapes:
+            box, depth = evaluate(shape, self.frame, place)
+            self.add(box, depth, owner, arch, gap_mm)
+
+
+def tube(points, radii, squash=(1.0, 1.0, 1.0)) -> list[Shape]:
+    """Capsules along a polyline, points (n, 3) in mm, with one radius per point."""
+    radii = np.broadcast_to(np.asarray(radii, float), len(points))
+    return [
+        capsule(points[k], points[k + 1], float(radii[k]), float(radii[k + 1]), squash) for k in range(len(points) - 1)
+    ]
+
+
+def blur(array: np.ndarray, sigma_mm, spacing_mm) -> np.ndarray:
+    """Gaussian smoothing with `sigma_mm` (a number or one per axis), float32; axes below 0.15 voxel stay as they are."""
+    for axis, sigma in enumerate(np.broadcast_to(np.asarray(sigma_mm, float), 3) / spacing_mm):
+        if sigma >= 0.15:
+            array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=3.0, mode="nearest")
+    return array
