@@ -66,6 +66,17 @@ def ellipsoid(centre, radii) -> Shape:
     return Shape(centre - radii, centre + radii, depth)
 
 
+def block(centre, half, round_mm: float) -> Shape:
+    """A box along the own axes whose edges are rounded by about `round_mm`."""
+    centre, half = np.asarray(centre, np.float32), np.asarray(half, np.float32)
+
+    def depth(u, v, w):
+        sides = [half[k] - np.abs(p - centre[k]) for k, p in enumerate((u, v, w))]
+        return smooth_min(smooth_min(sides[0], sides[1], 2.5 * round_mm), sides[2], round_mm)
+
+    return Shape(centre - half, centre + half, depth)
+
+
 def capsule(start, end, r_start: float, r_end: float, squash=(1.0, 1.0, 1.0)) -> Shape:
     """A rounded, tapered rod from `start` to `end`; `squash` stretches its cross-section along the own axes."""
     squash = np.asarray(squash, np.float32)

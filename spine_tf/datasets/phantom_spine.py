@@ -1,4 +1,4 @@
-"""The spine as a chain: which vertebrae there are, how large each is, and where it lies (lordosis, kyphosis, scoliosis)."""
+"""The spine as a chain: which vertebrae there are, how large each is, and where it lies."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ import numpy as np
 from spine_tf.datasets.phantom_shapes import Placement
 
 SACRUM, T13 = 26, 28
+FIRST_LUMBAR = 19
+"""Row of L1 in the chain."""
 REGULAR = tuple(range(1, 25))
 """VerSe ids of the usual 24 vertebrae, C1 to L5."""
 
@@ -19,16 +21,31 @@ _ANCHORS = {
     "disc": {0: 3, 1: 5, 6: 5, 7: 4.5, 10: 4, 14: 5, 17: 6, 18: 7, 19: 8.5, 20: 10, 22: 11.5, 23: 11},
     "canal_width": {0: 30, 2: 24, 6: 24, 8: 19, 12: 17, 17: 19, 19: 22, 23: 27},
     "canal_depth": {0: 22, 2: 14.5, 6: 15, 12: 15.5, 19: 17, 23: 17},
-    "pedicle_width": {1: 6, 2: 5.5, 6: 6.5, 7: 8, 10: 5, 13: 5.5, 17: 8, 19: 8, 21: 10, 23: 15},
+    "pedicle_width": {1: 6, 2: 5.5, 6: 6.5, 7: 8, 10: 5, 13: 5.5, 17: 8.5, 19: 9, 21: 11, 23: 16},
     "pedicle_height": {1: 8, 2: 7, 6: 7.5, 7: 10, 12: 12, 17: 16, 19: 15.5, 23: 14.5},
     "transverse": {1: 27, 2: 26, 5: 28, 6: 34, 7: 38, 9: 32, 14: 30, 16: 27, 17: 24, 18: 22, 19: 36, 21: 45, 23: 45},
     "transverse_back_deg": {1: -8, 5: -8, 6: 5, 7: 25, 12: 38, 17: 45, 18: 40, 19: 14, 23: 10},
-    "spinous": {1: 20, 2: 15, 5: 20, 6: 30, 7: 31, 10: 32, 15: 30, 18: 27, 19: 30, 21: 32, 22: 29, 23: 23},
+    "spinous": {1: 20, 2: 15, 5: 20, 6: 30, 7: 31, 10: 32, 15: 30, 18: 25, 19: 26, 21: 27, 22: 25, 23: 19},
     "spinous_down_deg": {1: 15, 6: 22, 7: 35, 10: 52, 14: 55, 16: 40, 18: 20, 19: 10, 23: 12},
     "spinous_high": {1: 5, 5: 4, 7: 4.5, 12: 5, 16: 6.5, 18: 9, 19: 10.5, 21: 11, 22: 10, 23: 8},
     "lamina_high": {1: 6, 2: 5, 6: 6.5, 7: 8.5, 12: 9.5, 18: 10.5, 21: 10.5, 23: 9},
     "facet": {1: 19, 2: 19.5, 6: 19, 7: 15, 9: 12.5, 16: 12.5, 18: 13.5, 19: 14.5, 21: 17, 23: 21},
-    "tilt_deg": {0: -8, 1: -6, 3: 3, 5: 14, 7: 24, 9: 20, 12: 8, 15: -4, 18: -12, 19: -12, 20: -9, 21: -2, 22: 9, 23: 24},
+    "tilt_deg": {
+        0: -8,
+        1: -6,
+        3: 3,
+        5: 14,
+        7: 24,
+        9: 20,
+        12: 8,
+        15: -4,
+        18: -12,
+        19: -12,
+        20: -9,
+        21: -2,
+        22: 9,
+        23: 24,
+    },
 }
 _SACRAL_TILT_DEG = 40.0
 
@@ -120,7 +137,8 @@ def _scoliosis(rng, rows, cobb_deg):
     phase = (rows - apex) / length
     curve = np.sin(np.pi * phase) * np.exp(-((phase / 1.3) ** 2))
     curve *= rng.choice([-1, 1]) * np.radians(cobb_deg) / max(np.ptp(curve), 1e-6)
-    return curve, np.gradient(curve, rows) * length * 0.25
+    # By vertebra, not by row: L6 shares the row of L5.
+    return curve, np.gradient(curve) * length * 0.25
 
 
 def _rotation(tilt, coronal, axial):

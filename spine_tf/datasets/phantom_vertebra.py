@@ -1,14 +1,14 @@
-"""The shape of one vertebra: body, pedicles, laminae, facets, transverse and spinous processes, fracture, osteophytes."""
+"""The shape of one vertebra: body, pedicles, laminae, facets, processes; fractures and osteophytes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from spine_tf.datasets.phantom_shapes import Bones, Shape, capsule, ellipsoid, evaluate, plate, smooth_max, smooth_min
-from spine_tf.datasets.phantom_spine import Level
+from spine_tf.datasets.phantom_spine import FIRST_LUMBAR, Level
 
-C1, C2, LAST_CERVICAL, FIRST_LUMBAR = 1, 2, 6, 19
-"""The first two are VerSe ids; the others rows of the chain (C7, L1)."""
+C1, C2, LAST_CERVICAL = 1, 2, 6
+"""VerSe ids, and the row of C7 in the chain."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def add_vertebra(bones: Bones, level: Level, wear: Wear, rough: np.ndarray, rng:
 
 
 def _body(level: Level, wear: Wear, rng) -> Shape:
-    """A waisted, kidney-shaped drum with hollowed endplates; where broken, lower in front, in the middle or all over."""
+    """A waisted, kidney-shaped drum with hollowed endplates; a fracture takes height in front, amid or all over."""
     s = {name: np.float32(value) for name, value in level.size.items()}
     half_w, half_d, half_h = s["width"] / 2, s["depth"] / 2, s["height"] / 2
     cervical = level.row <= LAST_CERVICAL
@@ -125,21 +125,22 @@ def _arch(level: Level, wear: Wear, rng) -> list[Shape]:
         # Lamina: from the articular pillar to the midline, leaning down and back.
         pillar = (side * facet * 0.95, front - s["canal_depth"] * 0.72, -0.05 * high)
         ridge = (0.0, rear - 3.0, -0.35 * high)
-        shapes.append(plate(pillar, ridge, high * 0.9, (3.2, 3.0), 2))
+        shapes.append(plate(pillar, ridge, high * 0.9, (3.9, 3.5) if lumbar else (3.3, 3.2), 2))
         if cervical:
             # Articular pillars: stacked lozenges whose joints slope down to the back.
             shapes.append(ellipsoid((side * facet, front - 6.5, -1.0), (6.2, 6.0, span * 0.95)))
             tip = (side * s["transverse"], front + 4.0 + rng.normal(0, 1), -2.0)
             shapes.append(capsule((side * ped_u, front + 1, 0), tip, 3.2, 2.6))
             continue
-        thick = 3.0 + wear.facet_mm * 0.5 + (1.2 if lumbar else 0.0)
-        turn = 2.5 if lumbar else 0.0
-        upper_v = front - s["canal_depth"] * (0.62 if lumbar else 0.58)
-        upper = (side * (facet + turn), upper_v - 1.0, span * (0.92 if lumbar else 0.85))
-        shapes.append(capsule((side * (facet + 1), upper_v, 0.0), upper, thick + 0.8, thick, (1.15, 0.95, 1)))
-        lower_v = rear - (2.0 if lumbar else 1.0)
-        lower = (side * (facet - turn), lower_v, -span * (1.1 if lumbar else 1.0))
-        shapes.append(capsule((side * facet * 0.85, rear + 1.0, -2.0), lower, thick + 0.6, thick + 0.3, (1.05, 1, 1)))
+        # Lumbar joints stand upright, the lower vertebra's half outside; thoracic ones lie one behind the other.
+        thick = (5.0 if lumbar else 3.4) + wear.facet_mm * 0.5
+        turn, long = (3.6, 1.35) if lumbar else (0.5, 0.9)
+        upper_v = front - s["canal_depth"] * (0.66 if lumbar else 0.58)
+        upper = (side * (facet + turn), upper_v - 1.0, span * (0.88 if lumbar else 0.85))
+        shapes.append(capsule((side * (facet + 1), upper_v, 0.0), upper, thick, thick, (1.0, long, 1)))
+        lower_v = rear - (1.5 if lumbar else 1.0)
+        lower = (side * (facet - turn), lower_v, -span * (1.08 if lumbar else 1.0))
+        shapes.append(capsule((side * facet * 0.85, rear + 1.0, -2.0), lower, thick, thick, (1.0, long, 1)))
         back = np.radians(s["transverse_back_deg"] + rng.normal(0, 4))
         start = np.array([side * (facet + 1.0), front - s["canal_depth"] * 0.55, lift])
         reach = max(s["transverse"] - facet, 6.0) / np.cos(back) * rng.uniform(0.9, 1.1)
@@ -151,11 +152,11 @@ def _arch(level: Level, wear: Wear, rng) -> list[Shape]:
     start = (0.0, rear - 2.0, -0.35 * high)
     slope = length / np.hypot(1, drop)
     end = (rng.normal(0, 1.0), rear - 2.0 - slope, -0.35 * high - slope * drop)
-    half_high = s["spinous_high"]
-    shapes.append(plate(start, end, 2.6 if lumbar else 2.3, (half_high * 0.8, half_high), 0))
+    half_high = s["spinous_high"] * rng.uniform(0.8, 1.05)
+    shapes.append(plate(start, end, 3.3 if lumbar else 2.7, (half_high * 0.8, half_high), 0))
     swell = (0.9, 1, 1) if lumbar else (1.2, 1, 1)
     tip = np.add(end, (0, half_high * 0.6, 0))
-    shapes.append(capsule(tip, np.add(tip, (0, 1.0, -half_high * 0.5)), 3.4, 4.0, swell))
+    shapes.append(capsule(tip, np.add(tip, (0, 1.0, -half_high * 0.5)), 4.2, 4.6, swell))
     if cervical and level.label != 7:
         shapes += [ellipsoid(np.add(end, (side * 4, -2, 0)), (3, 4, 3)) for side in (-1, 1)]
     return shapes
@@ -166,7 +167,8 @@ def _ring(level: Level) -> list[Shape]:
     bow = [(-19, 0, 0), (-10, 7.5, 0), (0, 10.5, 0), (10, 7.5, 0), (19, 0, 0)]
     grown = level.size["width"] / 19
     shapes = [
-        capsule(np.multiply(bow[k], grown), np.multiply(bow[k + 1], grown), 3, 3, (1, 1, 1.6)) for k in range(len(bow) - 1)
+        capsule(np.multiply(bow[k], grown), np.multiply(bow[k + 1], grown), 3, 3, (1, 1, 1.6))
+        for k in range(len(bow) - 1)
     ]
     return shapes + [ellipsoid((side * 20 * grown, -6, 0), (7.5, 10, 9)) for side in (-1, 1)]
 

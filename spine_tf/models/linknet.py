@@ -4,12 +4,13 @@ Source: paper, "the ResNet-34 is replaced with the ResNet-152"; Chaurasia and Cu
 """
 
 import re
+from collections import Counter
 
 import keras
 from keras import tree
 
 from spine_tf.models.normalization import FusedBatchNormalization
-from spine_tf.runtime import load_segmentation_models
+from spine_tf.models.zoo import load_segmentation_models
 
 _UNIT = re.compile(r"stage\d+_unit\d+")
 _COUNTER = re.compile(r"_\d+$")
@@ -25,7 +26,7 @@ def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
     Returns:
         Old name -> new name.
     """
-    names, place = {}, "input"
+    names, counts, place = {}, Counter(), "input"
     for layer in model.layers:
         kind = type(layer).__name__
         if _COUNTER.sub("", layer.name).replace("_", "") == kind.lower():
@@ -35,8 +36,8 @@ def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
             unit = _UNIT.match(name)
             place = unit.group() if unit else name
         name = name if name.startswith("decoder_") else f"{prefix}_{name}"
-        taken = sum(_COUNTER.sub("", other) == name for other in names.values())
-        names[layer.name] = f"{name}_{taken + 1}" if name in names.values() else name
+        counts[name] += 1
+        names[layer.name] = f"{name}_{counts[name]}" if counts[name] > 1 else name
     return names
 
 

@@ -15,11 +15,12 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.losses import get_loss
 from spine_tf.metrics import DiceCoefficient, JaccardIndex
+from spine_tf.optimizers import FusedAdam, FusedAdamax
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
 
 OPTIMIZERS = {
-    "adamax": keras.optimizers.Adamax,
-    "adam": keras.optimizers.Adam,
+    "adamax": FusedAdamax,
+    "adam": FusedAdam,
     "rmsprop": keras.optimizers.RMSprop,
 }
 

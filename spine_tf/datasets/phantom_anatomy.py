@@ -1,0 +1,140 @@
+"""One synthetic person: draws what is special about them, chooses the field of view, and builds the scene."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from spine_tf.datasets.phantom_organs import (
+    Painter, paint_chest, paint_head, paint_muscles, paint_organs, paint_spine_soft, paint_table, paint_vessels,
+)  # fmt: skip
+from spine_tf.datasets.phantom_shapes import Bones, Frame, capsule, evaluate, smooth_noise, tube
+from spine_tf.datasets.phantom_skeleton import add_pelvis, add_ribs, add_sacrum, add_scapulae, add_skull, add_sternum
+from spine_tf.datasets.phantom_spine import Spine, draw_labels, draw_spine
+from spine_tf.datasets.phantom_tissue import Scene, Tissue
+from spine_tf.datasets.phantom_trunk import Trunk, draw_trunk, paint_trunk
+from spine_tf.datasets.phantom_vertebra import add_vertebra, draw_wear
+
+ANATOMIES = ("random", "scoliosis_metal")
+REGIONS = ("cervical", "thoracic", "lumbar", "thoracolumbar", "whole")
+MAX_TRAINING_COBB_DEG = 25.0
+MIN_HELD_OUT_COBB_DEG = 35.0
+"""Training phantoms stay below the first, held-out ones above the second angle."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """What was drawn of one person."""
+
+    anatomy: str
+    region: str
+    labels: tuple[int, ...]
+    cobb_deg: float
+    degeneration: float
+    fracture_rate: float
+    infiltration: float
+    calcified: float
+    screws: tuple[int, ...]
+    """VerSe ids of the vertebrae with pedicle screws."""
+    arms_down: bool
+
+    def describe(self) -> dict:
+        """As plain JSON types."""
+        return asdict(self)
+
+
+def draw_person(rng: np.random.Generator, anatomy: str, region: str) -> Person:
+    """Draw a person.
+
+    Args:
+        anatomy: "random", the training distribution (Cobb angle up to MAX_TRAINING_COBB_DEG; metal in 7 %, in straight
+            spines only), or "scoliosis_metal", held out: MIN_HELD_OUT_COBB_DEG to 60 degrees, instrumented.
+        region: one of REGIONS, or "random".
+
+    Raises:
+        ValueError: an unknown anatomy or region.
+    """
+    if anatomy not in ANATOMIES:
+        raise ValueError(f"anatomy must be one of {ANATOMIES}. Received: {anatomy!r}")
+    if region not in (*REGIONS, "random"):
+        raise ValueError(f"region must be 'random' or one of {REGIONS}. Received: {region!r}")
+    held_out = anatomy == "scoliosis_metal"
+    if region == "random":
+        share = [0, 0.25, 0.2, 0.45, 0.1] if held_out else [0.13, 0.22, 0.32, 0.23, 0.1]
+        region = str(rng.choice(REGIONS, p=share))
+    labels = draw_labels(rng)
+    cobb = float(rng.uniform(MIN_HELD_OUT_COBB_DEG, 60) if held_out else min(rng.gamma(1.2, 6), MAX_TRAINING_COBB_DEG))
+    screws = ()
+    if held_out:
+        first = int(rng.integers(11, 18))
+        screws = tuple(label for label in labels if first <= label <= first + rng.integers(5, 8))
+    elif cobb < 10 and rng.random() < 0.2:
+        first = int(rng.choice([19, 20, 21, 22, 23]))
+        screws = tuple(label for label in labels if first <= label <= first + 1)
+    old = float(rng.beta(1.3, 1.3))
+    rate = float(rng.choice([0.0, 0.08, 0.25], p=[0.6, 0.28, 0.12])) * (0.4 + old)
+    return Person(
+        anatomy, region, labels, cobb, old, rate, float(np.clip(old * rng.uniform(0.2, 1.1), 0, 1)),
+        float(old * rng.random() if rng.random() < 0.6 else 0.0), screws, bool(rng.random() < 0.3),
+    )  # fmt: skip
+
+
+def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: np.random.Generator) -> Scene:
+    """Everything of a person that lies in the frame, without HU."""
+    diaphragm_z = spine.level(int(rng.choice([16, 17, 18]))).place.centre_mm[2] + rng.uniform(0, 25)
+    tissue, cavity = paint_trunk(rng, frame, trunk, diaphragm_z)
+    paint = Painter(frame, tissue, cavity, rng)
+    paint_organs(paint, spine, trunk, diaphragm_z)
+    paint_chest(paint, spine, trunk, diaphragm_z)
+    paint_muscles(paint, spine, trunk, person.infiltration)
+    paint_spine_soft(paint, spine, rng, person.degeneration)
+    paint_vessels(paint, spine, person.calcified)
+    paint_head(paint, spine)
+    paint_table(paint, trunk)
+    bones, trabecular = Bones(frame), {}
+    rough = smooth_noise(rng, frame, 5.0)
+    for level in spine.levels:
+        wear = draw_wear(rng, person.degeneration, person.fracture_rate, level.row)
+        trabecular[level.label] = float(rng.normal(1, 0.06) + (0.6 * wear.loss if wear.loss else 0))
+        add_vertebra(bones, level, wear, rough, rng)
+    add_sacrum(bones, spine, rng)
+    add_pelvis(bones, spine)
+    ends = add_ribs(bones, spine, trunk, rng)
+    add_sternum(bones, spine, trunk)
+    add_scapulae(bones, spine, trunk)
+    add_skull(bones, spine)
+    middle = spine.level(13).place.centre_mm
+    for end in ends:
+        front = np.array([middle[0] + (end[0] - middle[0]) * 0.35, end[1] + 16, end[2] + 12])
+        paint.tube([end, front], [5, 5], Tissue.CARTILAGE)
+    metal = np.zeros(frame.shape, bool)
+    add_metal(metal, frame, spine, person.screws, rng)
+    return Scene(frame, tissue, bones, metal, trabecular)
+
+
+def add_metal(metal: np.ndarray, frame: Frame, spine: Spine, screws: tuple[int, ...], rng: np.random.Generator) -> None:
+    """Pedicle screws into these vertebrae, and a rod along their heads on each side; drawn into `metal`, bool."""
+    if not screws:
+        return
+    for side in (-1, 1):
+        heads = []
+        for level in spine.levels:
+            if level.label not in screws:
+                continue
+            s, place = level.size, level.place
+            pedicle = s["canal_width"] / 2 + s["pedicle_width"] * 0.4
+            rear = -s["depth"] / 2 - s["canal_depth"]
+            tip = place.to_world((side * pedicle * rng.uniform(0.45, 0.7), s["depth"] * 0.22, s["height"] * 0.1))
+            head = place.to_world((side * (pedicle + 5), rear - 9, s["height"] * 0.2))
+            heads.append(head)
+            for shape in (capsule(tip, head, 2.3, 2.9), capsule(head, head + [0, -7, 0], 5.5, 5.0)):
+                box, depth = evaluate(shape, frame)
+                metal[box] |= depth > 0
+        for shape in tube(np.array(heads) + [0, -3, 0], 2.9):
+            box, depth = evaluate(shape, frame)
+            metal[box] |= depth > 0
+
+
+def draw_anatomy(person: Person, rng: np.random.Generator) -> tuple[Spine, Trunk]:
+    """Places and sizes of a person's vertebrae, and the trunk around them."""
+    spine = draw_spine(rng, person.labels, person.cobb_deg)
+    return spine, draw_trunk(rng, spine)

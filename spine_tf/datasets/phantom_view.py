@@ -1,0 +1,95 @@
+"""The field of view of a phantom: which part of the spine, how much around it, at which spacing."""
+
+import numpy as np
+
+from spine_tf.datasets.phantom_shapes import Frame
+from spine_tf.datasets.phantom_spine import Spine
+from spine_tf.datasets.phantom_trunk import Trunk
+
+MAX_VOXELS = 4_000_000
+_SPAN = {"cervical": (1, 10), "thoracic": (8, 19), "lumbar": (19, 24), "thoracolumbar": (14, 24), "whole": (1, 24)}
+"""First and last VerSe id in view."""
+
+
+def draw_frame(
+    rng: np.random.Generator, spine: Spine, trunk: Trunk, region: str, shape=None, spacing_mm=None
+) -> tuple[Frame, str]:
+    """Draw the voxel grid.
+
+    Args:
+        region: a key of `_SPAN`.
+        shape: (nx, ny, nz) to force; None: what the drawn extent needs, at most MAX_VOXELS voxels.
+        spacing_mm: to force; None: 0.7 to 3 mm, drawn.
+
+    Returns:
+        the frame, and how much lies around the spine: "narrow" (spine alone), "spine" (with muscles) or "trunk" (with
+        air and table).
+    """
+    first, last = (spine.level(label) for label in _SPAN[region])
+    inner = [
+        one for one in spine.levels if last.place.centre_mm[2] <= one.place.centre_mm[2] <= first.place.centre_mm[2]
+    ]
+    points = np.array([one.place.centre_mm for one in inner])
+    low_z = points[-1, 2] - last.size["height"] * rng.uniform(-0.3, 2.2)
+    high_z = points[0, 2] + first.size["height"] * rng.uniform(-0.3, 1.6)
+    if region in ("lumbar", "thoracolumbar") and rng.random() < 0.15:
+        low_z -= rng.uniform(20, 140)
+    rear = min(
+        p[1] - s.size["depth"] / 2 - s.size["canal_depth"] - s.size["spinous"]
+        for p, s in zip(points, inner, strict=True)
+    )
+    front = max(p[1] + s.size["depth"] / 2 for p, s in zip(points, inner, strict=True))
+    around = str(rng.choice(["narrow", "spine", "trunk"], p=[0.4, 0.32, 0.28]))
+    if around == "narrow":
+        half = rng.uniform(26, 58)
+        x = (points[:, 0].min() * 0.8 - half, points[:, 0].max() * 0.8 + half)
+        y = (rear - rng.uniform(-8, 35), front + rng.uniform(4, 45))
+    elif around == "spine":
+        half = rng.uniform(60, 110)
+        x = (points[:, 0].mean() - half, points[:, 0].mean() + half)
+        y = (rear - rng.uniform(5, 60), front + rng.uniform(15, 110))
+    else:
+        near = (trunk.z > low_z - 60) & (trunk.z < high_z + 60)
+        edge = rng.uniform(0.8, 1.15)
+        half = max(trunk.skin[near, 0].max(), 90) * edge
+        x = (-half, half)
+        y = (
+            (trunk.skin_centre[near, 1] - trunk.skin[near, 1]).min() - rng.uniform(5, 60),
+            (trunk.skin_centre[near, 1] + trunk.skin[near, 1]).max() + rng.uniform(-30, 30),
+        )
+    low, high = np.array([x[0], y[0], low_z]), np.array([x[1], y[1], high_z])
+    extent = high - low
+    if spacing_mm is None:
+        spacing_mm = np.maximum(extent / shape, 0.5) if shape is not None else _draw_spacing(rng, extent)
+    spacing = np.broadcast_to(np.asarray(spacing_mm, float), 3)
+    if shape is None:
+        shape = tuple(int(n) for n in np.maximum(np.round(extent / spacing), 8))
+    elif np.ptp(spacing) > 0.7:
+        spacing = np.maximum(spacing, spacing.max() - 0.7)
+    origin = (low + high) / 2 - (np.array(shape) - 1) / 2 * spacing
+    return Frame(
+        tuple(shape), tuple(float(s) for s in spacing.round(4)), tuple(float(o) for o in origin.round(3))
+    ), around
+
+
+def _draw_spacing(rng, extent) -> np.ndarray:
+    """As clinical scans have it: thin isotropic, thick axial, or sagittal reformats; coarser when there is too much."""
+    kind = rng.choice(["isotropic", "axial", "sagittal"], p=[0.4, 0.32, 0.28])
+    plane = rng.uniform(0.7, 1.3)
+    spacing = np.full(3, plane if kind != "isotropic" else rng.uniform(0.8, 1.5))
+    if kind == "axial":
+        spacing[2] = rng.uniform(1.2, 3.0)
+    elif kind == "sagittal":
+        spacing[0] = rng.uniform(1.5, 3.0)
+    too_many = float(np.prod(extent / spacing)) / MAX_VOXELS
+    if too_many > 1:
+        spacing = spacing * too_many ** (1 / 3) * 1.01
+        while spacing.max() > 3.0 and spacing.min() < 2.99:
+            # No axis beyond 3 mm: what it gives up, the others take.
+            spacing = np.minimum(spacing, 3.0)
+            free = spacing < 3.0
+            rest = float(np.prod(extent / spacing)) / MAX_VOXELS
+            if rest <= 1 or not free.any():
+                break
+            spacing[free] *= (rest * 1.01) ** (1 / free.sum())
+    return np.minimum(spacing, 3.0)
