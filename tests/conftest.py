@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -66,3 +67,20 @@ def bright_block_hu(shape=(32, 28, 20)) -> np.ndarray:
     hu = np.random.default_rng(0).normal(40, 120, shape)
     hu[4:18, 9:24, 3:13] = 1000
     return hu.astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def six_scans(tmp_path_factory) -> Path:
+    """A folder with six small scans, ct/ and masks/: a bright block, elsewhere in each, is the spine."""
+    root = tmp_path_factory.mktemp("six_scans")
+    (root / "ct").mkdir()
+    (root / "masks").mkdir()
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        mask = np.zeros((32, 28, 24), np.uint8)
+        x, y, z = rng.integers(2, 10, 3)
+        mask[x : x + 14, y : y + 12, z : z + 10] = 1
+        hu = np.where(mask, 800, 40) + rng.normal(0, 100, mask.shape)
+        nib.save(nib.Nifti1Image(hu.astype(np.int16), np.eye(4)), root / "ct" / f"case{number}.nii.gz")
+        nib.save(nib.Nifti1Image(mask * 20, np.eye(4)), root / "masks" / f"case{number}.nii.gz")
+    return root

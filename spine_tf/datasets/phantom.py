@@ -20,7 +20,8 @@ from spine_tf.datasets.phantom_physics import draw_appearance, render
 from spine_tf.datasets.phantom_view import draw_frame
 
 ORIENTATIONS = ("PIR", "RAS", "LPS", "LAS", "ASL", "PSR")
-"""Stored orientations; VerSe's own are mostly the first."""
+_SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
+"""Stored orientations, and how often each is drawn; VerSe's own are mostly the first."""
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,13 @@ def write_phantom(phantom: Phantom, root: Path, subject: str) -> Case:
     for label, centre in sorted(phantom.centroids.items()):
         at = np.empty(3)
         for axis, (new, flip) in enumerate(turn):
-            # VerSe's convention: a flipped axis counts from the other end, size - c.
+            # The voxel itself, counted from the other end: VerSe's own tools write size - c, one voxel off.
             at[int(new)] = centre[axis] if flip > 0 else stored_shape[int(new)] - 1 - centre[axis]
         entries.append({"label": label} | dict(zip("XYZ", (round(float(c), 1) for c in at), strict=True)))
     _write(case.centroids, json.dumps(entries).encode())
     _write_nifti(case.mask, apply_orientation(phantom.labels, turn), affine)
     _write_nifti(case.image, apply_orientation(phantom.hu, turn), affine)
     return case
-
-
-_SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
 
 
 def write_phantoms(root: Path, seeds, anatomy: str = "random", workers: int = 1, progress: bool = True) -> list[Case]:

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from spine_tf.datasets.phantom_organs import (
-    Painter, paint_chest, paint_head, paint_muscles, paint_organs, paint_spine_soft, paint_table, paint_vessels,
-)  # fmt: skip
-from spine_tf.datasets.phantom_shapes import Bones, Frame, capsule, evaluate, smooth_noise, tube
+from spine_tf.datasets.phantom_muscles import paint_muscles, paint_spine_soft
+from spine_tf.datasets.phantom_organs import paint_chest, paint_head, paint_organs, paint_table, paint_vessels
+from spine_tf.datasets.phantom_paint import Painter
+from spine_tf.datasets.phantom_shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
 from spine_tf.datasets.phantom_skeleton import add_pelvis, add_ribs, add_sacrum, add_scapulae, add_skull, add_sternum
 from spine_tf.datasets.phantom_spine import Spine, draw_labels, draw_spine
 from spine_tf.datasets.phantom_tissue import Scene, Tissue
@@ -29,13 +29,14 @@ class Person:
     region: str
     labels: tuple[int, ...]
     cobb_deg: float
+    apex_row: float
+    """Where the scoliosis is centred: place in the chain, C1 = 0."""
     degeneration: float
     fracture_rate: float
     infiltration: float
     calcified: float
     screws: tuple[int, ...]
     """VerSe ids of the vertebrae with pedicle screws."""
-    arms_down: bool
 
     def describe(self) -> dict:
         """As plain JSON types."""
@@ -46,7 +47,7 @@ def draw_person(rng: np.random.Generator, anatomy: str, region: str) -> Person:
     """Draw a person.
 
     Args:
-        anatomy: "random", the training distribution (Cobb angle up to MAX_TRAINING_COBB_DEG; metal in 7 %, in straight
+        anatomy: "random", the training distribution (Cobb angle up to MAX_TRAINING_COBB_DEG; metal in 8 %, in straight
             spines only), or "scoliosis_metal", held out: MIN_HELD_OUT_COBB_DEG to 60 degrees, instrumented.
         region: one of REGIONS, or "random".
 
@@ -63,19 +64,28 @@ def draw_person(rng: np.random.Generator, anatomy: str, region: str) -> Person:
         region = str(rng.choice(REGIONS, p=share))
     labels = draw_labels(rng)
     cobb = float(rng.uniform(MIN_HELD_OUT_COBB_DEG, 60) if held_out else min(rng.gamma(1.2, 6), MAX_TRAINING_COBB_DEG))
+    apex = float(rng.uniform(*{"thoracic": (11, 15), "lumbar": (18, 21)}.get(region, (13, 20))))
     screws = ()
     if held_out:
-        first = int(rng.integers(11, 18))
-        screws = tuple(label for label in labels if first <= label <= first + rng.integers(5, 8))
-    elif cobb < 10 and rng.random() < 0.2:
-        first = int(rng.choice([19, 20, 21, 22, 23]))
-        screws = tuple(label for label in labels if first <= label <= first + 1)
+        first = round(apex) + 1 - int(rng.integers(2, 5))
+        screws = tuple(range(first, first + int(rng.integers(5, 8))))
+    elif cobb < 10 and rng.random() < 0.12:
+        first = int(rng.integers(19, 24))
+        screws = (first, first + 1)
     old = float(rng.beta(1.3, 1.3))
     rate = float(rng.choice([0.0, 0.08, 0.25], p=[0.6, 0.28, 0.12])) * (0.4 + old)
     return Person(
-        anatomy, region, labels, cobb, old, rate, float(np.clip(old * rng.uniform(0.2, 1.1), 0, 1)),
-        float(old * rng.random() if rng.random() < 0.6 else 0.0), screws, bool(rng.random() < 0.3),
-    )  # fmt: skip
+        anatomy=anatomy,
+        region=region,
+        labels=labels,
+        cobb_deg=cobb,
+        apex_row=apex,
+        degeneration=old,
+        fracture_rate=rate,
+        infiltration=float(np.clip(old * rng.uniform(0.2, 1.1), 0, 1)),
+        calcified=float(old * rng.random() if rng.random() < 0.6 else 0.0),
+        screws=tuple(label for label in labels if label in screws),
+    )
 
 
 def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: np.random.Generator) -> Scene:
@@ -83,9 +93,9 @@ def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: n
     diaphragm_z = spine.level(int(rng.choice([16, 17, 18]))).place.centre_mm[2] + rng.uniform(0, 25)
     tissue, cavity = paint_trunk(rng, frame, trunk, diaphragm_z)
     paint = Painter(frame, tissue, cavity, rng)
-    paint_organs(paint, spine, trunk, diaphragm_z)
-    paint_chest(paint, spine, trunk, diaphragm_z)
-    paint_muscles(paint, spine, trunk, person.infiltration)
+    paint_organs(paint, spine)
+    paint_chest(paint, spine, diaphragm_z)
+    paint_muscles(paint, spine, person.infiltration)
     paint_spine_soft(paint, spine, rng, person.degeneration)
     paint_vessels(paint, spine, person.calcified)
     paint_head(paint, spine)
@@ -126,15 +136,15 @@ def add_metal(metal: np.ndarray, frame: Frame, spine: Spine, screws: tuple[int, 
             tip = place.to_world((side * pedicle * rng.uniform(0.45, 0.7), s["depth"] * 0.22, s["height"] * 0.1))
             head = place.to_world((side * (pedicle + 5), rear - 9, s["height"] * 0.2))
             heads.append(head)
-            for shape in (capsule(tip, head, 2.3, 2.9), capsule(head, head + [0, -7, 0], 5.5, 5.0)):
+            for shape in (capsule(tip, head, 2.3, 2.9), capsule(head, shifted(head, 0, -7, 0), 5.5, 5.0)):
                 box, depth = evaluate(shape, frame)
                 metal[box] |= depth > 0
-        for shape in tube(np.array(heads) + [0, -3, 0], 2.9):
+        for shape in tube(np.add(heads, (0, -3, 0)), 2.9):
             box, depth = evaluate(shape, frame)
             metal[box] |= depth > 0
 
 
 def draw_anatomy(person: Person, rng: np.random.Generator) -> tuple[Spine, Trunk]:
     """Places and sizes of a person's vertebrae, and the trunk around them."""
-    spine = draw_spine(rng, person.labels, person.cobb_deg)
+    spine = draw_spine(rng, person.labels, person.cobb_deg, person.apex_row)
     return spine, draw_trunk(rng, spine)

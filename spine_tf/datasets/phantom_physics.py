@@ -1,4 +1,4 @@
-"""From a scene to HU: appearance of each tissue, bone shell and texture, metal streaks, blur and noise of the scanner."""
+"""From a scene to HU: tissues, bone shell and texture, metal streaks, blur and noise of the scanner."""
 
 from dataclasses import dataclass, field
 
@@ -40,7 +40,9 @@ _TISSUES = {
     Tissue.FOAM: (-985, -900, 5),
 }
 _ENHANCED = {
-    "arterial": {Tissue.ARTERY: (220, 420), Tissue.HEART: (180, 380), Tissue.KIDNEY: (100, 180), Tissue.SPLEEN: (80, 140)},
+    "arterial": {
+        Tissue.ARTERY: (220, 420), Tissue.HEART: (180, 380), Tissue.KIDNEY: (100, 180), Tissue.SPLEEN: (80, 140),
+    },
     "venous": {
         Tissue.ARTERY: (120, 190), Tissue.VEIN: (110, 180), Tissue.HEART: (110, 180), Tissue.KIDNEY: (150, 210),
         Tissue.SPLEEN: (100, 130), Tissue.LIVER: (90, 125), Tissue.MUSCLE: (55, 75), Tissue.VESSEL: (-250, 150),
@@ -87,9 +89,9 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
     return Appearance(
         mean,
         texture,
-        float(np.clip(rng.normal(140, 55), 40, 300)),
-        float(rng.uniform(1000, 1600)),
-        (float(rng.uniform(0.35, 0.75)), float(rng.uniform(0.7, 1.6))),
+        float(np.clip(rng.normal(102, 50), 30, 280)),
+        float(rng.uniform(800, 1400)),
+        (float(rng.uniform(0.4, 0.9)), float(rng.uniform(0.9, 2.2))),
         contrast,
         kernel,
         float(blur_mm),
@@ -115,7 +117,7 @@ def render(scene: Scene, appearance: Appearance, rng: np.random.Generator) -> np
     _add_bone(hu, scene, appearance, fine, rng)
     hu[scene.metal] = METAL_HU * 2
     spacing = np.array(frame.spacing_mm)
-    # Voxels average over their own size, on top of the scanner's blur; slices thicker than pixels stay sharper in plane.
+    # Voxels average over their own size, on top of the scanner's blur.
     hu = blur(hu, np.maximum(appearance.blur_mm, 0.42 * spacing), spacing)
     if scene.metal.any():
         hu += metal_streaks(scene.metal, frame.spacing_mm, rng)
@@ -135,16 +137,17 @@ def _add_bone(hu, scene, appearance, fine, rng) -> None:
     voxel = np.float32(max(0.6, float(np.prod(spacing)) ** (1 / 3) * 0.8))
     shell = np.where(arch, np.float32(appearance.shell_mm[1]), np.float32(appearance.shell_mm[0]))
     coarse = smooth_noise(rng, scene.frame, 9.0)[near]
-    shell = shell * np.clip(1 + 0.3 * coarse, 0.4, 2)
+    shell = shell * np.clip(1 + 0.45 * coarse, 0.3, 2.5)
     coverage = np.clip(0.5 + depth / voxel, 0, 1)
-    cortex = np.clip(0.5 + (shell - depth) / voxel, 0, 1)
+    # The shell has no inner surface: it thins out into trabeculae.
+    cortex = np.clip(0.5 + (shell - depth) / (voxel + 0.8), 0, 1)
     factors = np.ones(256, np.float32)
     for key, value in scene.trabecular.items():
         factors[key] = value
     spongy = np.float32(appearance.trabecular_hu) * factors[owner] * np.where(arch, np.float32(1.2), np.float32(1))
     # Trabeculae: fine grain, coarser patches, and denser bone towards the shell.
     spongy = spongy * (1 + np.float32(0.28) * fine[near] + np.float32(0.16) * coarse)
-    spongy += np.float32(0.35 * appearance.trabecular_hu) * np.exp(-np.maximum(depth, 0) / 2.5)
+    spongy += np.float32(0.3 * appearance.trabecular_hu + 90) * np.exp(-np.maximum(depth, 0) / 2.0)
     solid = spongy + (np.float32(appearance.cortical_hu) * np.clip(1 + 0.12 * fine[near], 0.6, 1.4) - spongy) * cortex
     hu[near] += (solid - hu[near]) * coverage
 

@@ -119,6 +119,11 @@ def plate(start, end, half_thick: float, half_high: tuple[float, float], normal_
     return Shape(np.minimum(start, end) - reach, np.maximum(start, end) + reach, depth)
 
 
+def shifted(point, x: float, y: float, z: float) -> np.ndarray:
+    """A point (3,) moved by x, y, z."""
+    return np.add(point, (x, y, z))
+
+
 def evaluate(shape: Shape, frame: Frame, place: Placement = WORLD, margin_mm: float = MARGIN_MM):
     """A shape's depth where it lies.
 
@@ -206,7 +211,7 @@ def tube(points, radii, squash=(1.0, 1.0, 1.0)) -> list[Shape]:
 
 
 def blur(array: np.ndarray, sigma_mm, spacing_mm) -> np.ndarray:
-    """Gaussian smoothing with `sigma_mm` (a number or one per axis), float32; axes below 0.15 voxel stay as they are."""
+    """Gaussian smoothing with `sigma_mm` (a number or one per axis); axes with less than 0.15 voxel are skipped."""
     for axis, sigma in enumerate(np.broadcast_to(np.asarray(sigma_mm, float), 3) / spacing_mm):
         if sigma >= 0.15:
             array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=3.0, mode="nearest")

@@ -12,9 +12,10 @@ from spine_tf.datasets.phantom_shapes import (
     ellipsoid,
     evaluate,
     plate,
+    shifted,
     tube,
 )
-from spine_tf.datasets.phantom_spine import SACRUM, Level, Spine
+from spine_tf.datasets.phantom_spine import SACRUM, T13, Level, Spine
 from spine_tf.datasets.phantom_trunk import Trunk
 
 RIB, STERNUM, HIP, FEMUR, SKULL, MANDIBLE, SCAPULA = 100, 130, 140, 142, 150, 151, 152
@@ -22,7 +23,7 @@ RIB, STERNUM, HIP, FEMUR, SKULL, MANDIBLE, SCAPULA = 100, 130, 140, 142, 150, 15
 
 
 def rib_path(level: Level, trunk: Trunk, number: int, side: int, drop_mm: float) -> np.ndarray:
-    """The middle of a rib, (n, 3) mm: from the joint on the body over the tip of the transverse process around the chest."""
+    """The middle of a rib, (n, 3) mm: from the joint on the body past the transverse process around the chest."""
     s, place = level.size, level.place
     head = place.to_world((side * (s["width"] / 2 - 1), -s["depth"] / 2 + 3, s["height"] * 0.42))
     back = np.radians(s["transverse_back_deg"])
@@ -49,8 +50,8 @@ def add_ribs(bones: Bones, spine: Spine, trunk: Trunk, rng: np.random.Generator)
     """Merge all ribs; returns the front ends of those that go on as cartilage, (3,) mm each."""
     ends = []
     for level in spine.levels:
-        number = {28: 13}.get(level.label, level.label - 7)
-        if not 1 <= number <= 13:
+        number = 13 if level.label == T13 else level.label - 7
+        if not (8 <= level.label <= 19 or level.label == T13):
             continue
         for side in (-1, 1):
             drop = float(np.interp(number, [1, 5, 10, 12], [45, 105, 115, 90]) * rng.uniform(0.85, 1.1))
@@ -122,15 +123,9 @@ def add_pelvis(bones: Bones, spine: Spine) -> None:
         wing = [(54, -62, -30), (66, -48, 2), (92, -18, 18), (122, 18, 8), (134, 44, -22)]
         foot = [(60, -58, -62), (66, -38, -62), (80, -10, -62), (92, 14, -66), (102, 34, -66)]
         owner = HIP + (side > 0)
-        shapes = [
-            capsule(
-                at(*(np.array(a) * (1 - t) + np.array(b) * t)), at(*(np.array(c) * (1 - t) + np.array(d) * t)), 5.5, 5.5
-            )
-            for (a, c), (b, d) in zip(
-                zip(wing[:-1], wing[1:], strict=True), zip(foot[:-1], foot[1:], strict=True), strict=True
-            )
-            for t in np.linspace(0, 1, 11)
-        ]
+        top, low = (np.array([at(*point) for point in edge]) for edge in (wing, foot))
+        sheet = [top * (1 - t) + low * t for t in np.linspace(0, 1, 11)]
+        shapes = [rod for line in sheet for rod in tube(line, 5.5)]
         shapes += tube([at(60, -58, -62), at(78, -22, -85), at(90, 6, -110)], [8, 14, 20])
         shapes += [
             capsule(at(92, 4, -110), at(72, -32, -165), 18, 13),
@@ -148,17 +143,18 @@ def add_pelvis(bones: Bones, spine: Spine) -> None:
 
 def add_skull(bones: Bones, spine: Spine) -> None:
     """Merge a hollow skull above C1 with a base that C1 carries, and a lower jaw."""
-    top = spine.levels[0].place.centre_mm + [0, 0, 12]
-    outer = ellipsoid(top + [0, 22, 68], (72, 92, 74))
+    top = shifted(spine.levels[0].place.centre_mm, 0, 0, 12)
+    outer = ellipsoid(shifted(top, 0, 22, 68), (72, 92, 74))
     box, depth = evaluate(outer, bones.frame)
     bones.add(box, np.minimum(depth, 7.5 - depth), SKULL)
-    base = [capsule(top + [s * 18, -8, 2], top + [s * 24, 6, 6], 7, 7) for s in (-1, 1)]
-    base += [ellipsoid(top + [s * 46, -2, 2], (13, 17, 20)) for s in (-1, 1)]
-    bones.add_shapes([*base, ellipsoid(top + [0, 32, 8], (24, 20, 9))], SKULL)
+    base = [capsule(shifted(top, s * 18, -8, 2), shifted(top, s * 24, 6, 6), 7, 7) for s in (-1, 1)]
+    base += [ellipsoid(shifted(top, s * 46, -2, 2), (13, 17, 20)) for s in (-1, 1)]
+    bones.add_shapes([*base, ellipsoid(shifted(top, 0, 32, 8), (24, 20, 9))], SKULL)
     jaw = [
-        top + [s * x, y, z] for s, x, y, z in ((-1, 48, 22, 2), (-1, 42, 32, -40), (-1, 20, 68, -52), (1, 20, 68, -52))
+        shifted(top, s * x, y, z)
+        for s, x, y, z in ((-1, 48, 22, 2), (-1, 42, 32, -40), (-1, 20, 68, -52), (1, 20, 68, -52))
     ]
-    jaw += [top + [42, 32, -40], top + [48, 22, 2]]
+    jaw += [shifted(top, 42, 32, -40), shifted(top, 48, 22, 2)]
     bones.add_shapes(tube(jaw, 6, (1, 1, 1.8)), MANDIBLE)
 
 
@@ -178,7 +174,7 @@ def add_scapulae(bones: Bones, spine: Spine, trunk: Trunk) -> None:
         shapes = [
             capsule(rows[0][k] * (1 - t) + rows[1][k] * t, rows[0][k + 1] * (1 - t) + rows[1][k] * t, 3.2, 3.2)
             for k in range(2)
-            for t in np.linspace(0, 1, 16)
+            for t in np.linspace(0, 1, 40)
         ]
         cx, cy = trunk.at(trunk.cage_centre, high)
         half = trunk.at(trunk.cage, low)[0]

@@ -80,6 +80,11 @@ def row_of(label: int) -> float:
     return 18.5 if label == T13 else label - 1.0
 
 
+def along_spine(spine: Spine, first: float, last: float) -> list[Level]:
+    """The levels between two rows of the chain (C1 = 0, L5 = 23), from top to bottom."""
+    return [level for level in spine.levels if first <= level.row <= last]
+
+
 def draw_labels(rng: np.random.Generator) -> tuple[int, ...]:
     """The ids of one person: 24 in most; T13 or L6 in excess, or T12 missing, in some of a hundred."""
     kind = rng.random()
@@ -92,12 +97,13 @@ def draw_labels(rng: np.random.Generator) -> tuple[int, ...]:
     return REGULAR
 
 
-def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: float) -> Spine:
+def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: float, apex_row: float) -> Spine:
     """Sizes and places of all vertebrae of one person.
 
     Args:
         labels: VerSe ids from top to bottom.
-        cobb_deg: the scoliosis' Cobb angle; its apex is drawn from T7 to L3.
+        cobb_deg: the scoliosis' Cobb angle.
+        apex_row: its apex, as a place in the chain.
     """
     scale = float(np.clip(rng.normal(1.0, 0.06), 0.85, 1.15))
     stretch = {name: float(np.clip(rng.normal(1, 0.05), 0.85, 1.15)) for name in _ANCHORS}
@@ -107,7 +113,7 @@ def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: floa
     table = {name: np.interp(rows, list(at), list(at.values())) for name, at in _ANCHORS.items()}
     lordosis, lean = rng.uniform(0.45, 1.25), rng.normal(0, 4)
     tilt = np.radians(table.pop("tilt_deg") * lordosis + lean + rng.normal(0, 1.0, len(rows)))
-    coronal, axial = _scoliosis(rng, rows, cobb_deg)
+    coronal, axial = _scoliosis(rng, rows, cobb_deg, apex_row)
     sizes = []
     for k in range(len(rows)):
         size = {n: float(v[k]) * (stretch[n] if "deg" in n else scale * stretch[n]) for n, v in table.items()}
@@ -131,10 +137,10 @@ def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: floa
     return Spine(levels, sacrum, scale, float(np.degrees(coronal.max() - coronal.min())))
 
 
-def _scoliosis(rng, rows, cobb_deg):
+def _scoliosis(rng, rows, cobb_deg, apex_row):
     """Coronal tilt and axial rotation in radians: one curve, with smaller counter-curves that bring the head back."""
-    apex, length = rng.uniform(12, 21), rng.uniform(6.5, 9.0)
-    phase = (rows - apex) / length
+    length = rng.uniform(6.5, 9.0)
+    phase = (rows - apex_row) / length
     curve = np.sin(np.pi * phase) * np.exp(-((phase / 1.3) ** 2))
     curve *= rng.choice([-1, 1]) * np.radians(cobb_deg) / max(np.ptp(curve), 1e-6)
     # By vertebra, not by row: L6 shares the row of L5.

@@ -39,7 +39,7 @@ class Tissue(IntEnum):
     FOAM = 25
 
 
-LABEL_DEPTH_MM = -0.3
+LABEL_DEPTH_MM = -0.7
 """Human and automatic masks alike take in a little of the rim that partial volume darkens."""
 
 

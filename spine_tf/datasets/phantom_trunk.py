@@ -85,7 +85,7 @@ def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
     # On the table the back is flat: the skin follows the tips of the spinous processes only in part.
     back = y - reach - fat[0] - 4
     back = np.minimum(back * 0.5 + back[2:9].mean() * 0.5, back + 12) * (1 - neck) + (back + 4) * neck
-    y_cage = y - rows[:, 3] * 0 - 42 * spine.scale + rows[:, 3]
+    y_cage = y - 42 * spine.scale + rows[:, 3]
     return Trunk(
         z,
         rows[:, :2],
@@ -111,7 +111,7 @@ def paint_trunk(
     wobble = smooth_noise(rng, frame, 45.0)
     px, py = np.square((x - cx) / half_x), np.square((y - cy) / half_y)
     radius = np.sqrt(np.maximum(px + py - np.float32(0.45) * px * py, 1e-4))
-    depth = (1 - radius) * (half_x * px + half_y * py) / (px + py + np.float32(1e-3)) + wobble
+    depth = (1 - radius) * (half_x * px + half_y * (py + np.float32(1e-3))) / (px + py + np.float32(1e-3)) + wobble
     behind = np.clip((cy - y) / half_y * np.float32(0.8) + np.float32(0.5), 0, 1)
     neck = np.clip((z - trunk.z[9]) / 30, 0, 1).astype(np.float32)
     fat = (trunk.fat_mm[1] + (trunk.fat_mm[0] - trunk.fat_mm[1]) * behind) * (1 - np.float32(0.75) * neck)
@@ -139,7 +139,7 @@ def _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble):
     sx, sy = trunk.spine("x", z), trunk.spine("y", z)
     ahead = np.clip((y - sy) / 90, 0, 1)
     # Beside the bodies the lung touches the spine; further in front it leaves room for the heart and great vessels.
-    aside = np.abs(x - sx) > trunk.spine("width", z) / 2 + 3 + 22 * ahead + 2 * wobble[box]
+    aside = np.abs(x - sx) > trunk.spine("width", z) / 2 + 3 + 12 * ahead + 2 * wobble[box]
     behind = y > sy - trunk.spine("depth", z) / 2 - trunk.spine("canal_depth", z) - 2 - np.abs(x - sx) * np.float32(
         0.12
     )

@@ -95,7 +95,7 @@ def _body(level: Level, wear: Wear, rng) -> Shape:
         a2, b2 = np.square(along / pinch), np.square(deep / pinch)
         radius = np.sqrt(np.maximum(a2 + b2 - 0.25 * a2 * b2, 1e-4))
         # Mean radius weighted by direction turns the ratio back into mm.
-        wall = (1 - radius) * (half_w * a2 + half_d * b2) / (a2 + b2 + 1e-4)
+        wall = (1 - radius) * (half_w * a2 + half_d * (b2 + 1e-4)) / (a2 + b2 + 1e-4)
         loss = np.where(v > 0, middle + (front - middle) * across, middle + (middle - back) * across)
         flat = np.clip(1 - radius, 0, 1)
         top = half_h * (1 - np.clip(loss, -0.2, 0.6)) - hollow * flat
@@ -133,13 +133,13 @@ def _arch(level: Level, wear: Wear, rng) -> list[Shape]:
             shapes.append(capsule((side * ped_u, front + 1, 0), tip, 3.2, 2.6))
             continue
         # Lumbar joints stand upright, the lower vertebra's half outside; thoracic ones lie one behind the other.
-        thick = (5.0 if lumbar else 3.4) + wear.facet_mm * 0.5
-        turn, long = (3.6, 1.35) if lumbar else (0.5, 0.9)
+        thick = (5.8 if lumbar else 3.4) + wear.facet_mm * 0.5
+        turn, long = (4.2, 1.3) if lumbar else (0.5, 0.9)
         upper_v = front - s["canal_depth"] * (0.66 if lumbar else 0.58)
-        upper = (side * (facet + turn), upper_v - 1.0, span * (0.88 if lumbar else 0.85))
+        upper = (side * (facet + turn), upper_v - 1.0, span * (0.8 if lumbar else 0.85))
         shapes.append(capsule((side * (facet + 1), upper_v, 0.0), upper, thick, thick, (1.0, long, 1)))
         lower_v = rear - (1.5 if lumbar else 1.0)
-        lower = (side * (facet - turn), lower_v, -span * (1.08 if lumbar else 1.0))
+        lower = (side * (facet - turn), lower_v, -span * (1.02 if lumbar else 1.0))
         shapes.append(capsule((side * facet * 0.85, rear + 1.0, -2.0), lower, thick, thick, (1.0, long, 1)))
         back = np.radians(s["transverse_back_deg"] + rng.normal(0, 4))
         start = np.array([side * (facet + 1.0), front - s["canal_depth"] * 0.55, lift])

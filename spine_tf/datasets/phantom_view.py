@@ -50,8 +50,7 @@ def draw_frame(
         y = (rear - rng.uniform(5, 60), front + rng.uniform(15, 110))
     else:
         near = (trunk.z > low_z - 60) & (trunk.z < high_z + 60)
-        edge = rng.uniform(0.8, 1.15)
-        half = max(trunk.skin[near, 0].max(), 90) * edge
+        half = max(trunk.skin[near, 0].max(), 90) * rng.uniform(0.8, 1.15)
         x = (-half, half)
         y = (
             (trunk.skin_centre[near, 1] - trunk.skin[near, 1]).min() - rng.uniform(5, 60),
@@ -59,13 +58,15 @@ def draw_frame(
         )
     low, high = np.array([x[0], y[0], low_z]), np.array([x[1], y[1], high_z])
     extent = high - low
-    if spacing_mm is None:
-        spacing_mm = np.maximum(extent / shape, 0.5) if shape is not None else _draw_spacing(rng, extent)
+    if spacing_mm is None and shape is None:
+        spacing_mm = _draw_spacing(rng, extent)
+    elif spacing_mm is None:
+        fitting = np.maximum(extent / shape, 0.5)
+        # Nearly isotropic: where the extent is short, the grid sees further than was drawn.
+        spacing_mm = np.maximum(fitting, fitting.max() - 0.7)
     spacing = np.broadcast_to(np.asarray(spacing_mm, float), 3)
     if shape is None:
         shape = tuple(int(n) for n in np.maximum(np.round(extent / spacing), 8))
-    elif np.ptp(spacing) > 0.7:
-        spacing = np.maximum(spacing, spacing.max() - 0.7)
     origin = (low + high) / 2 - (np.array(shape) - 1) / 2 * spacing
     return Frame(
         tuple(shape), tuple(float(s) for s in spacing.round(4)), tuple(float(o) for o in origin.round(3))

@@ -16,7 +16,7 @@ SHARED = "shared"
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class ViewsToBatch(layers.Layer):
-    """Lay the views one after another in the batch: V tensors (batch, H, W, C) -> (V * batch, H, W, C)."""
+    """Lay the views of each sample in the batch one by one: V tensors (batch, H, W, C) -> (batch * V, H, W, C)."""
 
     def call(self, inputs):
         stacked = keras.ops.stack(inputs, axis=1)  # (batch, V, H, W, C)
@@ -29,7 +29,7 @@ class ViewsToBatch(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class BatchToChannels(layers.Layer):
-    """Undo `ViewsToBatch`, the views now side by side: (V * batch, H, W, C) -> (batch, H, W, V * C)."""
+    """Undo `ViewsToBatch`, the views now side by side: (batch * V, H, W, C) -> (batch, H, W, V * C)."""
 
     def __init__(self, views: int, **kwargs):
         super().__init__(**kwargs)

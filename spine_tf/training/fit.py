@@ -123,8 +123,7 @@ def fit(
             compile_model(model, train, steps * train.epochs)
     monitor = "val_loss" if validation is not None else "loss"
     first_step = FirstStep()
-    best = BestModel(folder, monitor)
-    callbacks = [keras.callbacks.TerminateOnNaN(), first_step, best]
+    callbacks = [keras.callbacks.TerminateOnNaN(), first_step, BestModel(folder, monitor)]
     if not train.cosine:
         plateau = keras.callbacks.ReduceLROnPlateau(monitor, train.plateau_factor, train.plateau_patience, verbose=1)
         callbacks.append(plateau)
@@ -146,10 +145,12 @@ def fit(
             # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
             verbose=1 if sys.stdout.isatty() else 2,
         )
+    # From the history, not from the callback: a run that was finished before has not trained here.
+    best = min(checkpoint.history, key=lambda row: row[monitor], default=None)
     facts = {
         "seconds": round(time.monotonic() - start, 1),
         "first_step_seconds": round(first_step.seconds, 1) if first_step.seconds else None,
-        "best_epoch": None if best.best_epoch is None else best.best_epoch + 1,
+        "best_epoch": best["epoch"] if best else None,
         "epochs": len(checkpoint.history),
         "monitor": monitor,
         "diverged_in_epoch": checkpoint.diverged,

@@ -1,0 +1,86 @@
+"""Attention modules: values worked out by hand, shapes, and files."""
+
+import keras
+import numpy as np
+import pytest
+
+from spine_tf.models.attention import ATTENTION, ChannelPool, bottleneck_filters, cbam, squeeze_excite
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + np.exp(-x))
+
+
+def module(build, channels: int) -> keras.Model:
+    inputs = keras.Input((2, 2, channels))
+    return keras.Model(inputs, build(inputs, "axial_block1_attention"))
+
+
+def set_all(model: keras.Model, values: dict[str, float]) -> None:
+    """Set every weight of a layer, by the end of its name, to one value; all others to 0."""
+    for layer in model.layers:
+        value = next((v for end, v in values.items() if layer.name.endswith(end)), 0.0)
+        kernel_only = [np.full(w.shape, value if "kernel" in w.name else 0.0, "float32") for w in layer.weights]
+        layer.set_weights(kernel_only)
+
+
+def test_channel_pool_is_mean_and_maximum_over_channels():
+    pooled = ChannelPool()(np.float32([[[[1, 2, 6]]]]))
+    np.testing.assert_array_equal(pooled, [[[[3, 6]]]])
+
+
+def test_cbam_adds_averaged_and_maximal_descriptor_before_the_sigmoid():
+    model = module(cbam, channels=1)
+    set_all(model, {"channel_reduce": 1.0, "channel_expand": 1.0})
+    x = np.float32([0, 0, 0, 4]).reshape(1, 2, 2, 1)
+    # Mean 1 and maximum 4 pass unchanged: channel weight sigmoid(5). All-zero spatial attention: sigmoid(0) = 1/2.
+    np.testing.assert_allclose(model(x), x * sigmoid(5.0) * 0.5, rtol=1e-6)
+
+
+def test_cbam_weighs_places_by_mean_and_maximum_over_channels():
+    model = module(cbam, channels=2)
+    set_all(model, {})
+    kernel = np.zeros((7, 7, 2, 1), "float32")
+    kernel[3, 3] = [[1.0], [10.0]]
+    model.get_layer("axial_block1_attention_spatial_conv").set_weights([kernel, np.zeros(1, "float32")])
+    x = np.zeros((1, 2, 2, 2), "float32")
+    x[0, 0, 0] = [2.0, 0.4]
+    # Channel attention halves: (1.0, 0.2) at that place, mean 0.6 and maximum 1.0.
+    expected = x * 0.5
+    expected[0, 0, 0] *= sigmoid(0.6 + 10.0)
+    np.testing.assert_allclose(model(x), expected, rtol=1e-6)
+
+
+def test_squeeze_excite_weighs_channels_by_their_mean():
+    model = module(squeeze_excite, channels=1)
+    set_all(model, {"reduce": 1.0, "expand": 1.0})
+    x = np.float32([0, 0, 0, 8]).reshape(1, 2, 2, 1)
+    np.testing.assert_allclose(model(x), x * sigmoid(2.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(1, 1), (8, 4), (64, 4), (160, 10)])
+def test_bottleneck_has_a_floor(channels, expected):
+    assert bottleneck_filters(channels) == expected
+
+
+@pytest.mark.parametrize("kind", ["cbam", "se"])
+def test_last_layer_carries_the_address_and_every_layer_is_called_once(kind):
+    model = module(ATTENTION[kind], channels=8)
+    assert model.layers[-1].name == "axial_block1_attention"
+    assert model.output.shape == (None, 2, 2, 8)
+    for layer in model.layers:
+        layer.output  # noqa: B018  raises for a layer that is called twice
+
+
+def test_none_is_the_map_itself():
+    inputs = keras.Input((2, 2, 3))
+    assert ATTENTION["none"](inputs, "unused") is inputs
+
+
+@pytest.mark.parametrize("kind", ["cbam", "se"])
+def test_saves_and_loads_to_equal_outputs(kind, tmp_path):
+    model = module(ATTENTION[kind], channels=8)
+    model.save(tmp_path / "attention.keras")
+    again = keras.saving.load_model(tmp_path / "attention.keras")
+    x = np.random.default_rng(0).normal(size=(2, 2, 2, 8)).astype("float32")
+    np.testing.assert_array_equal(model(x), again(x))

@@ -1,0 +1,37 @@
+"""Fields of view and spacings."""
+
+import numpy as np
+
+from spine_tf.datasets.phantom_spine import REGULAR, draw_spine
+from spine_tf.datasets.phantom_trunk import draw_trunk
+from spine_tf.datasets.phantom_view import MAX_VOXELS, draw_frame
+
+RNG = np.random.default_rng(0)
+SPINE = draw_spine(RNG, REGULAR, 0.0, 16.0)
+TRUNK = draw_trunk(RNG, SPINE)
+
+
+def frames(region="lumbar", count=60, **forced):
+    return [draw_frame(np.random.default_rng(seed), SPINE, TRUNK, region, **forced) for seed in range(count)]
+
+
+def test_crops_and_whole_trunks_at_clinical_spacings():
+    drawn = frames()
+    assert {around for _, around in drawn} == {"narrow", "spine", "trunk"}
+    widths = [frame.shape[0] * frame.spacing_mm[0] for frame, _ in drawn]
+    assert min(widths) < 90
+    assert max(widths) > 280
+    assert any(max(frame.spacing_mm) > 1.5 * min(frame.spacing_mm) for frame, _ in drawn)
+    for frame, _ in drawn + frames("whole", 20):
+        assert np.prod(frame.shape) < 1.05 * MAX_VOXELS
+        assert 0.69 <= min(frame.spacing_mm) <= max(frame.spacing_mm) <= 3.0
+
+
+def test_forced_grids_are_kept_and_still_hold_the_spine():
+    frame, _ = frames(count=1, shape=(40, 50, 60), spacing_mm=(2.0, 2.0, 3.0))[0]
+    assert frame.shape == (40, 50, 60)
+    assert frame.spacing_mm == (2.0, 2.0, 3.0)
+    for frame, _ in frames(count=10, shape=(64, 64, 64)):
+        at = (SPINE.level(22).place.centre_mm - frame.origin_mm) / frame.spacing_mm
+        assert np.all((at > 0) & (at < 63))
+        assert np.ptp(frame.spacing_mm) <= 0.71

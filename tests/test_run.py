@@ -1,0 +1,93 @@
+"""A whole run in this process, preset `tiny`; killing and resuming it is in test_train_script.py."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spine_tf.config import PRESETS, Config, config_from_dict
+from spine_tf.datasets.splits import read_split
+from spine_tf.evaluation import evaluate_run
+from spine_tf.run import THRESHOLDS, find_split, start_folder, train_run
+from spine_tf.training.checkpoint import latest_checkpoint
+
+
+@pytest.fixture(scope="module")
+def config(six_scans) -> Config:
+    tiny = PRESETS["tiny"]
+    globs = {"images": str(six_scans / "ct" / "*.nii.gz"), "masks": str(six_scans / "masks" / "*.nii.gz")}
+    return replace(
+        tiny,
+        data=replace(tiny.data, **globs, val_fraction=0.25),
+        augment=replace(tiny.augment, min_box_mm=10.0),
+        train=replace(tiny.train, epochs=2, learning_rate=0.01),
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    train_run(config, folder, folder.parent / "data")
+    return folder
+
+
+def test_a_run_folder_holds_everything_about_the_run(run, config):
+    names = {path.name for path in run.iterdir()}
+    assert {"config.json", "split.json", "best.keras", "metadata.json", "history.csv", "curves.png", "report.json"} <= names
+    assert config_from_dict(json.loads((run / "config.json").read_text())) == config
+    report = json.loads((run / "report.json").read_text())
+    assert report["environment"]["versions"]["keras"]
+    assert report["training"]["epochs"] == 2
+    assert latest_checkpoint(run).name == "epoch-0002"
+    metadata = json.loads((run / "metadata.json").read_text())
+    assert metadata["preprocess"]["threshold"] == report["threshold"]
+    assert report["threshold"] in THRESHOLDS
+    means = report["threshold_dice"]
+    assert means[f"{report['threshold']:g}"] == max(means.values())
+
+
+def test_roles_are_by_subject_and_the_test_cases_were_not_read(run):
+    split = read_split(run / "split.json")
+    assert (len(split.train), len(split.val), len(split.test)) == (3, 1, 2)
+    cached = {path.name.rsplit("-", 1)[0] for path in (run / "cache").iterdir()}
+    assert cached == {case.case_id for case in [*split.train, *split.val]}
+
+
+def test_a_run_can_be_evaluated(run, tmp_path):
+    rows = evaluate_run(run, tmp_path)
+    assert {row["role"] for row in rows} == {"held out"}
+    assert all(0 <= row["dice"] <= 1 for row in rows)
+
+
+def test_a_finished_run_resumed_only_writes_its_report_anew(run, config):
+    before = (run / "history.csv").read_text()
+    report = train_run(config, run, run.parent / "data", resume=True)
+    assert (run / "history.csv").read_text() == before
+    assert report["training"]["first_step_seconds"] is None
+    assert report["training"]["best_epoch"] in (1, 2)
+
+
+def test_a_folder_with_a_run_is_not_trained_over_and_no_run_not_resumed(run, config, tmp_path):
+    with pytest.raises(ValueError, match=r"run must be a new folder, or pass --resume"):
+        start_folder(run, config, resume=False)
+    with pytest.raises(ValueError, match="run must hold a run to resume"):
+        start_folder(tmp_path, config, resume=True)
+    other = replace(config, model=replace(config.model, attention="se"), train=replace(config.train, epochs=9))
+    with pytest.raises(ValueError, match=r"only epochs may change.*\['model\.attention'\]"):
+        start_folder(run, other, resume=True)
+
+
+def test_a_verse_root_is_split_as_configured(shared_data):
+    config = replace(PRESETS["tiny"], data=replace(PRESETS["tiny"].data, data=shared_data))
+    with pytest.raises(ValueError, match="subjects with masks"):
+        find_split(config, Path("unused"))
+
+
+def test_without_validation_cases_the_threshold_stays(config, tmp_path):
+    alone = replace(config, data=replace(config.data, val_fraction=0.0), train=replace(config.train, epochs=1))
+    report = train_run(alone, tmp_path / "run", tmp_path)
+    assert report["threshold"] == 0.5
+    assert report["training"]["monitor"] == "loss"
+    assert np.isfinite(report["training"]["last"]["loss"])
