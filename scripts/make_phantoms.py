@@ -25,7 +25,7 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     if flags.figure is not None:
-        from spine_tf.datasets.phantom_figure import save_phantom_figure
+        from spine_tf.datasets.phantom.figure import save_phantom_figure
 
         save_phantom_figure(flags.figure)
     else:

@@ -35,7 +35,15 @@ def run(config, tmp_path_factory) -> Path:
 
 def test_a_run_folder_holds_everything_about_the_run(run, config):
     names = {path.name for path in run.iterdir()}
-    assert {"config.json", "split.json", "best.keras", "metadata.json", "history.csv", "curves.png", "report.json"} <= names
+    assert {
+        "config.json",
+        "split.json",
+        "best.keras",
+        "metadata.json",
+        "history.csv",
+        "curves.png",
+        "report.json",
+    } <= names
     assert config_from_dict(json.loads((run / "config.json").read_text())) == config
     report = json.loads((run / "report.json").read_text())
     assert report["environment"]["versions"]["keras"]

@@ -15,14 +15,8 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.losses import get_loss
 from spine_tf.metrics import DiceCoefficient, JaccardIndex
-from spine_tf.optimizers import FusedAdam, FusedAdamax
+from spine_tf.optimizers import OPTIMIZERS
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
-
-OPTIMIZERS = {
-    "adamax": FusedAdamax,
-    "adam": FusedAdam,
-    "rmsprop": keras.optimizers.RMSprop,
-}
 
 
 def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
@@ -50,6 +44,8 @@ def compile_model(model: keras.Model, train: TrainConfig, total_steps: int) -> N
         metrics=[DiceCoefficient(name="dice"), JaccardIndex(name="jaccard")],
         jit_compile=train.jit_compile,
     )
+    # Left to `fit`, its state would be made inside the trace of the first step, which is then traced a second time.
+    model.optimizer.build(model.trainable_variables)
 
 
 class StopAfter(keras.callbacks.Callback):

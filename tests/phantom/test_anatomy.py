@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom_anatomy import (
+from spine_tf.datasets.phantom.anatomy import (
     MAX_TRAINING_COBB_DEG,
     MIN_HELD_OUT_COBB_DEG,
     build_scene,
     draw_anatomy,
     draw_person,
 )  # fmt: skip
-from spine_tf.datasets.phantom_shapes import Frame
-from spine_tf.datasets.phantom_tissue import Tissue
+from spine_tf.datasets.phantom.shapes import Frame
+from spine_tf.datasets.phantom.tissue import Tissue
 
 
 def people(anatomy, count=200):

@@ -4,15 +4,15 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from spine_tf.datasets.phantom_muscles import paint_muscles, paint_spine_soft
-from spine_tf.datasets.phantom_organs import paint_chest, paint_head, paint_organs, paint_table, paint_vessels
-from spine_tf.datasets.phantom_paint import Painter
-from spine_tf.datasets.phantom_shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
-from spine_tf.datasets.phantom_skeleton import add_pelvis, add_ribs, add_sacrum, add_scapulae, add_skull, add_sternum
-from spine_tf.datasets.phantom_spine import Spine, draw_labels, draw_spine
-from spine_tf.datasets.phantom_tissue import Scene, Tissue
-from spine_tf.datasets.phantom_trunk import Trunk, draw_trunk, paint_trunk
-from spine_tf.datasets.phantom_vertebra import add_vertebra, draw_wear
+from spine_tf.datasets.phantom.muscles import paint_muscles, paint_spine_soft
+from spine_tf.datasets.phantom.organs import paint_chest, paint_head, paint_organs, paint_table, paint_vessels
+from spine_tf.datasets.phantom.paint import Painter
+from spine_tf.datasets.phantom.shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
+from spine_tf.datasets.phantom.skeleton import add_pelvis, add_ribs, add_sacrum, add_scapulae, add_skull, add_sternum
+from spine_tf.datasets.phantom.spine import Spine, draw_labels, draw_spine
+from spine_tf.datasets.phantom.tissue import Scene, Tissue
+from spine_tf.datasets.phantom.trunk import Trunk, draw_trunk, paint_trunk
+from spine_tf.datasets.phantom.vertebra import add_vertebra, draw_wear
 
 ANATOMIES = ("random", "scoliosis_metal")
 REGIONS = ("cervical", "thoracic", "lumbar", "thoracolumbar", "whole")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom_spine import REGULAR, draw_labels, draw_spine
+from spine_tf.datasets.phantom.spine import REGULAR, draw_labels, draw_spine
 
 
 def draw(seed=0, labels=REGULAR, cobb_deg=0.0):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom_shapes import Bones, Frame, smooth_noise
-from spine_tf.datasets.phantom_spine import REGULAR, draw_spine
-from spine_tf.datasets.phantom_vertebra import Wear, add_vertebra, draw_wear
+from spine_tf.datasets.phantom.shapes import Bones, Frame, smooth_noise
+from spine_tf.datasets.phantom.spine import REGULAR, draw_spine
+from spine_tf.datasets.phantom.vertebra import Wear, add_vertebra, draw_wear
 
 SPINE = draw_spine(np.random.default_rng(1), REGULAR, 0.0, 16.0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom_shapes import (
+from spine_tf.datasets.phantom.shapes import (
     Bones,
     Frame,
     Placement,

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Frame
-from spine_tf.datasets.phantom_spine import Spine
-from spine_tf.datasets.phantom_trunk import Trunk
+from spine_tf.datasets.phantom.shapes import Frame
+from spine_tf.datasets.phantom.spine import Spine
+from spine_tf.datasets.phantom.trunk import Trunk
 
 MAX_VOXELS = 4_000_000
 _SPAN = {"cervical": (1, 10), "thoracic": (8, 19), "lumbar": (19, 24), "thoracolumbar": (14, 24), "whole": (1, 24)}

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_paint import Painter
-from spine_tf.datasets.phantom_shapes import ellipsoid, evaluate, shifted, smooth_noise, tube
-from spine_tf.datasets.phantom_spine import Spine, along_spine
-from spine_tf.datasets.phantom_tissue import Tissue
-from spine_tf.datasets.phantom_trunk import Trunk
+from spine_tf.datasets.phantom.paint import Painter
+from spine_tf.datasets.phantom.shapes import ellipsoid, evaluate, shifted, smooth_noise, tube
+from spine_tf.datasets.phantom.spine import Spine, along_spine
+from spine_tf.datasets.phantom.tissue import Tissue
+from spine_tf.datasets.phantom.trunk import Trunk
 
 
 def paint_organs(paint: Painter, spine: Spine) -> None:

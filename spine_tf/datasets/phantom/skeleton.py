@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import (
+from spine_tf.datasets.phantom.shapes import (
     Bones,
     Frame,
     Placement,
@@ -15,8 +15,8 @@ from spine_tf.datasets.phantom_shapes import (
     shifted,
     tube,
 )
-from spine_tf.datasets.phantom_spine import SACRUM, T13, Level, Spine
-from spine_tf.datasets.phantom_trunk import Trunk
+from spine_tf.datasets.phantom.spine import SACRUM, T13, Level, Spine
+from spine_tf.datasets.phantom.trunk import Trunk
 
 RIB, STERNUM, HIP, FEMUR, SKULL, MANDIBLE, SCAPULA = 100, 130, 140, 142, 150, 151, 152
 """Owners of bones that have no VerSe id; a rib's is RIB + 2 * its number + its side, a hip's or femur's + its side."""

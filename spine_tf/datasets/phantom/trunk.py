@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Frame, smooth_noise
-from spine_tf.datasets.phantom_spine import Spine
-from spine_tf.datasets.phantom_tissue import Tissue
+from spine_tf.datasets.phantom.shapes import Frame, smooth_noise
+from spine_tf.datasets.phantom.spine import Spine
+from spine_tf.datasets.phantom.tissue import Tissue
 
 # Landmark (VerSe id, or mm above the top of the sacrum below 0 / above C1): half width, half depth of the skin, and of
 # the rib cage, in mm for a person of medium build.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Bones, Shape, capsule, ellipsoid, evaluate, plate, smooth_max, smooth_min
-from spine_tf.datasets.phantom_spine import FIRST_LUMBAR, Level
+from spine_tf.datasets.phantom.shapes import Bones, Shape, capsule, ellipsoid, evaluate, plate, smooth_max, smooth_min
+from spine_tf.datasets.phantom.spine import FIRST_LUMBAR, Level
 
 C1, C2, LAST_CERVICAL = 1, 2, 6
 """VerSe ids, and the row of C7 in the chain."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Frame, Shape, evaluate, smooth_noise, tube
-from spine_tf.datasets.phantom_tissue import Tissue
+from spine_tf.datasets.phantom.shapes import Frame, Shape, evaluate, smooth_noise, tube
+from spine_tf.datasets.phantom.tissue import Tissue
 
 
 class Painter:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import blur, smooth_noise
-from spine_tf.datasets.phantom_tissue import Scene, Tissue
+from spine_tf.datasets.phantom.shapes import blur, smooth_noise
+from spine_tf.datasets.phantom.tissue import Scene, Tissue
 
 HU_RANGE = (-1024, 3071)
 METAL_HU = 3071.0

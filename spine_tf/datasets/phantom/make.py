@@ -15,9 +15,9 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 from tqdm import tqdm
 
 from spine_tf.datasets.cases import Case
-from spine_tf.datasets.phantom_anatomy import build_scene, draw_anatomy, draw_person
-from spine_tf.datasets.phantom_physics import draw_appearance, render
-from spine_tf.datasets.phantom_view import draw_frame
+from spine_tf.datasets.phantom.anatomy import build_scene, draw_anatomy, draw_person
+from spine_tf.datasets.phantom.physics import draw_appearance, render
+from spine_tf.datasets.phantom.view import draw_frame
 
 ORIENTATIONS = ("PIR", "RAS", "LPS", "LAS", "ASL", "PSR")
 _SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
@@ -53,7 +53,7 @@ def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "rand
         seed: at least 0.
         shape: (nx, ny, nz) voxels, each at least 16; None: drawn, at most about 4 million voxels.
         spacing_mm: a number or one per axis; None: drawn, 0.7 to 3 mm.
-        anatomy: "random" (what is trained on) or "scoliosis_metal" (held out), see `phantom_anatomy.draw_person`.
+        anatomy: "random" (what is trained on) or "scoliosis_metal" (held out), see `anatomy.draw_person`.
         region: "cervical", "thoracic", "lumbar", "thoracolumbar", "whole" or "random".
 
     Raises:

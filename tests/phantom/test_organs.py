@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_organs import paint_table
-from spine_tf.datasets.phantom_paint import Painter
-from spine_tf.datasets.phantom_shapes import Frame, ellipsoid
-from spine_tf.datasets.phantom_spine import REGULAR, draw_spine
-from spine_tf.datasets.phantom_tissue import Tissue
-from spine_tf.datasets.phantom_trunk import draw_trunk
+from spine_tf.datasets.phantom.organs import paint_table
+from spine_tf.datasets.phantom.paint import Painter
+from spine_tf.datasets.phantom.shapes import Frame, ellipsoid
+from spine_tf.datasets.phantom.spine import REGULAR, draw_spine
+from spine_tf.datasets.phantom.tissue import Tissue
+from spine_tf.datasets.phantom.trunk import draw_trunk
 
 FRAME = Frame((40, 40, 40), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0))
 

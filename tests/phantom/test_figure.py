@@ -3,7 +3,7 @@
 from matplotlib.image import imread
 
 from spine_tf.datasets.phantom import make_phantom
-from spine_tf.datasets.phantom_figure import save_phantom_figure
+from spine_tf.datasets.phantom.figure import save_phantom_figure
 
 
 def test_the_picture_shows_every_phantom(tmp_path):

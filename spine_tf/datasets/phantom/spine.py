@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Placement
+from spine_tf.datasets.phantom.shapes import Placement
 
 SACRUM, T13 = 26, 28
 FIRST_LUMBAR = 19

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Bones, Frame, shifted
-from spine_tf.datasets.phantom_skeleton import add_pelvis, add_ribs, add_sacrum, add_skull, rib_path
-from spine_tf.datasets.phantom_spine import REGULAR, SACRUM, draw_spine
-from spine_tf.datasets.phantom_trunk import draw_trunk
+from spine_tf.datasets.phantom.shapes import Bones, Frame, shifted
+from spine_tf.datasets.phantom.skeleton import add_pelvis, add_ribs, add_sacrum, add_skull, rib_path
+from spine_tf.datasets.phantom.spine import REGULAR, SACRUM, draw_spine
+from spine_tf.datasets.phantom.trunk import draw_trunk
 
 RNG = np.random.default_rng(0)
 SPINE = draw_spine(RNG, REGULAR, 0.0, 16.0)

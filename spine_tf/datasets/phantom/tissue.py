@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Bones, Frame
+from spine_tf.datasets.phantom.shapes import Bones, Frame
 
 
 class Tissue(IntEnum):
@@ -45,7 +45,7 @@ LABEL_DEPTH_MM = -0.7
 
 @dataclass(frozen=True)
 class Scene:
-    """Anatomy without any HU; `phantom_physics.render` turns it into a CT.
+    """Anatomy without any HU; `physics.render` turns it into a CT.
 
     tissue: uint8 (x, y, z), codes of `Tissue`. bones: on the same grid. metal: bool (x, y, z).
     trabecular: factor on the trabecular HU by owner of the bone; owners that are absent have 1.

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_shapes import Frame
-from spine_tf.datasets.phantom_spine import REGULAR, draw_spine
-from spine_tf.datasets.phantom_tissue import Tissue
-from spine_tf.datasets.phantom_trunk import draw_trunk, paint_trunk
+from spine_tf.datasets.phantom.shapes import Frame
+from spine_tf.datasets.phantom.spine import REGULAR, draw_spine
+from spine_tf.datasets.phantom.tissue import Tissue
+from spine_tf.datasets.phantom.trunk import draw_trunk, paint_trunk
 
 RNG = np.random.default_rng(0)
 SPINE = draw_spine(RNG, REGULAR, 0.0, 16.0)

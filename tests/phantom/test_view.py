@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_spine import REGULAR, draw_spine
-from spine_tf.datasets.phantom_trunk import draw_trunk
-from spine_tf.datasets.phantom_view import MAX_VOXELS, draw_frame
+from spine_tf.datasets.phantom.spine import REGULAR, draw_spine
+from spine_tf.datasets.phantom.trunk import draw_trunk
+from spine_tf.datasets.phantom.view import MAX_VOXELS, draw_frame
 
 RNG = np.random.default_rng(0)
 SPINE = draw_spine(RNG, REGULAR, 0.0, 16.0)

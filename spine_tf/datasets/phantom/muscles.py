@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from spine_tf.datasets.phantom_paint import Painter
-from spine_tf.datasets.phantom_shapes import ellipsoid
-from spine_tf.datasets.phantom_spine import FIRST_LUMBAR, Spine, along_spine
-from spine_tf.datasets.phantom_tissue import Tissue
+from spine_tf.datasets.phantom.paint import Painter
+from spine_tf.datasets.phantom.shapes import ellipsoid
+from spine_tf.datasets.phantom.spine import FIRST_LUMBAR, Spine, along_spine
+from spine_tf.datasets.phantom.tissue import Tissue
 
 
 def paint_muscles(paint: Painter, spine: Spine, infiltration: float) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom_physics import draw_appearance, metal_streaks, render
-from spine_tf.datasets.phantom_shapes import Bones, Frame, block
-from spine_tf.datasets.phantom_tissue import Scene, Tissue
+from spine_tf.datasets.phantom.physics import draw_appearance, metal_streaks, render
+from spine_tf.datasets.phantom.shapes import Bones, Frame, block
+from spine_tf.datasets.phantom.tissue import Scene, Tissue
 
 FRAME = Frame((48, 48, 48), (1.0, 1.0, 1.0), (-24.0, -24.0, -24.0))
 QUIET = replace(
