@@ -140,19 +140,23 @@ def predict_cases(
     for path, name in bar:
         bar.set_description(name)
         if not overwrite and _is_done(output, name):
-            outcomes.append(Outcome(name, "skipped", "done before; --overwrite does it again"))
-            continue
-        # The report goes first: a run that dies from here on leaves the case undone.
-        output_paths(output, name)["report"].unlink(missing_ok=True)
-        try:
-            report = predict_case(path, engine, output, progress=progress, **options)
-        except (ScanError, OSError, MemoryError) as error:
-            outcomes.append(Outcome(name, "failed", str(error) or type(error).__name__))
+            outcome = Outcome(name, "skipped", "done before; --overwrite does it again")
         else:
-            detail = f"{report['mask_ml']:.0f} ml in {report['total_seconds']:.1f} s"
-            outcomes.append(Outcome(name, "done", "; ".join([detail, *report["warnings"]])))
-        tqdm.write(f"{outcomes[-1].status:8} {name}: {outcomes[-1].detail}")
+            outcome = _attempt(path, name, engine, output, progress=progress, **options)
+        outcomes.append(outcome)
+        tqdm.write(f"{outcome.status:8} {name}: {outcome.detail}")
     return outcomes
+
+
+def _attempt(path: Path, name: str, engine: Engine, output: Path, **options) -> Outcome:
+    # The old report goes first: a run that dies from here on leaves the case undone.
+    output_paths(output, name)["report"].unlink(missing_ok=True)
+    try:
+        report = predict_case(path, engine, output, **options)
+    except (ScanError, OSError, MemoryError) as error:
+        return Outcome(name, "failed", str(error) or type(error).__name__)
+    detail = f"{report['mask_ml']:.0f} ml in {report['total_seconds']:.1f} s"
+    return Outcome(name, "done", "; ".join([detail, *report["warnings"]]))
 
 
 def _is_done(output: Path, case: str) -> bool:

@@ -69,6 +69,15 @@ def bright_block_hu(shape=(32, 28, 20)) -> np.ndarray:
     return hu.astype(np.int16)
 
 
+def bright_block_case(folder: Path, name: str) -> Case:
+    """A case on disk whose spine is the bright block."""
+    hu = bright_block_hu()
+    image, mask = folder / f"{name}_ct.nii.gz", folder / f"{name}_seg-vert_msk.nii.gz"
+    nib.save(nib.Nifti1Image(hu, np.eye(4)), image)
+    nib.save(nib.Nifti1Image((hu == 1000).astype(np.uint8) * 20, np.eye(4)), mask)
+    return Case(name, name, image, mask, None, "made by a test")
+
+
 @pytest.fixture(scope="session")
 def six_scans(tmp_path_factory) -> Path:
     """A folder with six small scans, ct/ and masks/: a bright block, elsewhere in each, is the spine."""

@@ -5,25 +5,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import bright_block_hu
+from conftest import bright_block_case, bright_block_hu
 
-from spine_tf.datasets import Case
 from spine_tf.datasets.splits import Split, write_split
 from spine_tf.evaluation import evaluate_run
-
-
-def _case(folder: Path, name: str) -> Case:
-    hu = bright_block_hu()
-    image, mask = folder / f"{name}_ct.nii.gz", folder / f"{name}_seg-vert_msk.nii.gz"
-    nib.save(nib.Nifti1Image(hu, np.eye(4)), image)
-    nib.save(nib.Nifti1Image((hu == 1000).astype(np.uint8) * 20, np.eye(4)), mask)
-    return Case(name, name, image, mask, None, "made by a test")
 
 
 @pytest.fixture
 def run(threshold_run, tmp_path) -> Path:
     shutil.copytree(threshold_run, tmp_path / "run")
-    split = Split(train=[_case(tmp_path, "seen")], val=[], test=[_case(tmp_path, "unseen")])
+    split = Split(train=[bright_block_case(tmp_path, "seen")], val=[], test=[bright_block_case(tmp_path, "unseen")])
     write_split(tmp_path / "run" / "split.json", split)
     return tmp_path / "run"
 
