@@ -9,9 +9,9 @@ from tqdm import tqdm
 from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.datasets.splits import read_split
 from spine_tf.engines import load_engine
+from spine_tf.files import write_json
 from spine_tf.inference import segment
 from spine_tf.overlay import save_overlay
-from spine_tf.report import write_json
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 

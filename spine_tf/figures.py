@@ -5,6 +5,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from spine_tf.files import whole_file
+
 PANELS = (("loss", "loss"), ("dice", "Dice of the slices"), ("learning_rate", "learning rate"))
 
 
@@ -31,6 +33,5 @@ def plot_history(path: Path, history: list[dict]) -> None:
             axes.set_yscale("log")
         else:
             axes.legend()
-    part = Path(path).with_name(f".{Path(path).name}.part.png")
-    FigureCanvasAgg(figure).print_png(part)
-    part.replace(path)
+    with whole_file(path) as part:
+        FigureCanvasAgg(figure).print_png(part)

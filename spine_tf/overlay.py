@@ -1,7 +1,5 @@
 """A picture of masks on their scan: axial, coronal and sagittal through the mask, as a radiologist hangs them."""
 
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from nibabel.orientations import aff2axcodes
 
+from spine_tf.files import whole_file
 from spine_tf.scans.volume import Volume
 
 MASK_COLOURS = ("#E69F00", "#CC79A7", "#009E73", "#F0E442")
@@ -75,7 +74,8 @@ def save_overlay(
     ]
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
-    _save(figure, path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=130, facecolor="black", metadata={"Software": None})
 
 
 def _centre(masks, shape):
@@ -164,12 +164,3 @@ def _draw_scale(axes, width_mm):
     axes.plot([left, left + length], [bottom] * 2, color="white", linewidth=2, path_effects=_HALO)
     label = {"color": "white", "fontsize": 8, "path_effects": _HALO, "ha": "center", "va": "bottom"}
     axes.annotate(f"{length} mm", (left + length / 2, bottom), xytext=(0, 3), textcoords="offset points", **label)
-
-
-def _save(figure, path):
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        figure.savefig(temporary, format="png", dpi=130, facecolor="black", metadata={"Software": None})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from spine_tf.config import to_dict
 from spine_tf.engines import Engine
+from spine_tf.files import write_json
 from spine_tf.inference import segment
 from spine_tf.overlay import save_overlay
-from spine_tf.report import environment, peak_memory_gib, write_json
+from spine_tf.report import environment, peak_memory_gib
 from spine_tf.scans import ScanError, Volume, describe_geometry, read_scan, write_mask, write_probability
 
 SMALL_ML = 5.0

@@ -1,6 +1,5 @@
-"""What a run was made with: versions, commit, hardware; and JSON that is never half-written."""
+"""What a run was made with: versions, commit, hardware."""
 
-import json
 import os
 import platform
 import resource
@@ -53,23 +52,6 @@ def peak_memory_gib() -> float:
     """Largest resident size of this process so far, in GiB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: under a temporary name first, flushed to disk, then renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
-def write_json(path: Path, values) -> None:
-    """`values` as indented JSON; see `write_text`. NaN and infinity are refused: they are not JSON."""
-    write_text(path, json.dumps(values, indent=2, default=str, allow_nan=False) + "\n")
 
 
 def _processor() -> str:

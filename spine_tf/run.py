@@ -22,8 +22,9 @@ from spine_tf.datasets.splits import Split, read_split, split_cases, write_split
 from spine_tf.datasets.verse import find_cases, pair_globs
 from spine_tf.engines import load_engine
 from spine_tf.figures import plot_history
+from spine_tf.files import write_json
 from spine_tf.inference import segment
-from spine_tf.report import environment, peak_memory_gib, write_json
+from spine_tf.report import environment, peak_memory_gib
 from spine_tf.scoring import dice
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
 

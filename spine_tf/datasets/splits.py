@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spine_tf.datasets.cases import Case
 from spine_tf.datasets.verse import SUBSETS
-from spine_tf.report import write_json
+from spine_tf.files import write_json
 
 ROLES = ("train", "val", "test")
 

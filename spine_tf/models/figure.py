@@ -1,6 +1,5 @@
 """The architecture as a picture, drawn from a built network: branches on the left, LinkNet's ladder on the right."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import keras
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
+from spine_tf.files import whole_file
 from spine_tf.models.summary import Stage, stages
 
 COLOURS = {
@@ -181,7 +181,5 @@ def architecture_figure(model: keras.Model, path: str | Path) -> None:
     legend = [Patch(facecolor=colour, edgecolor=INK, label=kind) for kind, colour in COLOURS.items()]
     page.axes.legend(handles=legend, loc="lower left", bbox_to_anchor=(0.01, 0.02), ncols=len(legend), frameon=False)
 
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.png")
-    page.figure.savefig(unfinished)
-    os.replace(unfinished, path)
+    with whole_file(path) as part:
+        page.figure.savefig(part)

@@ -1,8 +1,6 @@
 """NIfTI files in, NIfTI masks out. A gzip stream is read to its end once, so that its checksum counts."""
 
 import gzip
-import os
-import secrets
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from spine_tf.files import write_gzip
 from spine_tf.scans.checks import refuse
 from spine_tf.scans.intensity import to_hu, to_labels
 from spine_tf.scans.nifti_header import HEADER_BYTES, Declared, read_header
@@ -130,16 +129,4 @@ def _write(path: Path, stored: np.ndarray, grid: Grid, slope: float | None) -> N
     if slope is not None:
         # On the image's own header: nibabel resets the scaling of the one it is given.
         image.header.set_slope_inter(slope, 0)
-    _replace(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_gzip(path, image.to_bytes())

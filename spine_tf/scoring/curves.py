@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from spine_tf.files import whole_file
+
 RELIABILITY_BINS = 10
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
@@ -47,11 +49,8 @@ def save_curves(
     for axes in (left, right):
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part.png")
-    FigureCanvasAgg(figure).print_png(part)
-    part.replace(path)
+    with whole_file(path) as part:
+        FigureCanvasAgg(figure).print_png(part)
     return facts
 
 

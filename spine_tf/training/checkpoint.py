@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from spine_tf.report import write_json, write_text
+from spine_tf.files import flush, whole_file, write_json, write_text
 
 STATES = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter"), "BestModel": ("best", "best_epoch")}
 """Attributes of callbacks that must survive a stop, by class name."""
@@ -19,15 +19,8 @@ STATES = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter"), "BestModel"
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Save a `.keras` file whole or not at all; flushed to disk before it gets its name."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
+    with whole_file(path) as part:
         model.save(part)
-        _flush(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class BestModel(keras.callbacks.Callback):
@@ -113,7 +106,7 @@ class Checkpoint(keras.callbacks.Callback):
         write_text(part / "state.json", json.dumps(state, default=float))
         shutil.rmtree(final, ignore_errors=True)
         os.rename(part, final)
-        _flush(final.parent)
+        flush(final.parent)
         for old in sorted(final.parent.glob("epoch-*")):
             if old.name < final.name:
                 shutil.rmtree(old)
@@ -135,11 +128,3 @@ def write_metadata(folder: Path, metadata: dict) -> None:
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:
     return [variable for variable in model.variables if variable.name == "seed_generator_state"]
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

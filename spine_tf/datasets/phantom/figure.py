@@ -1,6 +1,5 @@
 """A picture of phantoms: coronal, sagittal and axial slices with the outline of the vertebrae."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 
 from spine_tf.datasets.cases import spine_mask
 from spine_tf.datasets.phantom import Phantom, make_phantom
+from spine_tf.files import whole_file
 
 SHOWN = (
     {"seed": 3, "region": "cervical"},
@@ -35,10 +35,8 @@ def save_phantom_figure(path: Path, phantoms: list[Phantom] | None = None, windo
     for number, phantom in enumerate(phantoms):
         row, column = divmod(number, 3)
         _draw(figure, (column / 3, 1 - (row + 1) / rows, 1 / 3, 1 / rows), phantom, window_hu)
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    figure.savefig(part, format="png", dpi=100, facecolor="black", metadata={"Software": None})
-    os.replace(part, path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=100, facecolor="black", metadata={"Software": None})
 
 
 def _draw(figure: Figure, cell: tuple[float, float, float, float], phantom: Phantom, window_hu) -> None:

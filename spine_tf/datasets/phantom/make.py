@@ -1,9 +1,6 @@
 """Synthetic CT spines to train on: anatomy drawn from a seed, rendered as CT, written in VerSe'20's layout."""
 
-import gzip
 import json
-import os
-import secrets
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +15,7 @@ from spine_tf.datasets.cases import Case
 from spine_tf.datasets.phantom.anatomy import build_scene, draw_anatomy, draw_person
 from spine_tf.datasets.phantom.physics import draw_appearance, render
 from spine_tf.datasets.phantom.view import draw_frame
+from spine_tf.files import write_gzip, write_text
 
 ORIENTATIONS = ("PIR", "RAS", "LPS", "LAS", "ASL", "PSR")
 _SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
@@ -110,7 +108,7 @@ def write_phantom(phantom: Phantom, root: Path, subject: str) -> Case:
             # The voxel itself, counted from the other end: VerSe's own tools write size - c, one voxel off.
             at[int(new)] = centre[axis] if flip > 0 else stored_shape[int(new)] - 1 - centre[axis]
         entries.append({"label": label} | dict(zip("XYZ", (round(float(c), 1) for c in at), strict=True)))
-    _write(case.centroids, json.dumps(entries).encode())
+    write_text(case.centroids, json.dumps(entries))
     _write_nifti(case.mask, apply_orientation(phantom.labels, turn), affine)
     _write_nifti(case.image, apply_orientation(phantom.hu, turn), affine)
     return case
@@ -157,14 +155,4 @@ def _write_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     image.header.set_xyzt_units("mm")
     image.set_qform(affine, 1)
     image.set_sform(affine, 1)
-    # No time stamp: the same phantom is the same file.
-    _write(path, gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_gzip(path, image.to_bytes(), level=4)

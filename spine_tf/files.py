@@ -1,0 +1,56 @@
+"""Files that appear whole or not at all: written under a temporary name beside them, flushed to disk, then renamed."""
+
+import gzip
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes `path` when the block ends well, and is removed when it does not.
+
+    It has the same folder, which is made, and the same ending, from which some writers tell the format.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    try:
+        yield part
+        flush(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with whole_file(path) as part:
+        part.write_bytes(content)
+
+
+def write_gzip(path: Path, content: bytes, level: int = 6) -> None:
+    """Write a gzip file whole or not at all; without a time stamp, so that the same content is the same file."""
+    write_bytes(path, gzip.compress(content, compresslevel=level, mtime=0))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, values) -> None:
+    """`values` as indented JSON, whole or not at all. NaN and infinity are refused: they are not JSON."""
+    write_text(path, json.dumps(values, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, to disk now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
