@@ -16,7 +16,7 @@ class Flags:
     """The run's folder; None: runs/demo-<hold-out>."""
     data_root: Path = Path("data")
     """Where phantoms and sample CTs are kept."""
-    max_minutes: float = 9.0
+    max_minutes: float = 9.5
     """Training ends with the epoch in which this runs out."""
 
 
