@@ -37,7 +37,7 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     if not flags.inputs:
-        print("error: INPUT is missing: at least one NIfTI file or DICOM folder is needed", file=sys.stderr)
+        print("error: INPUT is missing: a NIfTI file or a DICOM folder", file=sys.stderr)
         return 2
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
     from spine_tf.device import use_device
@@ -48,15 +48,13 @@ def main() -> int:
         use_device(flags.device, flags.threads)
         engine = load_engine(flags.model, flags.batch_size)
         options = {name: getattr(flags, name) for name in ("series", "assume_hu", "save_probability", "clean_up")}
-        outcomes = predict_cases(
-            flags.inputs, engine, flags.output, overwrite=flags.overwrite, batch_size=flags.batch_size, **options
-        )
+        options |= {"overwrite": flags.overwrite, "batch_size": flags.batch_size}
+        outcomes = predict_cases(flags.inputs, engine, flags.output, **options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        print(f"failed: {outcome.case}: {outcome.detail}", file=sys.stderr)
+    failed = [f"failed: {outcome.case}: {outcome.detail}" for outcome in outcomes if outcome.status == "failed"]
+    print(*failed, sep="\n", end="\n" if failed else "", file=sys.stderr)
     return 1 if failed else 0
 
 

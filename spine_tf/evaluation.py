@@ -12,10 +12,12 @@ from spine_tf.engines import load_engine
 from spine_tf.files import write_json
 from spine_tf.inference import segment
 from spine_tf.overlay import save_overlay
+from spine_tf.report import environment
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 
 HELD_OUT, SEEN = "held out", "seen in training"
+CURVE_VOXELS = 200_000
 
 
 def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clean_up: bool = True) -> list[dict]:
@@ -23,7 +25,8 @@ def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clea
 
     Args:
         folder: a run's folder.
-        output: gets scores.json, scores.csv, curves.png, and mask and picture (prediction and truth) of each case.
+        output: gets scores.json, scores.csv, curves.png, evaluation.json (settings, versions, hardware), and mask and
+            picture (prediction and truth) of each case.
         also_seen: case ids of training cases to show beside them, marked as seen in training.
         clean_up: drop small components of the network's masks.
 
@@ -51,7 +54,8 @@ def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clea
     save_curves(Path(output) / "curves.png", np.concatenate(truths), np.concatenate(probabilities))
     rows += mean_rows(rows)
     write_scores(output, rows)
-    write_json(Path(output) / "clean_up.json", {"clean_up": clean_up, "threshold": engine.spec.threshold})
+    settings = {"clean_up": clean_up, "threshold": engine.spec.threshold, "environment": environment()}
+    write_json(Path(output) / "evaluation.json", settings)
     return rows
 
 
@@ -68,5 +72,6 @@ def _score(case: Case, role: str, engine, output: Path, clean_up: bool):
     output.mkdir(parents=True, exist_ok=True)
     write_mask(output / f"{case.case_id}_seg-spine_msk.nii.gz", result.mask, volume)
     save_overlay(output / f"{case.case_id}_seg-spine_snp.png", volume, {"spine": result.mask}, truth=truth)
-    sample = np.random.default_rng(0).integers(truth.size, size=min(truth.size, 200_000))
+    # As many of each case: the curves are those of a mean case, not of the largest one.
+    sample = np.random.default_rng(0).choice(truth.size, min(truth.size, CURVE_VOXELS), replace=False, shuffle=False)
     return rows, truth.reshape(-1)[sample], result.probability.reshape(-1)[sample]

@@ -154,8 +154,10 @@ def _attempt(path: Path, name: str, engine: Engine, output: Path, **options) -> 
     output_paths(output, name)["report"].unlink(missing_ok=True)
     try:
         report = predict_case(path, engine, output, **options)
-    except (ScanError, OSError, MemoryError) as error:
-        return Outcome(name, "failed", str(error) or type(error).__name__)
+    except ScanError as error:
+        return Outcome(name, "failed", str(error))
+    except Exception as error:  # whatever goes wrong with one case, the rest goes on
+        return Outcome(name, "failed", f"{Path(path).name}: {type(error).__name__}: {error}".splitlines()[0])
     detail = f"{report['mask_ml']:.0f} ml in {report['total_seconds']:.1f} s"
     return Outcome(name, "done", "; ".join([detail, *report["warnings"]]))
 

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +11,7 @@ import pytest
 from conftest import bright_block_hu
 
 from spine_tf.engines import load_engine
-from spine_tf.predict import case_name, mask_warnings, output_paths, predict_cases
+from spine_tf.predict import Outcome, case_name, mask_warnings, output_paths, predict_cases
 from spine_tf.scans import volume_from_array
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "predict.py"
@@ -85,6 +86,16 @@ def test_a_bad_case_does_not_stop_the_rest_and_leaves_nothing(engine, tmp_path):
     assert "broken.nii.gz" in outcomes[0].detail
     assert "\n" not in outcomes[0].detail
     assert not list((tmp_path / "out").glob("broken*"))
+
+
+def test_what_is_not_foreseen_fails_one_case_alone(engine, tmp_path):
+    def broken(axial, coronal, sagittal):
+        raise RuntimeError("out of\nmemory")
+
+    scan = _scan(tmp_path / "a.nii.gz")
+    (outcome,) = predict_cases([scan], replace(engine, predict=broken), tmp_path / "out", progress=False)
+    assert outcome == Outcome("a", "failed", "a.nii.gz: RuntimeError: out of")
+    assert not (tmp_path / "out").exists()
 
 
 def test_probability_can_be_saved(engine, tmp_path):
