@@ -3,11 +3,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
-DEMO := runs/demo-$(HOLD_OUT)
 
 .PHONY: help setup demo test test-slow lint clean
 
@@ -17,7 +16,8 @@ help: ## list the targets
 setup: .venv/.complete ## create .venv with the pinned and hashed requirements
 
 .venv/.complete: requirements.txt pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or 3.12 is needed; found: $$(python3 --version 2>&1 || echo no python3)" >&2; exit 1; fi
+	@"$(or $(PYTHON),false)" -c '$(FITS)' 2>/dev/null || { echo "error: Python 3.11 or 3.12 is needed;" \
+		"found: $$("$(or $(PYTHON),python3)" --version 2>&1 | head -n 1)" >&2; exit 1; }
 	@echo "setting up .venv with $(PYTHON): about 650 MB to download, 2 minutes ..."
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
