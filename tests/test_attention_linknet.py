@@ -169,3 +169,17 @@ def test_small_has_twenty_three_million_parameters():
     model = build_model(PRESETS["small"].model, 128)
     assert model.count_params() == 22_771_406
     assert len(model.trainable_variables) == 831
+
+
+def test_a_seed_sets_the_weights_and_no_two_branches_start_equal():
+    """One initializer instance for all layers would be seeded when it is imported, and draw the same kernel each time."""
+    kernels = []
+    for _ in range(2):
+        keras.utils.set_random_seed(7)
+        model = attention_linknet(32, encoder="tiny", linknet_encoder="resnet18")
+        kernels.append([model.get_layer(f"{view}_stem_conv").kernel.numpy() for view in VIEWS])
+    for one, two in zip(*kernels, strict=True):
+        np.testing.assert_array_equal(one, two)
+    axial, coronal, sagittal = kernels[0]
+    assert not np.array_equal(axial, coronal)
+    assert not np.array_equal(coronal, sagittal)

@@ -17,7 +17,6 @@ ATTENDED_BLOCKS = 4
 """The first four blocks are followed by an attention module (paper, "Proposed LinkNet-152 model ...")."""
 DROP_CONNECT = 0.2
 """Probability of skipping the last repetition of a block in training; earlier ones proportionally less."""
-KERNEL_INITIALIZER = keras.initializers.VarianceScaling(scale=2.0, mode="fan_out", distribution="truncated_normal")
 
 
 class Block(NamedTuple):
@@ -75,6 +74,12 @@ ENCODERS = {
 }
 
 
+def kernel_initializer() -> keras.initializers.Initializer:
+    """EfficientNet's initialisation, a new one for every layer: one instance draws the same values each time it is
+    asked, so that all kernels of one shape, and the three branches with them, would start equal."""
+    return keras.initializers.VarianceScaling(scale=2.0, mode="fan_out", distribution="truncated_normal")
+
+
 def scaled_filters(filters: int, width: float) -> int:
     """`filters` times `width`, rounded to a multiple of 8, but by no more than 10 % down."""
     scaled = filters * width
@@ -89,7 +94,7 @@ def _conv_bn(x, filters: int, kernel: int, stride: int, conv_name: str, bn_name:
         strides=stride,
         padding="same",
         use_bias=False,
-        kernel_initializer=KERNEL_INITIALIZER,
+        kernel_initializer=kernel_initializer(),
         name=conv_name,
     )(x)
     return FusedBatchNormalization(name=bn_name)(x)
@@ -98,10 +103,10 @@ def _conv_bn(x, filters: int, kernel: int, stride: int, conv_name: str, bn_name:
 def _squeeze_excite(x, filters: int, activation: str, name: str):
     squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)  # (batch, 1, 1, C)
     squeezed = layers.Conv2D(
-        filters, 1, activation=activation, kernel_initializer=KERNEL_INITIALIZER, name=f"{name}_se_reduce"
+        filters, 1, activation=activation, kernel_initializer=kernel_initializer(), name=f"{name}_se_reduce"
     )(squeezed)
     weights = layers.Conv2D(
-        x.shape[-1], 1, activation="sigmoid", kernel_initializer=KERNEL_INITIALIZER, name=f"{name}_se_expand"
+        x.shape[-1], 1, activation="sigmoid", kernel_initializer=kernel_initializer(), name=f"{name}_se_expand"
     )(squeezed)
     return layers.Multiply(name=f"{name}_se_excite")([x, weights])
 
@@ -116,7 +121,7 @@ def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int,
         strides=stride,
         padding="same",
         use_bias=False,
-        depthwise_initializer=KERNEL_INITIALIZER,
+        depthwise_initializer=kernel_initializer(),
         name=f"{name}_dwconv",
     )(x)
     x = FusedBatchNormalization(name=f"{name}_bn")(x)
