@@ -172,7 +172,7 @@ def test_small_has_twenty_three_million_parameters():
 
 
 def test_a_seed_sets_the_weights_and_no_two_branches_start_equal():
-    """One initializer instance for all layers would be seeded when it is imported, and draw the same kernel each time."""
+    """One initializer instance for all layers, seeded at import, would draw the same kernel each time it is asked."""
     kernels = []
     for _ in range(2):
         keras.utils.set_random_seed(7)

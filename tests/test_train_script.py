@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-import spine_tf.models  # noqa: F401  registers the layers of the models that are loaded here
+import spine_tf.models
+import spine_tf.training.fit  # noqa: F401  both register what the checkpoints hold
 from spine_tf.training.checkpoint import latest_checkpoint
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train.py"
