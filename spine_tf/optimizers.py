@@ -11,10 +11,7 @@ from keras import ops
 
 
 class _Fused(keras.optimizers.Optimizer):
-    """Hands `update_step` a dict of scalar tensors in place of the learning rate."""
-
-    def _scalars(self, learning_rate) -> dict:
-        raise NotImplementedError
+    """Hands `update_step` what the subclass' `_scalars` makes, a dict of tensors, in place of the learning rate."""
 
     def _power(self, base: float):
         """`base` to the number of the step being taken, which is 1 at first."""

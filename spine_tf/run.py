@@ -26,7 +26,7 @@ from spine_tf.files import write_json
 from spine_tf.inference import segment
 from spine_tf.report import environment, peak_memory_gib
 from spine_tf.scoring import dice
-from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
+from spine_tf.training.checkpoint import write_metadata
 
 THRESHOLDS = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))
 """Candidates for the probability from which a voxel counts: 0.2, 0.25, ... 0.8."""
@@ -157,12 +157,6 @@ def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, 
     means = np.mean(scores, axis=0)
     best = THRESHOLDS[int(np.argmax(means))]
     return best, {f"{t:g}": round(float(m), 4) for t, m in zip(THRESHOLDS, means, strict=True)}
-
-
-def latest_epoch(folder: Path) -> int:
-    """Epochs of a run that are complete."""
-    found = latest_checkpoint(folder)
-    return json.loads((found / "state.json").read_text())["epoch"] if found else 0
 
 
 def _counted(scans: dict[str, list[str]]) -> dict[str, dict[str, int]]:
