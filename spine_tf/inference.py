@@ -1,7 +1,8 @@
 """A scan through a network: box, slices, batches, and three views fused into one probability volume.
 
 Step t takes the slice at relative position t/(N-1) of each view (`views.n_steps`); what lies between is interpolated;
-the three views are averaged; a threshold decides.
+the three views are averaged; a threshold decides. With isotropic pixels this is done window by window; coarse to fine
+does it twice.
 """
 
 import time
@@ -17,9 +18,13 @@ from spine_tf.preprocess import body_box, clamp_window
 from spine_tf.scans import Volume
 from spine_tf.scans.volume import canonical_volume
 from spine_tf.views import VIEW_AXIS, cut_slices, fuse_views, n_steps, step_indices, with_neighbours
+from spine_tf.windows import box_around, window_boxes
 
 SLAB = 32
 """Planes of the volume that are float at one time."""
+
+MARGIN_MM = (20.0, 20.0, 40.0)
+"""Around the spine that the first look of coarse to fine found, along x, y and z: a spine goes on up and down."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,13 @@ class Segmentation:
 
 
 def segment(
-    volume: Volume, engine: Engine, *, batch_size: int = 8, clean_up: bool = True, progress: bool = False
+    volume: Volume,
+    engine: Engine,
+    *,
+    batch_size: int = 8,
+    clean_up: bool = True,
+    flips: bool = False,
+    progress: bool = False,
 ) -> Segmentation:
     """Segment the spine of one scan.
 
@@ -42,53 +53,97 @@ def segment(
         engine: the network and its pre-processing.
         batch_size: triplets at once.
         clean_up: drop small components (`postprocess.drop_small_components`).
+        flips: also segment the mirror image (left and right) and average; twice the time.
         progress: show a bar.
     """
     oriented = volume if engine.spec.canonical else volume.as_stored()
-    probability, seconds, steps = _probability(oriented, engine, batch_size, progress)
+    look = _Look(engine, oriented.spacing_mm, batch_size, flips, progress)
+    probability = look.at_scan(oriented.hu)
     if not engine.spec.canonical:
         probability = canonical_volume(probability, volume.grid).hu
     start = time.monotonic()
     mask = probability >= engine.spec.threshold
     if clean_up:
         mask = drop_small_components(mask)
-    seconds["clean_up"] = time.monotonic() - start
-    return Segmentation(mask, probability, {name: round(s, 3) for name, s in seconds.items()}, steps)
+    look.seconds["clean_up"] = time.monotonic() - start
+    return Segmentation(mask, probability, {name: round(s, 3) for name, s in look.seconds.items()}, look.steps)
 
 
-def _probability(volume: Volume, engine: Engine, batch_size: int, progress: bool):
-    """Probability on the volume's grid, seconds per phase, number of steps."""
-    seconds, clock = {}, time.monotonic()
-    spec = engine.spec
-    box = body_box(volume.hu) if spec.body_box else (slice(None),) * 3
-    # A turned volume is a view along other axes than memory; cutting three views from it wants it straight.
-    hu = np.ascontiguousarray(volume.hu[box])
-    window_hu = clamp_window(hu, spec)
-    steps = n_steps(hu.shape, spec)
-    slices = {view: _all_slices(hu, view, window_hu, volume.spacing_mm, spec) for view in VIEWS}
-    indices = {view: step_indices(hu.shape[VIEW_AXIS[view]], steps) for view in VIEWS}
-    seconds["prepare"], clock = time.monotonic() - clock, time.monotonic()
+class _Look:
+    """One network looking at one scan; adds up the seconds of each phase and the triplets it took."""
 
-    predicted = np.empty((len(VIEWS), steps, spec.image_size, spec.image_size), np.float32)
-    for start in tqdm(range(0, steps, batch_size), desc="segmenting", unit="batch", disable=not progress, leave=False):
-        batch = slice(start, start + batch_size)
-        masks = engine.predict(*(with_neighbours(slices[view], indices[view][batch]) for view in VIEWS))
-        predicted[:, batch] = np.moveaxis(masks, -1, 0)  # (view, step, H, W)
-    seconds["network"], clock = time.monotonic() - clock, time.monotonic()
+    def __init__(self, engine: Engine, spacing_mm, batch_size: int, flips: bool, progress: bool):
+        self.engine, self.spacing_mm = engine, spacing_mm
+        self.batch_size, self.flips, self.progress = batch_size, flips, progress
+        self.seconds = dict.fromkeys(("prepare", "network", "fuse"), 0.0)
+        self.steps = 0
 
-    probability = np.zeros(volume.hu.shape, np.float32)
-    inside = probability[box]
-    for planes, values in fuse_views(dict(zip(VIEWS, predicted, strict=True)), hu.shape, SLAB):
-        inside[planes] = values
-    seconds["fuse"] = time.monotonic() - clock
-    return probability, seconds, steps
+    def at_scan(self, hu: np.ndarray) -> np.ndarray:
+        """Probability of a whole scan (x, y, z), 0 outside the boxes that are looked at."""
+        start, spec = time.monotonic(), self.engine.spec
+        box = body_box(hu) if spec.body_box else (slice(None),) * 3
+        probability = np.zeros(hu.shape, np.float32)
+        # A turned volume is a view along other axes than memory; cutting three views from it wants it straight.
+        hu = np.ascontiguousarray(hu[box])
+        window_hu = clamp_window(hu, spec)
+        self.seconds["prepare"] += time.monotonic() - start
+        inner = (slice(None),) * 3
+        if spec.coarse_to_fine and not self._fits(hu.shape):
+            coarse = self._at_box(hu, window_hu, spec.coarse_pixel_mm if spec.pixel_mm else None, False)
+            inner = box_around(coarse, spec.threshold, self.spacing_mm, MARGIN_MM) or inner
+        probability[box][inner] = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips)
+        return probability
+
+    def _fits(self, shape) -> bool:
+        """Whether isotropic pixels show the whole box in one image: a first look could only lose some of it."""
+        spec = self.engine.spec
+        longest_mm = max(n * mm for n, mm in zip(shape, self.spacing_mm, strict=True))
+        return spec.pixel_mm is not None and longest_mm <= spec.pixel_mm * spec.image_size
+
+    def _at_box(self, hu: np.ndarray, window_hu, pixel_mm: float | None, flips: bool) -> np.ndarray:
+        """Probability of a box (x, y, z) at one pixel size, blended from windows."""
+        span_mm = None if pixel_mm is None else pixel_mm * self.engine.spec.image_size
+        blended = np.zeros(hu.shape, np.float32)
+        for window, (by_x, by_y, by_z) in window_boxes(hu.shape, self.spacing_mm, span_mm):
+            by_yz = by_y[:, None] * by_z / (2 if flips else 1)
+            for planes, values in self._at_window(hu[window], window_hu, pixel_mm):
+                blended[window][planes] += by_x[planes, None, None] * by_yz * values
+            if flips:
+                mirrored = blended[window][::-1]
+                for planes, values in self._at_window(hu[window][::-1], window_hu, pixel_mm):
+                    mirrored[planes] += by_x[::-1][planes, None, None] * by_yz * values
+        return blended
+
+    def _at_window(self, hu: np.ndarray, window_hu, pixel_mm: float | None):
+        """Probabilities of one window, as slabs (planes of x, float32 (planes, y, z))."""
+        spec, clock = self.engine.spec, time.monotonic()
+        steps = n_steps(hu.shape, spec, self.spacing_mm, pixel_mm)
+        slices = {view: _all_slices(hu, view, window_hu, self.spacing_mm, spec, pixel_mm) for view in VIEWS}
+        indices = {view: step_indices(hu.shape[VIEW_AXIS[view]], steps) for view in VIEWS}
+        clock = self._clocked("prepare", clock)
+        predicted = np.empty((len(VIEWS), steps, spec.image_size, spec.image_size), np.float32)
+        starts = range(0, steps, self.batch_size)
+        for start in tqdm(starts, desc="segmenting", unit="batch", disable=not self.progress, leave=False):
+            batch = slice(start, start + self.batch_size)
+            views = (with_neighbours(slices[view], indices[view][batch]) for view in VIEWS)
+            predicted[:, batch] = np.moveaxis(self.engine.predict(*views), -1, 0)  # (view, step, H, W)
+        self.steps += steps
+        clock = self._clocked("network", clock)
+        stacks = dict(zip(VIEWS, predicted, strict=True))
+        yield from fuse_views(stacks, hu.shape, SLAB, spacing_mm=self.spacing_mm, pixel_mm=pixel_mm)
+        self._clocked("fuse", clock)
+
+    def _clocked(self, phase: str, since: float) -> float:
+        now = time.monotonic()
+        self.seconds[phase] += now - since
+        return now
 
 
-def _all_slices(hu, view, window_hu, spacing_mm, spec) -> np.ndarray:
+def _all_slices(hu, view, window_hu, spacing_mm, spec, pixel_mm) -> np.ndarray:
     """Every slice of a view, (n_slices, H, W); neighbours and steps share them, so each is resized once."""
     n = hu.shape[VIEW_AXIS[view]]
     out = np.empty((n, spec.image_size, spec.image_size), np.float32)
     for start in range(0, n, SLAB):
         planes = np.arange(start, min(start + SLAB, n))
-        out[planes] = cut_slices(hu, view, planes, window_hu, spacing_mm, spec)
+        out[planes] = cut_slices(hu, view, planes, window_hu, spacing_mm, spec, pixel_mm=pixel_mm)
     return out

@@ -1,7 +1,30 @@
-"""Losses of a mask of probabilities, chosen by `TrainConfig.loss`."""
+"""Losses of a mask of probabilities, chosen by `TrainConfig.loss`. A pixel whose target is negative has no known truth
+and counts in none of them."""
 
 import keras
 from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class KnownBCELoss(keras.losses.Loss):
+    """Binary cross-entropy over the pixels whose truth is known.
+
+    Source: paper, "Step 1" of the pruning section.
+
+    Call arguments:
+        y_true: (batch, H, W, views), share of spine in [0, 1], or -1 where it is not known.
+        y_pred: the same shape, probabilities in [0, 1].
+
+    Returns:
+        (batch,) before the reduction: the mean over each sample's pixels, unknown ones counting 0.
+    """
+
+    def __init__(self, name="bce", reduction="sum_over_batch_size", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        y_true, y_pred, known = _known(y_true, y_pred)
+        return ops.mean(known * ops.binary_crossentropy(y_true, y_pred), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -18,7 +41,7 @@ class BCEDiceLoss(keras.losses.Loss):
         smooth: pixels added to numerator and denominator of the Dice coefficient.
 
     Call arguments:
-        y_true: (batch, H, W, views), 0 or 1.
+        y_true: (batch, H, W, views), share of spine in [0, 1], or -1 where it is not known.
         y_pred: the same shape, probabilities in [0, 1].
 
     Returns:
@@ -31,8 +54,9 @@ class BCEDiceLoss(keras.losses.Loss):
         self.smooth = smooth
 
     def call(self, y_true, y_pred):
-        y_true = ops.cast(y_true, y_pred.dtype)
-        cross_entropy = ops.mean(keras.losses.binary_crossentropy(y_true, y_pred), axis=(1, 2))  # (batch,)
+        y_true, y_pred, known = _known(y_true, y_pred)
+        cross_entropy = ops.mean(known * ops.binary_crossentropy(y_true, y_pred), axis=(1, 2, 3))  # (batch,)
+        y_pred = known * y_pred
         intersection = ops.sum(y_true * y_pred, axis=(0, 1, 2))  # (views,)
         total = ops.sum(y_true, axis=(0, 1, 2)) + ops.sum(y_pred, axis=(0, 1, 2))
         dice = (2.0 * intersection + self.smooth) / (total + self.smooth)
@@ -42,13 +66,19 @@ class BCEDiceLoss(keras.losses.Loss):
         return super().get_config() | {"smooth": self.smooth}
 
 
+def _known(y_true, y_pred):
+    """Targets (0 where unknown), predictions, and 1 for each pixel with a known truth, else 0; all of one dtype."""
+    y_true = ops.cast(y_true, y_pred.dtype)
+    return ops.maximum(y_true, 0.0), y_pred, ops.cast(y_true >= 0, y_pred.dtype)
+
+
 def get_loss(name: str) -> keras.losses.Loss:
     """The loss that `TrainConfig.loss` names: "bce" (paper, "Step 1") or "bce_dice".
 
     Raises:
         ValueError: another name.
     """
-    losses = {"bce": keras.losses.BinaryCrossentropy, "bce_dice": BCEDiceLoss}
+    losses = {"bce": KnownBCELoss, "bce_dice": BCEDiceLoss}
     if name not in losses:
         raise ValueError(f"loss must be one of {sorted(losses)}. Received: loss={name!r}")
     return losses[name]()

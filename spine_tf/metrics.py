@@ -21,13 +21,14 @@ class _Overlap(keras.metrics.Metric):
         """Count a batch.
 
         Args:
-            y_true: (batch, H, W, views), 0 or 1.
+            y_true: (batch, H, W, views), share of spine in [0, 1]; a negative one is not known and left out.
             y_pred: the same shape, probabilities; positive from `threshold` on.
             sample_weight: None, (batch,) or the shape of y_true; how much each pixel counts.
         """
         y_pred = ops.convert_to_tensor(y_pred)
-        predicted = ops.cast(y_pred >= self.threshold, "float32")
-        true = ops.cast(ops.convert_to_tensor(y_true) > 0.5, "float32")
+        y_true = ops.convert_to_tensor(y_true)
+        predicted = ops.cast(ops.logical_and(y_pred >= self.threshold, y_true >= 0), "float32")
+        true = ops.cast(y_true > 0.5, "float32")
         weight = 1.0
         if sample_weight is not None:
             weight = ops.cast(sample_weight, "float32")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS, AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.datasets.cache import CachedCase
+from spine_tf.datasets.fresh import FreshScans
 from spine_tf.triplets import plain_triplet, training_triplet
 
 
@@ -29,22 +30,26 @@ def training_dataset(
     augment: AugmentConfig,
     seed: int,
     first_epoch: int = 0,
+    fresh: FreshScans | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1].
 
-    An epoch is `triplets_per_case` x cases; a batch that an epoch does not fill is completed from the next one.
+    An epoch is `triplets_per_case` x cases; a batch that an epoch does not fill is completed from the next one. The
+    scans of `fresh` are further cases, other ones in every epoch.
     """
-    if not cases:
+    n_cases = len(cases) + (fresh.count if fresh else 0)
+    if not n_cases:
         raise ValueError("cases must hold at least one case to train on. Received: cases=[]")
-    per_epoch = len(cases) * data.triplets_per_case
+    per_epoch = n_cases * data.triplets_per_case
 
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
         epoch, place = divmod(int(index), per_epoch)
-        case = cases[epoch_order(len(cases), data.triplets_per_case, seed, epoch)[place]]
+        number = int(epoch_order(n_cases, data.triplets_per_case, seed, epoch)[place])
+        case = cases[number] if number < len(cases) else fresh.get(epoch, number - len(cases))
         rng = np.random.default_rng((seed, epoch, place))
         return training_triplet(case, rng, spec, augment, data.inference_like)
 
-    start = first_epoch * steps_per_epoch(len(cases), data) * data.batch_size
+    start = first_epoch * steps_per_epoch(n_cases, data) * data.batch_size
     indices = tf.data.Dataset.range(start, tf.int64.max)
     return _batches(indices, draw, spec, data).prefetch(tf.data.AUTOTUNE)
 

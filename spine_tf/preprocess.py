@@ -17,31 +17,37 @@ BODY_SHARE = 0.05
 """A plane belongs to the body's box when it holds this share of the fullest plane's body voxels."""
 
 
-def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, xp=np):
-    """The (n_out, n_in) matrix that resizes an axis linearly, averaging when it shrinks (no aliasing).
+def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, step: float | None = None, xp=np):
+    """The (n_out, n_in) matrix that resamples an axis linearly, averaging when it shrinks (no aliasing).
 
     Args:
         n_in: samples before, at least 1.
         n_out: samples after, at least 1.
         sigma: Gaussian smoothing along with it, in input samples; 0 for none.
+        step: input samples from one output sample to the next, the middle of the axis staying in the middle. None:
+            n_in / n_out, so that the ends of the axis stay its ends.
         xp: `numpy` or `keras.ops`.
 
     Returns:
-        float32 matrix whose rows sum to 1; pixel centres at half-integers, so both ends of the axis stay in place.
+        float32 matrix, pixel centres at half-integers. Rows sum to 1; those that a `step` puts outside the axis to 0.
     """
+    step = n_in / n_out if step is None else step
     source = xp.arange(n_in, dtype="float32")
-    centres = (xp.arange(n_out, dtype="float32") + 0.5) * (n_in / n_out) - 0.5
-    support = xp.maximum(n_in / n_out, 1.0)
+    centres = (xp.arange(n_out, dtype="float32") - (n_out - 1) / 2) * step + (n_in - 1) / 2
+    inside = _float32(xp.abs(centres - (n_in - 1) / 2) <= n_in / 2, xp)[:, None]
+    support = xp.maximum(step, 1.0)
     # Clipped to the samples, a row never sums to nothing.
     centres = xp.clip(centres, 0.0, n_in - 1.0)
     weights = xp.maximum(1.0 - xp.abs(source[None, :] - centres[:, None]) / support, 0.0)
-    weights = weights / xp.sum(weights, axis=1, keepdims=True)
+    weights = weights / xp.sum(weights, axis=1, keepdims=True) * inside
     weights = _float32(weights, xp)
     if sigma > 0:
         # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
-        if n_in <= n_out:
+        if step <= 1:
             return xp.matmul(weights, gaussian_matrix(n_in, sigma, xp))
-        return xp.matmul(gaussian_matrix(n_out, sigma * n_out / n_in, xp), weights)
+        smooth = xp.matmul(gaussian_matrix(n_out, sigma / step, xp), weights)
+        # Outside there is nothing to mix in: a row at the edge is the mean of what is inside.
+        return smooth / xp.maximum(xp.sum(smooth, axis=1, keepdims=True), 1e-6) * inside
     return weights
 
 

@@ -4,6 +4,7 @@ The folder holds config.json, split.json, cache/, checkpoints/, best.keras with 
 curves.png, tensorboard/ and report.json.
 """
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -18,6 +19,7 @@ from spine_tf.config import Config, config_from_dict, to_dict
 from spine_tf.datasets.cache import CachedCase, cache_case
 from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.datasets.embedded import embedded_split, weighted
+from spine_tf.datasets.fresh import FreshScans
 from spine_tf.datasets.splits import Split, read_split, split_cases, write_split
 from spine_tf.datasets.verse import find_cases, pair_globs
 from spine_tf.engines import load_engine
@@ -63,7 +65,7 @@ def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
     """The cases of a run by role, and notes about what is missing; see DataConfig."""
     data = config.data
     if data.data is None and data.images is None:
-        return embedded_split(data_root, data.hold_out, data.phantoms)
+        return embedded_split(data_root, data.hold_out, data.phantoms, data.more)
     cases = find_cases(data.data) if data.data is not None else pair_globs(data.images, data.masks)
     return split_cases(cases, data.test_fraction, data.val_fraction, config.train.seed, data.split), []
 
@@ -103,12 +105,14 @@ def train_run(
     drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
     train_cases = [opened[case.case_id] for case in drawn]
     val_cases = [opened[case.case_id] for case in split.val]
+    fresh = _fresh_scans(config, split, data_root, folder) if embedded and config.data.synthetic else None
+    seed = config.train.seed
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
         history, facts = fit(
             build=lambda: build_model(config.model, spec.image_size),
-            dataset=partial(training_dataset, train_cases, spec, config.data, config.augment, config.train.seed),
-            steps=steps_per_epoch(len(train_cases), config.data),
+            dataset=partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
+            steps=steps_per_epoch(len(train_cases) + config.data.synthetic * embedded, config.data),
             validation=validation_dataset(val_cases, spec, config.data) if val_cases else None,
             train=config.train,
             folder=folder,
@@ -134,6 +138,16 @@ def train_run(
     }
     write_json(folder / "report.json", _finite(report))
     return report
+
+
+def _fresh_scans(config: Config, split: Split, data_root: Path, folder: Path) -> FreshScans:
+    """Synthetic scans of phantoms and of the label maps of subjects that this run may train on."""
+    from spine_tf.datasets.synthesis import find_label_maps, make_synthetic
+
+    held_out = {case.subject for case in [*split.val, *split.test]}
+    maps = find_label_maps(data_root, config.data.more, held_out)
+    make = partial(make_synthetic, maps=maps, phantom_share=config.data.phantom_share)
+    return FreshScans(make, config.data.synthetic, folder / "fresh", config.preprocess, config.train.seed)
 
 
 def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.config import VIEWS, AugmentConfig, PreprocessSpec
-from spine_tf.datasets.cache import CachedCase
+from spine_tf.datasets.cache import UNKNOWN, CachedCase
 from spine_tf.views import VIEW_AXIS, cut_slices
 
 POSITION_JITTER = 0.05
@@ -21,6 +21,15 @@ SIDE_JITTER = 0.4
 
 CENTRE_ON_SPINE = 0.8
 """Share of random sub-boxes that are centred on a voxel of the spine."""
+
+FIRST_LOOKS = 0.3
+"""Coarse to fine with isotropic pixels: share of triplets with the pixels of the first look."""
+
+PIXEL_JITTER = 0.2
+"""Sigma of the logarithm of a pixel's size in training."""
+
+NARROWEST = 0.35
+"""Isotropic pixels: a narrow scan fills at least this share of an image's side."""
 
 
 def training_triplet(
@@ -34,9 +43,11 @@ def training_triplet(
 
     Returns:
         axial, coronal, sagittal: (H, W, 3) float32 in [0, 1]; mask: (H, W, 3) float32 in [0, 1], one channel per view.
-        A mask pixel holds the share of spine in it, so that shrinking a slice loses no detail.
+        A mask pixel holds the share of spine in it, so that shrinking a slice loses no detail; -1 where the truth is
+        not known (`datasets.cache.UNKNOWN`).
     """
-    hu, mask, points = _random_box(cached, rng, augment)
+    pixel_mm = _draw_pixel_mm(rng, spec, augment)
+    hu, mask, points = _random_box(cached, rng, spec, augment, pixel_mm)
     if rng.random() < inference_like:
         position = rng.random()
         relative = np.clip(position + POSITION_JITTER * rng.standard_normal(3), 0, 1)
@@ -52,12 +63,17 @@ def training_triplet(
         shift = rng.uniform(-1, 1, 2) * augment.window_jitter * (high - low)
         window_hu = (low + shift[0], high + shift[1])
         smoothing_mm = smoothing_mm + rng.uniform(0, augment.max_smoothing_mm)
+    zoom, gamma = np.ones(3), 1.0
+    if augment.augment:
+        zoom, gamma = np.exp(augment.zoom * rng.standard_normal(3)), np.exp(augment.gamma * rng.standard_normal())
+    spacing_mm = tuple(zoom * cached.spacing_mm)
     images, masks = [], []
     for view in VIEWS:
         image, target = cut_pair(
-            hu, mask, view, voxel[VIEW_AXIS[view]], window_hu, cached.spacing_mm, spec, smoothing_mm
+            hu, mask, view, voxel[VIEW_AXIS[view]], window_hu, spacing_mm, spec, smoothing_mm, pixel_mm
         )
         if augment.augment:
+            image = image**gamma
             image, target = _rotate(image, target, rng.uniform(-1, 1) * augment.rotate_deg)
             sigma = rng.uniform(0, augment.noise)
             image = np.clip(image + sigma * rng.standard_normal(image.shape, dtype=np.float32), 0, 1)
@@ -67,32 +83,79 @@ def training_triplet(
 
 
 def plain_triplet(cached: CachedCase, relative: float, spec: PreprocessSpec) -> tuple[np.ndarray, ...]:
-    """The triplet at one relative position in [0, 1], whole slices, nothing random; shapes as `training_triplet`."""
-    voxel = np.floor(relative * (np.array(cached.hu.shape) - 1) + 0.5).astype(int)
+    """The triplet at one relative position in [0, 1], nothing random; shapes as `training_triplet`.
+
+    Slices are those of the whole scan, or, with isotropic pixels, of a window around one voxel of the spine, which
+    stands at this position of the cached ones.
+    """
+    hu, mask = cached.hu, cached.mask
+    if spec.pixel_mm is not None:
+        shape, spacing_mm = np.array(hu.shape), np.array(cached.spacing_mm)
+        size = np.clip(np.floor(spec.pixel_mm * spec.image_size / spacing_mm), 1, shape).astype(int)
+        points = cached.points if len(cached.points) else shape[None] // 2
+        centre = points[int(relative * (len(points) - 1))]
+        start = np.clip(centre - size // 2, 0, shape - size)
+        box = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+        hu, mask, voxel = hu[box], mask[box], centre - start
+    else:
+        voxel = np.floor(relative * (np.array(hu.shape) - 1) + 0.5).astype(int)
     pairs = [
-        cut_pair(cached.hu, cached.mask, view, voxel[VIEW_AXIS[view]], cached.window_hu, cached.spacing_mm, spec)
+        cut_pair(
+            hu, mask, view, voxel[VIEW_AXIS[view]], cached.window_hu, cached.spacing_mm, spec, pixel_mm=spec.pixel_mm
+        )
         for view in VIEWS
     ]
     return *(image for image, _ in pairs), np.stack([target for _, target in pairs], axis=-1)
 
 
-def cut_pair(hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm=None) -> tuple[np.ndarray, np.ndarray]:
-    """Slice `index` of a view with its neighbours (H, W, 3), and the share of spine in each of its pixels (H, W)."""
+def cut_pair(
+    hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm=None, pixel_mm=None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slice `index` of a view with its neighbours (H, W, 3), and the share of spine in each of its pixels (H, W).
+
+    A pixel mostly filled with voxels of `UNKNOWN` truth is -1: losses and metrics leave it out.
+    """
     near = index + np.array([-1, 0, 1])
-    slices = cut_slices(hu, view, near, window_hu, spacing_mm, spec, smoothing_mm=smoothing_mm)
-    target = cut_slices(mask, view, near[1:2], (0.0, 1.0), spacing_mm, spec, smoothing_mm=0.0)
-    return np.moveaxis(slices, 0, -1), target[0]
+    slices = cut_slices(hu, view, near, window_hu, spacing_mm, spec, smoothing_mm=smoothing_mm, pixel_mm=pixel_mm)
+    plane = np.take(mask, [index], axis=VIEW_AXIS[view])
+    shares = [
+        cut_slices(
+            plane == label, view, near[1:2] * 0, (0.0, 1.0), spacing_mm, spec, smoothing_mm=0.0, pixel_mm=pixel_mm
+        )
+        for label in ((1, UNKNOWN) if (plane == UNKNOWN).any() else (1,))
+    ]
+    target = shares[0][0] if len(shares) == 1 else np.where(shares[1][0] > 0.5, np.float32(-1), shares[0][0])
+    return np.moveaxis(slices, 0, -1), target
 
 
-def _random_box(cached: CachedCase, rng, augment):
-    """A random box of the case (hu, mask, spine voxels inside it), or the whole of it."""
+def _draw_pixel_mm(rng, spec: PreprocessSpec, augment: AugmentConfig) -> float | None:
+    """Size of the pixels of one triplet: that of the first look or of the second, jittered."""
+    if spec.pixel_mm is None:
+        return None
+    first = spec.coarse_to_fine and rng.random() < FIRST_LOOKS
+    size_mm = spec.coarse_pixel_mm if first else spec.pixel_mm
+    return size_mm * float(np.exp(PIXEL_JITTER * rng.standard_normal())) if augment.augment else size_mm
+
+
+def _random_box(cached: CachedCase, rng, spec: PreprocessSpec, augment: AugmentConfig, pixel_mm: float | None):
+    """A random box of the case that fits the image (hu, mask, spine voxels inside it), or the whole of it."""
     shape, spacing_mm = np.array(cached.hu.shape), np.array(cached.spacing_mm)
-    if not augment.augment or rng.random() >= augment.sub_box:
+    narrow = augment.augment and rng.random() < augment.sub_box
+    if pixel_mm is not None:
+        side_mm = np.full(3, pixel_mm * spec.image_size)
+        if narrow:
+            side_mm = side_mm * np.exp(rng.uniform(np.log(NARROWEST), 0, 3))
+        side_mm = np.minimum(np.maximum(side_mm, augment.min_box_mm), pixel_mm * spec.image_size)
+    elif narrow:
+        # Every size is as likely as its double, from a vertebra to the whole scan: evenly drawn, close-ups were rare.
+        longest_mm = max(float((shape * spacing_mm).max()), augment.min_box_mm)
+        side_mm = np.exp(
+            rng.uniform(np.log(augment.min_box_mm), np.log(longest_mm)) + SIDE_JITTER * rng.standard_normal(3)
+        )
+        side_mm = np.maximum(side_mm, augment.min_box_mm)
+    else:
         return cached.hu, cached.mask, cached.points
-    # Every size is as likely as its double, from a vertebra to the whole scan: evenly drawn, close-ups would be rare.
-    longest_mm = max(float((shape * spacing_mm).max()), augment.min_box_mm)
-    side_mm = np.exp(rng.uniform(np.log(augment.min_box_mm), np.log(longest_mm)) + SIDE_JITTER * rng.standard_normal(3))
-    size = np.clip(np.rint(np.maximum(side_mm, augment.min_box_mm) / spacing_mm), 1, shape).astype(int)
+    size = np.clip(np.floor(side_mm / spacing_mm), 1, shape).astype(int)
     on_spine = len(cached.points) and rng.random() < CENTRE_ON_SPINE
     centre = cached.points[rng.integers(len(cached.points))] if on_spine else rng.integers(shape)
     # The centre lands anywhere in the box: a spine in the middle of every box would be a lesson no scan keeps.
@@ -120,4 +183,4 @@ def _rotate(image: np.ndarray, target: np.ndarray, degrees: float) -> tuple[np.n
     offset = centre - turn @ centre
     planes = [*np.moveaxis(image, -1, 0), target]
     turned = [ndimage.affine_transform(plane, turn, offset, order=1, mode="nearest") for plane in planes]
-    return np.stack(turned[:-1], axis=-1), turned[-1]
+    return np.stack(turned[:-1], axis=-1), np.where(turned[-1] < 0, np.float32(-1), turned[-1])

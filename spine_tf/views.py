@@ -4,6 +4,7 @@ An image is a slice with its two remaining axes in canonical order: axial (x, y)
 three channels are the slice and its two native neighbours. Everything here is linear: matrices from `preprocess`.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,13 +22,16 @@ def plane_axes(view: str) -> tuple[int, int]:
     return first, second
 
 
-def n_steps(shape: tuple[int, int, int], spec: PreprocessSpec) -> int:
+def n_steps(shape: tuple[int, int, int], spec: PreprocessSpec, spacing_mm=None, pixel_mm: float | None = None) -> int:
     """How many triplets a volume of this shape (x, y, z) is cut into at prediction.
 
     The largest number of slices of the three views, but no more than the image has pixels (`max_steps=None`): finer
-    steps than pixels tell the network nothing. `max_steps=0` takes every slice.
+    steps than pixels tell the network nothing. `max_steps=0` takes every slice. With `pixel_mm` the volume may fill
+    only a part of the image; then it is no more than the pixels it fills.
     """
     limit = spec.image_size if spec.max_steps is None else spec.max_steps
+    if pixel_mm is not None and limit:
+        limit = min(limit, math.ceil(max(n * mm for n, mm in zip(shape, spacing_mm, strict=True)) / pixel_mm))
     most = max(shape)
     return most if limit == 0 else min(most, limit)
 
@@ -54,7 +58,16 @@ def putback_matrix(n_slices: int, indices: np.ndarray) -> np.ndarray:
 
 
 def cut_slices(
-    hu, view: str, indices, window_hu, spacing_mm, spec: PreprocessSpec, *, smoothing_mm: float | None = None, xp=np
+    hu,
+    view: str,
+    indices,
+    window_hu,
+    spacing_mm,
+    spec: PreprocessSpec,
+    *,
+    smoothing_mm: float | None = None,
+    pixel_mm: float | None = None,
+    xp=np,
 ):
     """Cut, clamp, smooth and resize the slices of one view.
 
@@ -66,6 +79,8 @@ def cut_slices(
         spacing_mm: (3,) voxel size.
         spec: image_size and smoothing_mm are used.
         smoothing_mm: instead of the spec's (random smoothing in training).
+        pixel_mm: size of a pixel, the slice in the middle of the image and 0 (the HU of window_hu's lower end) around
+            it; what does not fit is cut off. None: the slice is stretched to the image (paper).
 
     Returns:
         (n, image_size, image_size) float32 in [0, 1].
@@ -75,7 +90,9 @@ def cut_slices(
     slices = xp.moveaxis(_planes(hu, indices, axis, xp), axis, 0)  # (n, a, b)
     slices = normalise(slices, window_hu, xp)
     for image_axis, volume_axis in enumerate(plane_axes(view), start=1):
-        matrix = resize_matrix(hu.shape[volume_axis], spec.image_size, sigma_mm / spacing_mm[volume_axis], xp)
+        mm = spacing_mm[volume_axis]
+        step = None if pixel_mm is None else pixel_mm / mm
+        matrix = resize_matrix(hu.shape[volume_axis], spec.image_size, sigma_mm / mm, step, xp)
         slices = along_axis(matrix, slices, image_axis, xp)
     return slices  # (n, H, W)
 
@@ -95,7 +112,13 @@ def with_neighbours(slices, indices, xp=np):
 
 
 def fuse_views(
-    predictions: dict[str, np.ndarray], shape: tuple[int, int, int], slab: int = 32, xp=np
+    predictions: dict[str, np.ndarray],
+    shape: tuple[int, int, int],
+    slab: int = 32,
+    *,
+    spacing_mm=None,
+    pixel_mm: float | None = None,
+    xp=np,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Put three stacks of slice probabilities back on the volume's grid and average them, slab by slab along x.
 
@@ -103,6 +126,8 @@ def fuse_views(
         predictions: view -> (steps, H, W) probabilities at `step_indices(shape[axis], steps)`.
         shape: (x, y, z) of the volume.
         slab: planes of x per slab; memory is that of one slab, never of the volume.
+        spacing_mm: voxel size, needed with pixel_mm.
+        pixel_mm: as in `cut_slices`.
 
     Yields:
         (planes of x, float32 (planes, y, z) mean of the views).
@@ -110,7 +135,9 @@ def fuse_views(
     stacks = []
     for view in VIEWS:
         axis, stack = VIEW_AXIS[view], predictions[view]
-        matrices = [resize_matrix(size, n, xp=xp) for size, n in zip(_unfixed(stack.shape, axis), shape, strict=True)]
+        steps = [None] * 3 if pixel_mm is None else [mm / pixel_mm for mm in spacing_mm]
+        sizes = _unfixed(stack.shape, axis)
+        matrices = [resize_matrix(size, n, 0.0, by, xp) for size, n, by in zip(sizes, shape, steps, strict=True)]
         matrices[axis] = putback_matrix(shape[axis], step_indices(shape[axis], stack.shape[0]))
         stacks.append((xp.moveaxis(stack, 0, axis), matrices))  # (x, y, z) in image pixels and steps
     for start in range(0, shape[0], slab):

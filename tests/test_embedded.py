@@ -14,15 +14,15 @@ def offline(monkeypatch, tmp_path):
 def test_offline_there_are_phantoms_and_a_note(offline, tmp_path, monkeypatch):
     monkeypatch.setattr("spine_tf.datasets.embedded.VALIDATION_PHANTOMS", 1)
     monkeypatch.setattr("spine_tf.datasets.embedded.TEST_PHANTOMS", 1)
-    split, notes = embedded_split(tmp_path, "tptbox-l3", 2, progress=False)
+    split, notes = embedded_split(tmp_path, ("tptbox-l3",), 2, progress=False)
     assert (len(split.train), len(split.val), len(split.test)) == (2, 1, 1)
-    assert "phantoms alone" in notes[0]
+    assert "missing" in notes[0]
     volume, labels = load_case(split.train[0])
     assert spine_mask(labels).any()
     assert volume.hu.shape == labels.shape
     assert "scoliosis_metal" in split.test[0].source
     assert all("scoliosis_metal" not in case.source for case in [*split.train, *split.val])
-    again, _ = embedded_split(tmp_path, "tptbox-l3", 2, progress=False)
+    again, _ = embedded_split(tmp_path, ("tptbox-l3",), 2, progress=False)
     assert again == split
 
 

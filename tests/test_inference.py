@@ -110,3 +110,66 @@ def test_the_threshold_is_the_specs():
     for threshold, found in ((0.4, True), (0.6, False)):
         spec = PreprocessSpec(image_size=32, threshold=threshold, body_box=False)
         assert segment(volume, Engine(half, spec, {}, "half")).mask.all() == found
+
+
+ISOTROPIC = PreprocessSpec(image_size=32, smoothing_mm=0.0, body_box=False, pixel_mm=1.0)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+@pytest.mark.parametrize("coarse_to_fine", [False, True])
+def test_isotropic_windows_find_the_block_in_a_scan_larger_than_an_image(engine, coarse_to_fine, flips):
+    # 96 x 75 x 80 mm: three windows of 32 mm or more along each axis; a first look at 4 mm sees it whole.
+    hu = np.zeros((96, 50, 40), np.int16)
+    hu[50:66, 20:30, 8:20] = 1000
+    spec = replace(ISOTROPIC, coarse_to_fine=coarse_to_fine)
+    result = segment(volume_from_array(hu, AFFINE), replace(engine, spec=spec), flips=flips)
+    truth = hu == 1000
+    assert 2 * (result.mask & truth).sum() / (result.mask.sum() + truth.sum()) > 0.9
+    assert 0 <= result.probability.min() <= result.probability.max() <= 1 + 1e-5
+
+
+def test_coarse_to_fine_looks_twice_at_less(engine):
+    hu = np.zeros((96, 50, 40), np.int16)
+    hu[50:66, 20:30, 8:20] = 1000
+    volume = volume_from_array(hu, AFFINE)
+    once = segment(volume, replace(engine, spec=ISOTROPIC))
+    twice = segment(volume, replace(engine, spec=replace(ISOTROPIC, coarse_to_fine=True)))
+    assert twice.steps < once.steps
+    # Beyond the margins of 20 and 40 mm the second look has seen nothing.
+    assert not twice.probability[:25].any()
+    assert once.probability[:25].any()
+
+
+def test_coarse_to_fine_with_resized_slices(engine):
+    hu = np.zeros((96, 50, 40), np.int16)
+    hu[50:66, 20:30, 8:20] = 1000
+    spec = replace(engine.spec, coarse_to_fine=True)
+    result = segment(volume_from_array(hu, AFFINE), replace(engine, spec=spec))
+    truth = hu == 1000
+    assert 2 * (result.mask & truth).sum() / (result.mask.sum() + truth.sum()) > 0.9
+    assert not result.probability[:25].any()
+
+
+def test_a_scan_that_fits_one_image_is_looked_at_once(engine):
+    volume = volume_from_array(bright_block_hu((20, 28, 20)), np.eye(4))
+    results = [
+        segment(volume, replace(engine, spec=replace(ISOTROPIC, coarse_to_fine=switch))) for switch in (True, False)
+    ]
+    np.testing.assert_array_equal(results[0].probability, results[1].probability)
+    assert results[0].steps == 28
+
+
+def test_where_the_first_look_finds_nothing_the_second_sees_it_all(engine):
+    # A block of 2 mm vanishes in pixels of 4 mm.
+    hu = np.zeros((96, 50, 40), np.int16)
+    hu[50:52, 20:22, 8:9] = 1300
+    spec = replace(ISOTROPIC, coarse_to_fine=True)
+    result = segment(volume_from_array(hu, AFFINE), replace(engine, spec=spec))
+    assert result.mask[50, 20, 8]
+
+
+def test_flips_of_a_symmetric_network_change_nothing(engine):
+    volume = volume_from_array(bright_block_hu(), AFFINE)
+    plain, flipped = (segment(volume, engine, flips=flips) for flips in (False, True))
+    np.testing.assert_allclose(plain.probability, flipped.probability, atol=0.1)
+    assert flipped.steps == 2 * plain.steps

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine_tf.losses import BCEDiceLoss, get_loss
+from spine_tf.losses import BCEDiceLoss, KnownBCELoss, get_loss
 
 
 def masks(*pixels: float) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_sample_weights_scale_a_sample():
 
 
 def test_names():
-    assert isinstance(get_loss("bce"), keras.losses.BinaryCrossentropy)
+    assert isinstance(get_loss("bce"), KnownBCELoss)
     assert isinstance(get_loss("bce_dice"), BCEDiceLoss)
     with pytest.raises(ValueError, match=r"loss must be one of .*Received: loss='focal'"):
         get_loss("focal")
@@ -59,3 +59,21 @@ def test_serialises(name):
 
 def test_smoothing_survives_serialisation():
     assert keras.losses.deserialize(keras.losses.serialize(BCEDiceLoss(smooth=7.0))).smooth == 7.0
+
+
+def test_bce_is_that_of_keras_where_all_is_known():
+    y_true, y_pred = np.random.default_rng(0).random((2, 2, 4, 4, 3)).astype("float32")
+    wanted = keras.losses.BinaryCrossentropy()(y_true, y_pred)
+    np.testing.assert_allclose(get_loss("bce")(y_true, y_pred), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("bce", np.log(2) / 2), ("bce_dice", np.log(2) / 2 + 1 - 2 / 2.5)])
+def test_unknown_pixels_count_in_no_loss(name, expected):
+    # One known pixel of two: cross-entropy log 2 over two pixels; Dice (2 * 0.5 + 1) / (1 + 0.5 + 1).
+    y_pred = tf.Variable(masks(0.5, 0.9))
+    with tf.GradientTape() as tape:
+        loss = get_loss(name)(masks(1, -1), y_pred)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    gradient = tape.gradient(loss, y_pred).numpy().ravel()
+    assert gradient[0] != 0
+    assert gradient[1] == 0

@@ -61,3 +61,10 @@ def test_counts_past_what_float32_holds():
 def test_serialises_with_its_threshold(kind):
     again = keras.metrics.deserialize(keras.metrics.serialize(kind(threshold=0.3, name="overlap")))
     assert (type(again), again.threshold, again.name) == (kind, 0.3, "overlap")
+
+
+@pytest.mark.parametrize("kind", [DiceCoefficient, JaccardIndex])
+def test_unknown_pixels_are_left_out(kind):
+    metric = kind()
+    metric.update_state(masks(1, -1, -1), masks(0.9, 0.9, 0.1))
+    assert float(metric.result()) == 1.0

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spine_tf.config import VIEWS, AugmentConfig, PreprocessSpec
+from spine_tf.datasets.cache import UNKNOWN
 from spine_tf.triplets import cut_pair, plain_triplet, training_triplet
 from spine_tf.views import VIEW_AXIS
 
@@ -71,3 +74,45 @@ def test_mask_and_image_are_moved_together(cube_case):
 def test_a_case_without_spine_gives_empty_masks(empty_case):
     *_, mask = training_triplet(empty_case, np.random.default_rng(0), SPEC, ON, 0.5)
     assert not mask.any()
+
+
+def test_isotropic_pixels_show_the_cube_at_its_size_and_nothing_around(cube_case):
+    # Pixels of 2 mm: the scan of 32 mm fills 16 of 32 pixels, the cube of 16 mm fills 8; 0 (window's end) around.
+    *images, mask = plain_triplet(cube_case, 0.5, replace(SPEC, pixel_mm=2.0))
+    for channel, image in enumerate(images):
+        assert mask[..., channel].sum() == pytest.approx(64, rel=0.05)
+        inside = np.zeros((32, 32), bool)
+        inside[8:24, 8:24] = True
+        assert (image[inside] > 0.2).all()
+        assert (image[~inside] == 0).all()
+
+
+def test_isotropic_pixels_smaller_than_the_scan_cut_a_window_around_the_spine(cube_case):
+    *_, mask = plain_triplet(cube_case, 0.5, replace(SPEC, pixel_mm=0.5))
+    # A window of 16 mm around a voxel of a cube of 16 mm.
+    assert mask.any(axis=(0, 1)).all()
+
+
+def test_training_draws_pixels_of_both_looks(cube_case):
+    spec = replace(SPEC, pixel_mm=1.0, coarse_to_fine=True, coarse_pixel_mm=4.0)
+    still = replace(ON, rotate_deg=0.0, noise=0.0, sub_box=0.0)
+    filled = []
+    for seed in range(60):
+        *images, mask = training_triplet(cube_case, np.random.default_rng(seed), spec, still, 0.5)
+        assert all(np.isfinite(array).all() for array in (*images, mask))
+        filled.append((images[0][..., 1] > 0).mean())
+    filled = np.array(filled)
+    # 32 mm fill an image of 32 mm, but a sixteenth of one of 128 mm.
+    assert 0.15 < (filled < 0.3).mean() < 0.5
+
+
+def test_unknown_truth_is_minus_one(cube_case):
+    mask = np.array(cube_case.mask)
+    mask[:, :, 24:] = UNKNOWN
+    unknown = replace(cube_case, mask=mask)
+    *_, target = plain_triplet(unknown, 0.5, SPEC)
+    assert (target[:, 24:, 1] == -1).all()  # coronal: (x, z)
+    assert (target[:, :24, 1] >= 0).all()
+    for seed in range(10):
+        *_, target = training_triplet(unknown, np.random.default_rng(seed), SPEC, ON, 0.5)
+        assert ((target == -1) | ((target >= 0) & (target <= 1))).all()

@@ -14,21 +14,24 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import PreprocessSpec, to_dict
-from spine_tf.datasets.cases import Case, load_case, spine_mask
+from spine_tf.datasets.cases import Case, load_case, spine_mask, unlabelled_border
 from spine_tf.preprocess import body_box, clamp_window
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is stored changes, so that older caches are made anew."""
 
 MAX_POINTS = 4096
+
+UNKNOWN = 2
+"""Value of the cached mask where a truth does not tell: vertebrae cut by the border, which VerSe leaves out."""
 
 
 @dataclass(frozen=True)
 class CachedCase:
     """A case ready to be cut.
 
-    hu: (x, y, z) int16, memory-mapped. mask: (x, y, z) uint8, 0 or 1, memory-mapped. points: (n, 3) int32 voxels drawn
-    from the mask, none when it is empty. window_hu: the HU that become 0 and 1.
+    hu: (x, y, z) int16, memory-mapped. mask: (x, y, z) uint8, 0, 1 or UNKNOWN, memory-mapped. points: (n, 3) int32
+    voxels drawn from the mask, none when it is empty. window_hu: the HU that become 0 and 1.
     """
 
     case: Case
@@ -47,7 +50,16 @@ def cache_case(case: Case, folder: Path, spec: PreprocessSpec) -> CachedCase:
     """
     entry = Path(folder) / f"{case.case_id}-{_fingerprint(case, spec)}"
     if not entry.is_dir():
-        _decode(case, entry, spec)
+        volume, labels = load_case(case)
+        unknown = unlabelled_border(case, labels)
+        if not spec.canonical:
+            labels, unknown, volume = volume.to_stored(labels), volume.to_stored(unknown), volume.as_stored()
+        cache_arrays(np.asarray(volume.hu), labels, volume.spacing_mm, entry, spec, unknown)
+    return open_entry(entry, case)
+
+
+def open_entry(entry: Path, case: Case) -> CachedCase:
+    """Open what `cache_arrays` wrote, as a case."""
     facts = json.loads((entry / "case.json").read_text())
     return CachedCase(
         case,
@@ -59,19 +71,27 @@ def cache_case(case: Case, folder: Path, spec: PreprocessSpec) -> CachedCase:
     )
 
 
-def _decode(case: Case, entry: Path, spec: PreprocessSpec) -> None:
-    volume, labels = load_case(case)
-    mask = spine_mask(labels)
-    if not spec.canonical:
-        mask, volume = volume.to_stored(mask), volume.as_stored()
-    hu = np.asarray(volume.hu)
+def cache_arrays(hu, labels, spacing_mm, entry: Path, spec: PreprocessSpec, unknown=None) -> None:
+    """Write a scan as a cache entry, whole or not at all.
+
+    Args:
+        hu: (x, y, z) HU.
+        labels: (x, y, z) VerSe ids.
+        spacing_mm: voxel size.
+        entry: the folder to make.
+        spec: body_box, window_hu and normalise are used.
+        unknown: (x, y, z) bool, where the truth does not tell; None: nowhere.
+    """
+    mask = spine_mask(labels).astype(np.uint8)
+    if unknown is not None:
+        mask[unknown] = UNKNOWN
     box = body_box(hu) if spec.body_box else (slice(None),) * 3
-    hu, mask = np.ascontiguousarray(hu[box], np.int16), np.ascontiguousarray(mask[box], np.uint8)
+    hu, mask = np.ascontiguousarray(hu[box], np.int16), np.ascontiguousarray(mask[box])
     # Seeded by nothing but the format: the same case always gives the same points.
-    points = np.argwhere(mask)
+    points = np.argwhere(mask == 1)
     if len(points) > MAX_POINTS:
         points = points[np.sort(np.random.default_rng(FORMAT).choice(len(points), MAX_POINTS, replace=False))]
-    facts = {"spacing_mm": [float(s) for s in volume.spacing_mm], "window_hu": list(clamp_window(hu, spec))}
+    facts = {"spacing_mm": [float(s) for s in spacing_mm], "window_hu": list(clamp_window(hu, spec))}
     entry.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
     try:

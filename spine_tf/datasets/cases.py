@@ -27,11 +27,32 @@ class Case:
     """Where the scan and its truth come from, for tables and reports."""
     subset: str | None = None
     """"training", "validation" or "test" where the data set says so itself."""
+    complete: bool = True
+    """False: vertebrae that the scan's border cuts are not annotated, as in VerSe."""
 
 
 def spine_mask(labels: np.ndarray) -> np.ndarray:
     """The vertebrae of a label map with VerSe ids, bool in the shape of `labels`: ids 1-25 and 28, one class."""
     return ((labels >= 1) & (labels <= LAST_LUMBAR)) | (labels == T13)
+
+
+def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:
+    """Where a case's truth does not tell spine from background, bool in the shape of `labels` (x, y, z) in RAS+ order.
+
+    In a case that is not `complete`, the planes above the first and below the last annotated vertebra: a vertebra
+    stands there that the border cuts, unless the annotation ends with C1 or with a lumbar vertebra on the sacrum (L5,
+    L6, or L4 in the few who have no L5: too few to leave the sacrum of the others out).
+    """
+    unknown = np.zeros(labels.shape, bool)
+    planes = np.flatnonzero(spine_mask(labels).any(axis=(0, 1)))
+    if case.complete or not len(planes):
+        return unknown
+    present = np.unique(labels[spine_mask(labels)])
+    if 1 not in present:
+        unknown[:, :, planes[-1] + 1 :] = True
+    if not np.isin(present, (24, 25)).any():
+        unknown[:, :, : planes[0]] = True
+    return unknown
 
 
 def load_case(case: Case) -> tuple[Volume, np.ndarray]:

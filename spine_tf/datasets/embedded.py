@@ -1,7 +1,8 @@
-"""The embedded default: what there is to train on without VerSe: phantoms, and two real CTs that PyPI wheels carry.
+"""The embedded default: what there is to train on without VerSe: phantoms, two real CTs that PyPI wheels carry, and
+whatever further scans lie in a folder.
 
-One real CT is trained on, the other one held out (`hold_out`). The test also holds phantoms with an anatomy that
-training never shows: scoliosis with metal.
+Real CTs are trained on or held out (`hold_out`). The test also holds phantoms with an anatomy that training never
+shows: scoliosis with metal.
 """
 
 from pathlib import Path
@@ -10,6 +11,7 @@ from spine_tf.datasets.cases import Case
 from spine_tf.datasets.phantom import write_phantoms
 from spine_tf.datasets.samples import SamplesUnavailable, sample_cases
 from spine_tf.datasets.splits import Split
+from spine_tf.datasets.verse import find_cases
 
 VALIDATION_PHANTOMS = 4
 TEST_PHANTOMS = 4
@@ -19,32 +21,42 @@ TEST_SEED = 20_000
 """First seeds; training's start at 0, so the three never meet."""
 
 
-def embedded_split(root: Path, hold_out: str, phantoms: int, progress: bool = True) -> tuple[Split, list[str]]:
+def embedded_split(
+    root: Path, hold_out: tuple[str, ...], phantoms: int, more: Path | None = None, progress: bool = True
+) -> tuple[Split, list[str]]:
     """Make or find phantoms and sample CTs under `root` and give each its role.
 
     Args:
         root: folder for the data; what is there is reused.
-        hold_out: case id of the real CT that is not trained on.
+        hold_out: case ids of the real CTs that are not trained on.
         phantoms: how many to train on.
+        more: folder with further real CTs, searched by `datasets.verse.find_cases`.
 
     Returns:
         the split, and sentences about what is missing (no network: the real CTs).
+
+    Raises:
+        ValueError: hold_out names no real CT, or `more` holds no case with a mask.
     """
     root, notes = Path(root), []
+    real = [] if more is None else [case for case in find_cases(more) if case.mask is not None]
+    if more is not None and not real:
+        raise ValueError(f"more must hold scans with masks. Received: none below {str(more)!r}")
     try:
-        real = sample_cases(root)
+        real = sample_cases(root) + real
     except SamplesUnavailable as error:
-        real = []
-        notes.append(f"No real CT in this run, phantoms alone: {error}")
+        notes.append(f"The sample CTs are missing in this run: {error}")
     train = write_phantoms(root / "phantoms-train", range(phantoms), progress=progress)
     validation_seeds = range(VALIDATION_SEED, VALIDATION_SEED + VALIDATION_PHANTOMS)
     validation = write_phantoms(root / "phantoms-validation", validation_seeds, progress=progress)
     test_seeds = range(TEST_SEED, TEST_SEED + TEST_PHANTOMS)
     test = write_phantoms(root / "phantoms-test", test_seeds, anatomy="scoliosis_metal", progress=progress)
-    if real and hold_out not in {case.case_id for case in real}:
-        raise ValueError(f"hold_out must be one of {[c.case_id for c in real]}. Received: hold_out={hold_out!r}")
-    held_out = [case for case in real if case.case_id == hold_out]
-    seen = [case for case in real if case.case_id != hold_out]
+    known = [case.case_id for case in real]
+    unknown = [name for name in hold_out if name not in known]
+    if real and unknown and not notes:
+        raise ValueError(f"hold_out must be among {known}. Received: hold_out={hold_out!r}")
+    held_out = [case for case in real if case.case_id in hold_out]
+    seen = [case for case in real if case.case_id not in hold_out]
     return Split(train=seen + train, val=validation, test=held_out + test), notes
 
 

@@ -67,6 +67,7 @@ def find_cases(root: Path) -> list[Case]:
                 _nearest(ct, centroids),
                 f"VerSe'{ct.release}" if ct.release else "VerSe",
                 max(subsets, key=SUBSETS.index, default=None),
+                complete=False,
             )
         )
     twice = [name for name, n in Counter(case.case_id for case in cases).items() if n > 1]

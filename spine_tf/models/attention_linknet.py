@@ -84,6 +84,7 @@ def attention_linknet(
     fusion_stride: int = 1,
     decoder: str = "transpose",
     share_branches: bool = False,
+    norm_momentum: float = 0.99,
 ) -> keras.Model:
     """The network, as one flat functional model. The switches are those of `config.ModelConfig`.
 
@@ -123,4 +124,8 @@ def attention_linknet(
     if fusion_stride > 1:
         logits = layers.UpSampling2D(fusion_stride, interpolation="bilinear", name="head_resize")(logits)
     mask = layers.Activation("sigmoid", dtype="float32", name="mask")(logits)
-    return keras.Model(inputs, mask, name="attention_linknet")
+    model = keras.Model(inputs, mask, name="attention_linknet")
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = norm_momentum
+    return model

@@ -1,0 +1,53 @@
+"""A scan and its label map from elsewhere, written as a case in VerSe's layout, to train on or to score."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from spine_tf.datasets.cases import Case, grid_text
+from spine_tf.files import write_gzip, write_json
+from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid, volume_from_array, write_mask
+
+VERSE_IDS = {
+    "verse": {label: label for label in range(1, 29)},
+    # TotalSegmentator 2 counts from the sacrum (25) and S1 (26) up: L5 = 27 ... C1 = 50; VerSe down: C1 = 1 ... L5 = 24.
+    "totalsegmentator": {label: 51 - label for label in range(27, 51)} | {25: 26, 26: 26},
+}
+"""Naming of vertebrae in a label map -> its label -> VerSe id; any other label becomes background."""
+
+
+def import_case(image: Path, mask: Path, name: str, output: Path, labels: str = "totalsegmentator") -> Case:
+    """Write a scan and its label map below `output` as VerSe has them, in RAS+ order, the CT last.
+
+    Args:
+        image: a NIfTI file or a DICOM series.
+        mask: label map on the scan's grid.
+        name: subject, without `sub-`; the CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz`.
+        labels: a key of VERSE_IDS.
+
+    Raises:
+        ScanError: a file is unusable, or the two do not share a grid.
+        ValueError: an unknown naming, or no vertebra in the mask.
+    """
+    if labels not in VERSE_IDS:
+        raise ValueError(f"labels must be one of {sorted(VERSE_IDS)}. Received: labels={labels!r}")
+    volume, label_map = read_scan(image), read_label_map(mask)
+    if not same_grid(volume, label_map):
+        raise ScanError(
+            f"{name}: image and mask must share a grid. Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
+        )
+    ids = np.zeros(256, np.uint8)
+    ids[list(VERSE_IDS[labels])] = list(VERSE_IDS[labels].values())
+    vertebrae = ids[np.clip(label_map.hu, 0, 255)]
+    if not vertebrae.any():
+        raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
+    subject = f"sub-{name}"
+    ct = Path(output) / "rawdata" / subject / f"{subject}_ct.nii.gz"
+    seg = Path(output) / "derivatives" / subject / f"{subject}_seg-vert_msk.nii.gz"
+    for path in (ct, seg):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(seg, vertebrae, volume_from_array(volume.hu, volume.affine))
+    write_json(seg.with_name(f"{subject}_source.json"), {"image": Path(image).name, "labels": labels})
+    write_gzip(ct, nib.Nifti1Image(np.ascontiguousarray(volume.hu), volume.affine).to_bytes())
+    return Case(subject, name, ct, seg, source=f"imported, labels as {labels}")

@@ -1,0 +1,47 @@
+from functools import partial
+
+import numpy as np
+import pytest
+
+from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
+from spine_tf.datasets.fresh import FreshScans, scan_seed
+from spine_tf.datasets.phantom import make_phantom
+from spine_tf.pipeline import training_dataset
+
+SPEC = PreprocessSpec(image_size=32, body_box=False)
+MAKE = partial(make_phantom, shape=(24, 26, 28), spacing_mm=4.0)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    scans = FreshScans(MAKE, 2, tmp_path / "fresh", SPEC, seed=7)
+    yield scans
+    scans.close()
+
+
+def test_every_run_epoch_and_number_has_a_seed_of_its_own():
+    seeds = {scan_seed(seed, epoch, number) for seed in range(3) for epoch in range(5) for number in range(4)}
+    assert len(seeds) == 60
+
+
+def test_scans_are_those_of_their_seeds_and_old_ones_are_forgotten(fresh, tmp_path):
+    for epoch in (3, 4, 5):
+        for number in range(2):
+            cached, wanted = fresh.get(epoch, number), MAKE(scan_seed(7, epoch, number))
+            np.testing.assert_array_equal(cached.hu, wanted.hu)
+            np.testing.assert_array_equal(cached.mask, (wanted.labels >= 1) & (wanted.labels <= 25))
+            assert cached.spacing_mm == (4.0, 4.0, 4.0)
+    kept = {folder.name for folder in (tmp_path / "fresh").iterdir()}
+    assert "epoch0003" not in kept
+    assert {"epoch0004", "epoch0005"} <= kept
+    fresh.close()
+    assert not (tmp_path / "fresh").exists()
+
+
+def test_the_pipeline_draws_other_scans_in_every_epoch(fresh):
+    data = DataConfig(batch_size=2, triplets_per_case=2)
+    dataset = training_dataset([], SPEC, data, AugmentConfig(augment=False), seed=7, fresh=fresh)
+    first, second = ([mask.numpy() for _, mask in dataset.skip(start).take(2)] for start in (0, 2))
+    again = [mask.numpy() for _, mask in dataset.take(2)]
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, second)
