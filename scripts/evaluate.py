@@ -15,6 +15,8 @@ class Flags:
     """With --run: ids of training cases to show beside them, marked as seen in training."""
     clean_up: bool = True
     """With --run: drop small components of the network's masks."""
+    flips: bool = False
+    """With --run: also segment the mirror image and average."""
     pred: Path | None = None
     """Predicted masks, <case>_seg-spine_msk.nii.gz."""
     masks: Path | None = None
@@ -41,7 +43,7 @@ def main() -> int:
             from spine_tf.evaluation import evaluate_run
 
             output = flags.output or flags.run / "evaluation"
-            rows = evaluate_run(flags.run, output, flags.also_seen, flags.clean_up)
+            rows = evaluate_run(flags.run, output, flags.also_seen, flags.clean_up, flags.flips)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

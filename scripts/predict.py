@@ -12,10 +12,10 @@ import tyro
 class Flags:
     inputs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="INPUT [INPUT ...]")]]
     """NIfTI files (.nii, .nii.gz) and folders with a DICOM series."""
-    model: Path
-    """A .keras file with its metadata.json beside it, or a run's folder."""
     output: Path
     """Folder for the results."""
+    model: Path | None = None
+    """A .keras file with its metadata.json beside it, or a run's folder; None: the model that comes with spine_tf."""
     overwrite: bool = False
     """Do cases again that are done."""
     series: str | None = None
@@ -26,6 +26,8 @@ class Flags:
     """Also write <case>_seg-spine_prob.nii.gz."""
     clean_up: bool = True
     """Drop small components of the mask."""
+    flips: bool = False
+    """Also segment the mirror image and average; twice the time."""
     batch_size: int = 8
     """Triplets the network gets at once."""
     threads: int | None = None
@@ -41,14 +43,14 @@ def main() -> int:
         return 2
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
     from spine_tf.device import use_device
-    from spine_tf.engines import load_engine
+    from spine_tf.engines import SHIPPED, load_engine
     from spine_tf.predict import predict_cases
 
     try:
         use_device(flags.device, flags.threads)
-        engine = load_engine(flags.model, flags.batch_size)
-        options = {name: getattr(flags, name) for name in ("series", "assume_hu", "save_probability", "clean_up")}
-        options |= {"overwrite": flags.overwrite, "batch_size": flags.batch_size}
+        engine = load_engine(flags.model or SHIPPED, flags.batch_size)
+        names = ("series", "assume_hu", "save_probability", "clean_up", "flips", "overwrite", "batch_size")
+        options = {name: getattr(flags, name) for name in names}
         outcomes = predict_cases(flags.inputs, engine, flags.output, **options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -20,7 +20,9 @@ HELD_OUT, SEEN = "held out", "seen in training"
 CURVE_VOXELS = 200_000
 
 
-def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clean_up: bool = True) -> list[dict]:
+def evaluate_run(
+    folder: Path, output: Path, also_seen: Iterable[str] = (), clean_up: bool = True, flips: bool = False
+) -> list[dict]:
     """Score a run on its test cases, which nothing before this has read.
 
     Args:
@@ -29,6 +31,7 @@ def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clea
             picture (prediction and truth) of each case.
         also_seen: case ids of training cases to show beside them, marked as seen in training.
         clean_up: drop small components of the network's masks.
+        flips: average with the mirror image's (`inference.segment`).
 
     Returns:
         the rows: network and both baselines for each case, then their means by method and role.
@@ -46,7 +49,7 @@ def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clea
         raise ValueError(f"the run must have test cases. Received: none in {Path(folder) / 'split.json'}")
     rows, truths, probabilities = [], [], []
     for case, role in tqdm(scored, desc="evaluating", unit="case"):
-        case_rows, truth, probability = _score(case, role, engine, Path(output), clean_up)
+        case_rows, truth, probability = _score(case, role, engine, Path(output), clean_up, flips)
         rows += case_rows
         if role == HELD_OUT:
             truths.append(truth)
@@ -54,16 +57,16 @@ def evaluate_run(folder: Path, output: Path, also_seen: Iterable[str] = (), clea
     save_curves(Path(output) / "curves.png", np.concatenate(truths), np.concatenate(probabilities))
     rows += mean_rows(rows)
     write_scores(output, rows)
-    settings = {"clean_up": clean_up, "threshold": engine.spec.threshold, "environment": environment()}
+    settings = {"clean_up": clean_up, "flips": flips, "threshold": engine.spec.threshold, "environment": environment()}
     write_json(Path(output) / "evaluation.json", settings)
     return rows
 
 
-def _score(case: Case, role: str, engine, output: Path, clean_up: bool):
+def _score(case: Case, role: str, engine, output: Path, clean_up: bool, flips: bool):
     """Rows of one case, and a seeded sample of its voxels for the curves: truth and probability, both 1-D."""
     volume, labels = load_case(case)
     truth = spine_mask(labels)
-    result = segment(volume, engine, clean_up=clean_up)
+    result = segment(volume, engine, clean_up=clean_up, flips=flips)
     methods = {"network": result.mask, **baseline_masks(volume.hu, volume.spacing_mm, truth)}
     facts = {"case": case.case_id, "source": case.source, "role": role}
     rows = [

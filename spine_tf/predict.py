@@ -62,6 +62,7 @@ def predict_case(
     assume_hu: bool = False,
     save_probability: bool = False,
     clean_up: bool = True,
+    flips: bool = False,
     batch_size: int = 8,
     progress: bool = False,
 ) -> dict:
@@ -76,7 +77,7 @@ def predict_case(
     start = time.monotonic()
     volume = read_scan(path, series=series, assume_hu=assume_hu)
     read_seconds = time.monotonic() - start
-    result = segment(volume, engine, batch_size=batch_size, clean_up=clean_up, progress=progress)
+    result = segment(volume, engine, batch_size=batch_size, clean_up=clean_up, flips=flips, progress=progress)
     paths, clock = output_paths(output, case_name(path)), time.monotonic()
     Path(output).mkdir(parents=True, exist_ok=True)
     write_mask(paths["mask"], result.mask, volume)
@@ -93,6 +94,7 @@ def predict_case(
         "model": engine.name,
         "preprocess": to_dict(engine.spec),
         "clean_up": clean_up,
+        "flips": flips,
         "steps": result.steps,
         "seconds": {"read": round(read_seconds, 3), **result.seconds, "write": round(time.monotonic() - clock, 3)},
         "total_seconds": round(time.monotonic() - start, 3),

@@ -10,6 +10,13 @@ import numpy as np
 from spine_tf.config import PreprocessSpec, spec_from_dict
 
 
+SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "spine-small"
+"""The model that comes with a checkout."""
+
+NAMES = ("best.keras", "model.keras")
+"""The network's file in a run's folder and in a published one."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A network ready to run.
@@ -25,7 +32,7 @@ class Engine:
 
 
 def load_engine(model: str | Path, batch_size: int = 8) -> Engine:
-    """Load a `.keras` file, or a folder with a `best.keras`, and the `metadata.json` beside it.
+    """Load a `.keras` file, or a folder with one (`NAMES`), and the `metadata.json` beside it.
 
     Args:
         model: file or run folder.
@@ -37,9 +44,9 @@ def load_engine(model: str | Path, batch_size: int = 8) -> Engine:
     """
     path = Path(model)
     if path.is_dir():
-        path = path / "best.keras"
+        path = next((path / name for name in NAMES if (path / name).is_file()), path / NAMES[0])
     if path.suffix != ".keras" or not path.is_file():
-        expected = "a .keras file, or a folder that holds best.keras"
+        expected = f"a .keras file, or a folder that holds {' or '.join(NAMES)}"
         raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
     metadata = read_metadata(path.parent / "metadata.json")
     # TensorFlow is imported here, not above: --help and a refused model answer at once.
