@@ -20,6 +20,8 @@ class Flags:
     """Root of the tree; train.py --more takes it."""
     labels: Literal["totalsegmentator", "verse"] = "totalsegmentator"
     """How the label map numbers vertebrae."""
+    source: str = ""
+    """Where the scan comes from and under which licence; tables and model cards name it."""
 
 
 def main() -> int:
@@ -28,7 +30,7 @@ def main() -> int:
     from spine_tf.scans import ScanError
 
     try:
-        case = import_case(flags.image, flags.mask, flags.name, flags.output, flags.labels)
+        case = import_case(flags.image, flags.mask, flags.name, flags.output, flags.labels, flags.source)
     except (ScanError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,7 +4,7 @@ import pytest
 from conftest import bright_block_hu
 
 from spine_tf.datasets.cases import load_case
-from spine_tf.datasets.importing import import_case
+from spine_tf.datasets.importing import import_case, with_source
 from spine_tf.datasets.verse import find_cases
 from spine_tf.scans import ScanError
 
@@ -20,8 +20,11 @@ def write(folder, labels, affine=None):
 def test_totalsegmentator_labels_become_verse_ids(tmp_path):
     # 27 is L5 there, VerSe's 24; 5 is the liver.
     hu, mask = write(tmp_path, [27, 5])
-    import_case(tmp_path / "ct.nii.gz", tmp_path / "labels.nii.gz", "one", tmp_path / "tree")
-    (case,) = find_cases(tmp_path / "tree")
+    paths = (tmp_path / "ct.nii.gz", tmp_path / "labels.nii.gz")
+    imported = import_case(*paths, "one", tmp_path / "tree", source="a scanner, CC0")
+    (found,) = find_cases(tmp_path / "tree")
+    case = with_source(found)
+    assert (case.source, case.complete) == (imported.source, imported.complete) == ("a scanner, CC0", True)
     volume, labels = load_case(case)
     assert (case.case_id, case.subject) == ("sub-one", "one")
     np.testing.assert_array_equal(volume.hu, hu)

@@ -8,6 +8,7 @@ shows: scoliosis with metal.
 from pathlib import Path
 
 from spine_tf.datasets.cases import Case
+from spine_tf.datasets.importing import with_source
 from spine_tf.datasets.phantom import write_phantoms
 from spine_tf.datasets.samples import SamplesUnavailable, sample_cases
 from spine_tf.datasets.splits import Split
@@ -39,7 +40,7 @@ def embedded_split(
         ValueError: hold_out names no real CT, or `more` holds no case with a mask.
     """
     root, notes = Path(root), []
-    real = [] if more is None else [case for case in find_cases(more) if case.mask is not None]
+    real = [] if more is None else [with_source(case) for case in find_cases(more) if case.mask is not None]
     if more is not None and not real:
         raise ValueError(f"more must hold scans with masks. Received: none below {str(more)!r}")
     try:

@@ -1,5 +1,7 @@
 """A scan and its label map from elsewhere, written as a case in VerSe's layout, to train on or to score."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import nibabel as nib
@@ -17,7 +19,9 @@ VERSE_IDS = {
 """Naming of vertebrae in a label map -> its label -> VerSe id; any other label becomes background."""
 
 
-def import_case(image: Path, mask: Path, name: str, output: Path, labels: str = "totalsegmentator") -> Case:
+def import_case(
+    image: Path, mask: Path, name: str, output: Path, labels: str = "totalsegmentator", source: str = ""
+) -> Case:
     """Write a scan and its label map below `output` as VerSe has them, in RAS+ order, the CT last.
 
     Args:
@@ -25,6 +29,7 @@ def import_case(image: Path, mask: Path, name: str, output: Path, labels: str = 
         mask: label map on the scan's grid.
         name: subject, without `sub-`; the CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz`.
         labels: a key of VERSE_IDS.
+        source: where scan and truth come from and under which licence, for tables and model cards.
 
     Raises:
         ScanError: a file is unusable, or the two do not share a grid.
@@ -48,6 +53,19 @@ def import_case(image: Path, mask: Path, name: str, output: Path, labels: str = 
     for path in (ct, seg):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_mask(seg, vertebrae, volume_from_array(volume.hu, volume.affine))
-    write_json(seg.with_name(f"{subject}_source.json"), {"image": Path(image).name, "labels": labels})
+    source = source or f"imported, labels as {labels}"
+    write_json(_source_path(seg), {"source": source, "image": Path(image).name, "labels": labels})
     write_gzip(ct, nib.Nifti1Image(np.ascontiguousarray(volume.hu), volume.affine).to_bytes())
-    return Case(subject, name, ct, seg, source=f"imported, labels as {labels}")
+    return Case(subject, name, ct, seg, source=source, complete=labels != "verse")
+
+
+def with_source(case: Case) -> Case:
+    """A case found in a tree, with what `import_case` noted of it, if it was brought there so."""
+    if case.mask is None or not _source_path(case.mask).is_file():
+        return case
+    noted = json.loads(_source_path(case.mask).read_text())
+    return dataclasses.replace(case, source=noted["source"], complete=noted["labels"] != "verse")
+
+
+def _source_path(mask: Path) -> Path:
+    return mask.with_name(mask.name.replace("_seg-vert_msk.nii.gz", "_source.json"))

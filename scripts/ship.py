@@ -1,0 +1,48 @@
+"""Train the model that ships with spine_tf, score it on the scans it never saw, publish it with its card. Resumable."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from spine_tf.engines import SHIPPED
+from spine_tf.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, recipe
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Path = Path("runs/ship")
+    """The run's folder; where it holds a run, that one goes on."""
+    target: Path = SHIPPED
+    """The published model's folder."""
+    epochs: int = SHIPPED_EPOCHS
+    """Of some 1000 triplets each."""
+    more: Path | None = None
+    """Further real CTs in VerSe's layout (import_case.py)."""
+    data_root: Path = Path("data")
+    """Where sample CTs are kept."""
+
+
+def main() -> int:
+    flags = tyro.cli(Flags, description=__doc__)
+    from spine_tf.evaluation import evaluate_run
+    from spine_tf.publish import publish
+    from spine_tf.run import train_run
+    from spine_tf.scoring import format_table
+
+    try:
+        if not (flags.run / "report.json").exists():
+            config = recipe(SHIPPED_HOLDS_OUT, flags.epochs, flags.more)
+            train_run(config, flags.run, flags.data_root, resume=(flags.run / "config.json").exists())
+        rows = evaluate_run(flags.run, flags.run / "evaluation")
+        publish(flags.run, flags.target)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{format_table(rows)}\n\npublished {flags.target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
