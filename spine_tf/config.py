@@ -164,6 +164,8 @@ class AugmentConfig:
     """Largest sigma of Gaussian noise, in units of the window's width."""
     zoom: float = 0.0
     """Sigma of the logarithm of a random zoom, of each axis on its own: other people, other proportions."""
+    thick: float = 0.0
+    """Probability of averaging axial slices to 2-6 mm, as thick-slice scans have them."""
     gamma: float = 0.0
     """Sigma of the logarithm of a random gamma of the clamped grey values: other tubes, contrast media and bones."""
 
@@ -190,6 +192,11 @@ class TrainConfig:
     """XLA; pays off on a GPU, costs minutes of compilation on a CPU."""
     deterministic: bool = False
     """Bit-reproducible kernels (tf.config.experimental.enable_op_determinism); slower."""
+    encoder_weights: str = "none"
+    """Where the branches start: `none` (random weights), `imagenet`, or the path of a .keras model of this project (its
+    whole network is taken over) or of a .npz file below data/weights."""
+    linknet_weights: Literal["none", "astra"] = "none"
+    """Where the LinkNet's encoder starts: `astra` are kernels of a ResNet-152 trained on CT, for resnet152 only."""
 
     def __post_init__(self):
         for name in ("epochs", "learning_rate", "plateau_patience"):

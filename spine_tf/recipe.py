@@ -32,19 +32,23 @@ def recipe(hold_out: tuple[str, ...], epochs: int, more: Path | None) -> Config:
     return replace(
         small,
         preprocess=replace(small.preprocess, pixel_mm=1.5, coarse_to_fine=True),
-        model=replace(small.model, share_branches=True, fusion_stride=2, norm_momentum=0.9),
+        model=replace(
+            small.model, encoder="efficientnetlite0", share_branches=True, fusion_stride=2, norm_momentum=0.9
+        ),
         data=replace(
             small.data,
             hold_out=hold_out,
             more=more,
             phantoms=0,
-            synthetic=36,
-            real_weight=8,
-            triplets_per_case=17,
+            synthetic=18,
+            real_weight=4,
+            triplets_per_case=34,
             batch_size=8,
         ),
         augment=replace(
-            small.augment, sub_box=0.4, reorient=0.0, zoom=0.06, gamma=0.25, max_smoothing_mm=1.2, noise=0.05
+            small.augment, sub_box=0.4, reorient=0.0, zoom=0.08, gamma=0.25, thick=0.3, max_smoothing_mm=1.2, noise=0.05
         ),
-        train=replace(small.train, epochs=epochs, loss="bce_dice", cosine=True, learning_rate=2e-3),
+        train=replace(
+            small.train, epochs=epochs, loss="bce_dice", cosine=True, learning_rate=2e-3, encoder_weights="imagenet"
+        ),
     )

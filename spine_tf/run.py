@@ -28,8 +28,10 @@ from spine_tf.files import write_json
 from spine_tf.inference import segment
 from spine_tf.report import environment, peak_memory_gib
 from spine_tf.scoring import dice
-from spine_tf.training.checkpoint import write_metadata
+from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
 
+PRETRAINED = "pretrained.json"
+"""In a run's folder: what its network started from (`models.pretrained.load_pretrained`)."""
 THRESHOLDS = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))
 """Candidates for the probability from which a voxel counts: 0.2, 0.25, ... 0.8."""
 
@@ -84,13 +86,15 @@ def train_run(
     Returns:
         what `report.json` holds.
     """
-    from spine_tf.models import build_model
+    from spine_tf.models.pretrained import read_pretrained
     from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
     from spine_tf.training.fit import fit, prepare_process
 
     folder, start = Path(folder), time.monotonic()
-    start_folder(folder, config, resume)
     strategy = prepare_process(config.train)
+    # Before the folder is claimed and the cases are read: weights may be out of reach.
+    starts = [] if latest_checkpoint(folder) else read_pretrained(config, data_root)
+    start_folder(folder, config, resume)
     if resume and (folder / "split.json").exists():
         split, notes = read_split(folder / "split.json"), []
     else:
@@ -110,7 +114,7 @@ def train_run(
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
         history, facts = fit(
-            build=lambda: build_model(config.model, spec.image_size),
+            build=partial(start_model, config, folder, starts),
             dataset=partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
             steps=steps_per_epoch(len(train_cases) + config.data.synthetic * embedded, config.data),
             validation=validation_dataset(val_cases, spec, config.data) if val_cases else None,
@@ -120,15 +124,18 @@ def train_run(
             max_minutes=max_minutes,
         )
     plot_history(folder / "curves.png", history)
+    pretrained = json.loads((folder / PRETRAINED).read_text()) if (folder / PRETRAINED).exists() else []
     write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)})
     threshold, threshold_scores = choose_threshold(folder, split.val)
     spec = dataclasses.replace(spec, threshold=threshold)
     scans = {role: [case.source for case in getattr(split, role)] for role in ("train", "val")}
-    write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model), "sources": _counted(scans)})
+    origin = {"sources": _counted(scans), "pretrained": pretrained}
+    write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)} | origin)
     report = {
         "config": to_dict(config),
         "cases": {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")},
         "notes": notes,
+        "pretrained": pretrained,
         "training": facts | {"last": history[-1] if history else None},
         "threshold": threshold,
         "threshold_dice": threshold_scores,
@@ -138,6 +145,22 @@ def train_run(
     }
     write_json(folder / "report.json", _finite(report))
     return report
+
+
+def start_model(config: Config, folder: Path, starts: list):
+    """The network a run starts from; what it took over, and from where, is written to `folder`/pretrained.json."""
+    from spine_tf.models import build_model
+    from spine_tf.models.pretrained import load_pretrained
+
+    model = build_model(config.model, config.preprocess.image_size)
+    records = load_pretrained(model, starts)
+    for record in records:
+        print(f"{record['flag']}: {record['layers']} layers start from {record['source']} ({record['licence']})")
+        for left in ("unused", "fresh"):
+            if record[left]:
+                print(f"  {left}: {len(record[left])} layers, {', '.join(record[left][:5])} ...")
+    write_json(folder / PRETRAINED, records)
+    return model
 
 
 def _fresh_scans(config: Config, split: Split, data_root: Path, folder: Path) -> FreshScans:

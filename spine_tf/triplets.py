@@ -28,8 +28,11 @@ FIRST_LOOKS = 0.3
 PIXEL_JITTER = 0.2
 """Sigma of the logarithm of a pixel's size in training."""
 
-NARROWEST = 0.35
+NARROWEST = 0.2
 """Isotropic pixels: a narrow scan fills at least this share of an image's side."""
+
+THICK_MM = (2.0, 6.0)
+"""Slice thickness that thin slices are averaged to."""
 
 
 def training_triplet(
@@ -48,6 +51,12 @@ def training_triplet(
     """
     pixel_mm = _draw_pixel_mm(rng, spec, augment)
     hu, mask, points = _random_box(cached, rng, spec, augment, pixel_mm)
+    spacing_mm = np.array(cached.spacing_mm)
+    if augment.augment and rng.random() < augment.thick:
+        slices = int(rng.uniform(*THICK_MM) / spacing_mm[2])
+        if 2 <= slices <= hu.shape[2]:
+            hu, mask, points = thick_slices(hu, mask, points, slices)
+            spacing_mm[2] *= slices
     if rng.random() < inference_like:
         position = rng.random()
         relative = np.clip(position + POSITION_JITTER * rng.standard_normal(3), 0, 1)
@@ -66,7 +75,7 @@ def training_triplet(
     zoom, gamma = np.ones(3), 1.0
     if augment.augment:
         zoom, gamma = np.exp(augment.zoom * rng.standard_normal(3)), np.exp(augment.gamma * rng.standard_normal())
-    spacing_mm = tuple(zoom * cached.spacing_mm)
+    spacing_mm = tuple(zoom * spacing_mm)
     images, masks = [], []
     for view in VIEWS:
         image, target = cut_pair(
@@ -126,6 +135,20 @@ def cut_pair(
     ]
     target = shares[0][0] if len(shares) == 1 else np.where(shares[1][0] > 0.5, np.float32(-1), shares[0][0])
     return np.moveaxis(slices, 0, -1), target
+
+
+def thick_slices(hu, mask, points, slices: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A scan (x, y, z) with every `slices` axial slices averaged to one, its mask by majority, its spine voxels.
+
+    Where any of the truths is not known, the thick one is not; the last slices, too few for one more, are left out.
+    """
+    planes = hu.shape[2] // slices
+    blocks = [array[:, :, : planes * slices].reshape(*array.shape[:2], planes, slices) for array in (hu, mask)]
+    averaged = blocks[0].mean(axis=-1, dtype=np.float32)
+    majority = ((blocks[1] == 1).mean(axis=-1) >= 0.5).astype(np.uint8)
+    majority[(blocks[1] == UNKNOWN).any(axis=-1)] = UNKNOWN
+    moved = np.column_stack([points[:, :2], points[:, 2] // slices]).astype(points.dtype)
+    return averaged, majority, moved[moved[:, 2] < planes]
 
 
 def _draw_pixel_mm(rng, spec: PreprocessSpec, augment: AugmentConfig) -> float | None:

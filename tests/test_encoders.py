@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from spine_tf.models.encoders import ENCODERS, copy_weights, encode, scaled_filters
+from spine_tf.models.encoders import ENCODERS, copy_weights, encode, layer_weights, scaled_filters
 
 MEAN, VARIANCE = [0.485, 0.456, 0.406], [0.229**2, 0.224**2, 0.225**2]
 
@@ -34,7 +34,7 @@ def assert_equal_to_keras(name: str, reference: keras.Model, side: int) -> None:
             layer.set_weights([np.array(MEAN), np.array(VARIANCE), np.array(0)])
             layer.finalize_state()
     model = encoder(name, side)
-    copied = copy_weights(reference, model, "axial")
+    copied = copy_weights(layer_weights(reference), model, "axial")
     assert copied == sum(bool(layer.weights) for layer in model.layers)
     last_block = keras.Model(reference.input, reference.get_layer("top_conv").input)
     pixels = rng.random((2, side, side, 3))
@@ -114,4 +114,4 @@ def test_unknown_names_are_refused(name, attention, argument):
 def test_copying_into_an_absent_branch_is_refused():
     model = encoder("tiny", 32)
     with pytest.raises(ValueError, match="prefix must name a branch"):
-        copy_weights(model, model, "oblique")
+        copy_weights(layer_weights(model), model, "oblique")

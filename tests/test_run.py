@@ -93,9 +93,21 @@ def test_a_verse_root_is_split_as_configured(shared_data):
         find_split(config, Path("unused"))
 
 
-def test_without_validation_cases_the_threshold_stays(config, tmp_path):
-    alone = replace(config, data=replace(config.data, val_fraction=0.0), train=replace(config.train, epochs=1))
+def test_a_run_without_validation_that_starts_from_another_runs_model(run, config, tmp_path):
+    train = replace(config.train, epochs=1, encoder_weights=str(run / "best.keras"))
+    alone = replace(config, data=replace(config.data, val_fraction=0.0), train=train)
     report = train_run(alone, tmp_path / "run", tmp_path)
+    # Nobody to choose a threshold on.
     assert report["threshold"] == 0.5
     assert report["training"]["monitor"] == "loss"
     assert np.isfinite(report["training"]["last"]["loss"])
+    (start,) = report["pretrained"]
+    assert (start["flag"], start["value"], start["fresh"], start["unused"]) == ("encoder_weights", "best.keras", [], [])
+    assert json.loads((tmp_path / "run" / "metadata.json").read_text())["pretrained"] == [start]
+
+
+def test_weights_out_of_reach_claim_no_folder(config, tmp_path):
+    absent = replace(config, train=replace(config.train, encoder_weights=str(tmp_path / "absent.keras")))
+    with pytest.raises(ValueError, match="encoder_weights must be"):
+        train_run(absent, tmp_path / "run", tmp_path)
+    assert not (tmp_path / "run").exists()

@@ -5,7 +5,7 @@ import pytest
 
 from spine_tf.config import VIEWS, AugmentConfig, PreprocessSpec
 from spine_tf.datasets.cache import UNKNOWN
-from spine_tf.triplets import cut_pair, plain_triplet, training_triplet
+from spine_tf.triplets import cut_pair, plain_triplet, thick_slices, training_triplet
 from spine_tf.views import VIEW_AXIS
 
 SPEC = PreprocessSpec(image_size=32, smoothing_mm=0.0)
@@ -116,3 +116,22 @@ def test_unknown_truth_is_minus_one(cube_case):
     for seed in range(10):
         *_, target = training_triplet(unknown, np.random.default_rng(seed), SPEC, ON, 0.5)
         assert ((target == -1) | ((target >= 0) & (target <= 1))).all()
+
+
+def test_thick_slices_are_means_and_majorities():
+    hu = np.arange(7, dtype=np.int16).reshape(1, 1, 7) * 10
+    mask = np.uint8([0, 1, 1, 1, 0, 0, 1]).reshape(1, 1, 7)
+    points = np.argwhere(mask)
+    thick, majority, moved = thick_slices(hu, mask, points, 3)
+    assert thick.ravel().tolist() == [10, 40]
+    assert majority.ravel().tolist() == [1, 0]
+    assert moved[:, 2].tolist() == [0, 0, 1]
+    mask[0, 0, 5] = UNKNOWN
+    assert thick_slices(hu, mask, points, 3)[1].ravel().tolist() == [1, UNKNOWN]
+
+
+def test_thick_triplets_keep_to_their_shapes(cube_case):
+    thick = replace(ON, thick=1.0)
+    for seed in range(10):
+        *images, mask = training_triplet(cube_case, np.random.default_rng(seed), SPEC, thick, 0.5)
+        assert [array.shape for array in (*images, mask)] == [(32, 32, 3)] * 4

@@ -19,7 +19,7 @@ from spine_tf.datasets.cache import CachedCase, cache_arrays, open_entry
 from spine_tf.datasets.cases import Case
 from spine_tf.datasets.phantom import Phantom
 
-NICENESS = 5
+NICENESS = 10
 """How far a maker steps back behind the training."""
 
 

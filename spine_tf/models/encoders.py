@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers
 
 from spine_tf.models.attention import ATTENTION
@@ -187,14 +188,20 @@ def encode(x, encoder: str, attention: str, prefix: str) -> list:
     return [*maps, x]
 
 
-def copy_weights(source: keras.Model, target: keras.Model, prefix: str) -> int:
-    """Copy an EfficientNet of `keras.applications` (ImageNet weights, say) into one branch, layer by layer.
+def layer_weights(model: keras.Model) -> dict[str, list[np.ndarray]]:
+    """Layer name -> what its `set_weights` takes, of all layers with weights."""
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
-    Input scaling, the top and the attention modules are not copied: the first is built in, the others have no
-    counterpart.
+
+def copy_weights(source: dict[str, list[np.ndarray]], target: keras.Model, prefix: str) -> int:
+    """Copy weights into one part of a model, such as those of an EfficientNet of `keras.applications` into a branch.
+
+    What has no counterpart is not copied: of an EfficientNet that is the input scaling, which is built in here, and the
+    top; the attention modules keep the weights they have.
 
     Args:
-        source: `keras.applications.EfficientNetB*`, of the branch's own size, with or without its top.
+        source: weights by layer name, such as `layer_weights` of `keras.applications.EfficientNetB*`, of the branch's
+            own size, with or without its top.
         target: a model that holds layers named `{prefix}_stem_conv` and so on.
         prefix: the branch, such as "axial".
 
@@ -205,10 +212,10 @@ def copy_weights(source: keras.Model, target: keras.Model, prefix: str) -> int:
         ValueError: no layer of the source has a counterpart, or one has other shapes.
     """
     addresses = {layer.name: layer for layer in target.layers}
-    pairs = [(layer, addresses.get(f"{prefix}_{layer.name}")) for layer in source.layers if layer.weights]
-    pairs = [(layer, other) for layer, other in pairs if other is not None]
+    pairs = [(weights, addresses.get(f"{prefix}_{name}")) for name, weights in source.items()]
+    pairs = [(weights, layer) for weights, layer in pairs if layer is not None]
     if not pairs:
         raise ValueError(f"prefix must name a branch of the target. Received: prefix={prefix!r}")
-    for layer, other in pairs:
-        other.set_weights(layer.get_weights())
+    for weights, layer in pairs:
+        layer.set_weights(weights)
     return len(pairs)

@@ -75,7 +75,7 @@ class Appearance:
 
 def draw_appearance(rng: np.random.Generator) -> Appearance:
     """The scan's appearance from the training distribution."""
-    contrast = str(rng.choice(["native", "arterial", "venous"], p=[0.5, 0.2, 0.3]))
+    contrast = str(rng.choice(["native", "arterial", "venous"], p=[0.4, 0.3, 0.3]))
     low, high, texture = (np.array([row[k] for row in _TISSUES.values()], np.float32) for k in range(3))
     mean = rng.uniform(low, high).astype(np.float32)
     for tissue, (least, most) in _ENHANCED.get(contrast, {}).items():

@@ -119,6 +119,44 @@ def plate(start, end, half_thick: float, half_high: tuple[float, float], normal_
     return Shape(np.minimum(start, end) - reach, np.maximum(start, end) + reach, depth)
 
 
+def sheet(axis: int, low, high, middle, half_thick, outline) -> Shape:
+    """A curved board seen along one axis: every line along it crosses the board at most once.
+
+    Args:
+        axis: that axis.
+        low, high: corners (3,) in mm.
+        middle, half_thick: functions of the two other coordinates (in order) and of the depth inside the outline, in
+            mm: where along `axis` the board lies, and half its thickness there. `middle` takes the coordinates alone.
+        outline: (n, 2) corners in mm of its contour, in the two other coordinates.
+    """
+    outline = np.asarray(outline, np.float32)
+
+    def depth(u, v, w):
+        p = (u, v, w)
+        a, b = (p[k] for k in range(3) if k != axis)
+        inside = polygon_depth(outline, a, b)
+        at = middle(a, b)
+        slope = np.sqrt(1 + np.square(middle(a + 1, b) - at) + np.square(middle(a, b + 1) - at))
+        across = half_thick(a, b, inside) - np.abs(p[axis] - at) / slope
+        return smooth_min(across, inside, 2.0)
+
+    return Shape(np.asarray(low, np.float32), np.asarray(high, np.float32), depth)
+
+
+def polygon_depth(corners: np.ndarray, a, b) -> np.ndarray:
+    """How deep points (a, b) lie inside a polygon, corners (n, 2) in mm; negative outside."""
+    distance2 = np.float32(1e9)
+    inside = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b)), bool)
+    for (a0, b0), (a1, b1) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        da, db = a1 - a0, b1 - b0
+        t = np.clip(((a - a0) * da + (b - b0) * db) / max(da * da + db * db, np.float32(1e-6)), 0, 1)
+        distance2 = np.minimum(distance2, np.square(a - a0 - t * da) + np.square(b - b0 - t * db))
+        crosses = (b0 > b) != (b1 > b)
+        if db:
+            inside ^= crosses & (a < a0 + (b - b0) * (da / db))
+    return np.where(inside, 1, -1).astype(np.float32) * np.sqrt(distance2)
+
+
 def shifted(point, x: float, y: float, z: float) -> np.ndarray:
     """A point (3,) moved by x, y, z."""
     return np.add(point, (x, y, z))
@@ -134,6 +172,10 @@ def evaluate(shape: Shape, frame: Frame, place: Placement = WORLD, margin_mm: fl
     centre, reach = place.to_world(middle), np.abs(place.rotation) @ half
     box = frame.box(centre - reach, centre + reach)
     x, y, z = (frame.axis_mm(axis, box[axis]) - np.float32(place.centre_mm[axis]) for axis in range(3))
+    if place is WORLD:
+        # Axes that broadcast: a shape then works along one axis for as long as it can.
+        depth = shape.depth(x, y, z)
+        return box, np.broadcast_to(depth, tuple(part.stop - part.start for part in box))
     turn = place.rotation.astype(np.float32)
     u, v, w = (turn[0, k] * x + turn[1, k] * y + turn[2, k] * z for k in range(3))
     return box, shape.depth(u, v, w)
@@ -160,9 +202,9 @@ def smooth_noise(rng: np.random.Generator, frame: Frame, scale_mm) -> np.ndarray
     steps = np.broadcast_to(np.asarray(scale_mm, float), 3)
     basis = [_spline_basis(n, s / step) for n, s, step in zip(frame.shape, frame.spacing_mm, steps, strict=True)]
     field = rng.standard_normal([b.shape[1] for b in basis], dtype=np.float32)
-    for axis, matrix in enumerate(basis):
-        field = np.moveaxis(np.tensordot(matrix, field, axes=[[1], [axis]]), 0, axis)
-    return np.ascontiguousarray(field)
+    # From the last axis to the first, so that the only large product comes last and lies in order.
+    field = np.matmul(basis[1], np.matmul(field, basis[2].T))
+    return np.matmul(basis[0], field.reshape(len(field), -1)).reshape(frame.shape)
 
 
 def _spline_basis(samples: int, step: float) -> np.ndarray:
@@ -175,13 +217,17 @@ def _spline_basis(samples: int, step: float) -> np.ndarray:
 
 
 class Bones:
-    """All bone of a scene: depth (mm), owner (a VerSe id, or above 28 any other bone), whether it is arch or body."""
+    """All bone of a scene: depth (mm), owner (a VerSe id, or above 28 any other bone), whether it is arch or body.
+
+    `extra_hu`, int16, is added to the HU of its spongy bone: lesions, dense ends of joints, thick walls, marrow.
+    """
 
     def __init__(self, frame: Frame):
         self.frame = frame
         self.depth_mm = np.full(frame.shape, -9, np.float32)
         self.owner = np.zeros(frame.shape, np.uint8)
         self.arch = np.zeros(frame.shape, bool)
+        self.extra_hu = np.zeros(frame.shape, np.int16)
 
     def add(self, box, depth: np.ndarray, owner: int, arch=False, gap_mm: float = 1.5) -> None:
         """Merge one bone; where it would touch or cross another one, a joint space of `gap_mm` is left between."""

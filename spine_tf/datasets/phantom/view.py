@@ -7,6 +7,7 @@ from spine_tf.datasets.phantom.spine import Spine
 from spine_tf.datasets.phantom.trunk import Trunk
 
 MAX_VOXELS = 4_000_000
+THICKEST_MM = 5.0
 _SPAN = {"cervical": (1, 10), "thoracic": (8, 19), "lumbar": (19, 24), "thoracolumbar": (14, 24), "whole": (1, 24)}
 """First and last VerSe id in view."""
 
@@ -19,7 +20,7 @@ def draw_frame(
     Args:
         region: a key of `_SPAN`.
         shape: (nx, ny, nz) to force; None: what the drawn extent needs, at most MAX_VOXELS voxels.
-        spacing_mm: to force; None: 0.7 to 3 mm, drawn.
+        spacing_mm: to force; None: 0.7 to 5 mm, drawn.
 
     Returns:
         the frame, and how much lies around the spine: "narrow" (spine alone), "spine" (with muscles) or "trunk" (with
@@ -32,14 +33,18 @@ def draw_frame(
     points = np.array([one.place.centre_mm for one in inner])
     low_z = points[-1, 2] - last.size["height"] * rng.uniform(-0.3, 2.2)
     high_z = points[0, 2] + first.size["height"] * rng.uniform(-0.3, 1.6)
-    if region in ("lumbar", "thoracolumbar") and rng.random() < 0.15:
-        low_z -= rng.uniform(20, 140)
     rear = min(
         p[1] - s.size["depth"] / 2 - s.size["canal_depth"] - s.size["spinous"]
         for p, s in zip(points, inner, strict=True)
     )
     front = max(p[1] + s.size["depth"] / 2 for p, s in zip(points, inner, strict=True))
-    around = str(rng.choice(["narrow", "spine", "trunk"], p=[0.4, 0.32, 0.28]))
+    around = str(rng.choice(["narrow", "spine", "trunk"], p=[0.34, 0.22, 0.44]))
+    # A scan of the trunk goes on to where its organs end: down to the hips, up to the skull.
+    beyond = 0.6 if around == "trunk" else 0.15
+    if region in ("lumbar", "thoracolumbar", "whole") and rng.random() < beyond:
+        low_z -= rng.uniform(20, 260)
+    if region in ("cervical", "whole") and rng.random() < beyond:
+        high_z += rng.uniform(10, 130)
     if around == "narrow":
         half = rng.uniform(26, 58)
         x = (points[:, 0].min() * 0.8 - half, points[:, 0].max() * 0.8 + half)
@@ -75,22 +80,22 @@ def draw_frame(
 
 def _draw_spacing(rng, extent) -> np.ndarray:
     """As clinical scans have it: thin isotropic, thick axial, or sagittal reformats; coarser when there is too much."""
-    kind = rng.choice(["isotropic", "axial", "sagittal"], p=[0.4, 0.32, 0.28])
+    kind = rng.choice(["isotropic", "axial", "sagittal"], p=[0.38, 0.38, 0.24])
     plane = rng.uniform(0.7, 1.3)
     spacing = np.full(3, plane if kind != "isotropic" else rng.uniform(0.8, 1.5))
     if kind == "axial":
-        spacing[2] = rng.uniform(1.2, 3.0)
+        spacing[2] = rng.uniform(1.2, THICKEST_MM)
     elif kind == "sagittal":
-        spacing[0] = rng.uniform(1.5, 3.0)
+        spacing[0] = rng.uniform(1.5, 3.5)
     too_many = float(np.prod(extent / spacing)) / MAX_VOXELS
     if too_many > 1:
         spacing = spacing * too_many ** (1 / 3) * 1.01
-        while spacing.max() > 3.0 and spacing.min() < 2.99:
-            # No axis beyond 3 mm: what it gives up, the others take.
-            spacing = np.minimum(spacing, 3.0)
-            free = spacing < 3.0
+        while spacing.max() > THICKEST_MM and spacing.min() < THICKEST_MM - 0.01:
+            # No axis beyond the thickest: what it gives up, the others take.
+            spacing = np.minimum(spacing, THICKEST_MM)
+            free = spacing < THICKEST_MM
             rest = float(np.prod(extent / spacing)) / MAX_VOXELS
             if rest <= 1 or not free.any():
                 break
             spacing[free] *= (rest * 1.01) ** (1 / free.sum())
-    return np.minimum(spacing, 3.0)
+    return np.minimum(spacing, THICKEST_MM)

@@ -1,0 +1,85 @@
+"""What each step of volume inference is worth on a scan with a known mask: Dice, and time as a multiple of one look's.
+
+All variants run in one process, `rounds` times in turn; time is a ratio of medians, never an absolute claim.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import tyro
+from tqdm import tqdm
+
+from spine_tf.config import PreprocessSpec
+from spine_tf.files import write_json
+from spine_tf.report import environment
+
+VARIANTS = {
+    "one look": (False, False),
+    "coarse to fine": (True, False),
+    "coarse to fine, flips": (True, True),
+}
+"""Name -> (coarse_to_fine, flips)."""
+
+CLEAN_UP = {"as it comes": 0.0, "small components dropped": 0.1, "largest component alone": 1.0}
+"""Name -> min_share of `postprocess.drop_small_components`."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    image: Path
+    """The CT."""
+    mask: Path
+    """Its label map, VerSe ids."""
+    model: Path | None = None
+    """None: the model that comes with spine_tf."""
+    rounds: int = 1
+    """How often each variant is timed."""
+    output: Path | None = None
+    """JSON file for the rows."""
+
+
+def measure(flags: Flags) -> list[dict]:
+    """One row for each variant and clean-up: Dice, and time relative to one look."""
+    from spine_tf.datasets.cases import Case, load_case, spine_mask
+    from spine_tf.engines import SHIPPED, load_engine
+    from spine_tf.inference import segment
+    from spine_tf.postprocess import drop_small_components
+    from spine_tf.scoring import dice
+
+    engine = load_engine(flags.model or SHIPPED)
+    volume, labels = load_case(Case("scan", "scan", flags.image, flags.mask))
+    truth, seconds, found = spine_mask(labels), {name: [] for name in VARIANTS}, {}
+    for name in tqdm([*VARIANTS] * flags.rounds, desc="segmenting", unit="look"):
+        coarse_to_fine, flips = VARIANTS[name]
+        spec: PreprocessSpec = replace(engine.spec, coarse_to_fine=coarse_to_fine)
+        start = time.monotonic()
+        found[name] = segment(volume, replace(engine, spec=spec), clean_up=False, flips=flips)
+        seconds[name].append(time.monotonic() - start)
+    one = median(seconds["one look"])
+    return [
+        {
+            "variant": name,
+            "clean_up": words,
+            "dice": round(dice(truth, drop_small_components(result.mask, share)), 4),
+            "time": round(median(seconds[name]) / one, 2),
+            "triplets": result.steps,
+        }
+        for name, result in found.items()
+        for words, share in CLEAN_UP.items()
+    ]
+
+
+def main() -> None:
+    flags = tyro.cli(Flags, description=__doc__)
+    rows = measure(flags)
+    print("| variant | clean-up | Dice | time | triplets |\n|---|---|---:|---:|---:|")
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+    if flags.output:
+        write_json(flags.output, {"rows": rows, "environment": environment()})
+
+
+if __name__ == "__main__":
+    main()

