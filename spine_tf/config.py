@@ -42,7 +42,7 @@ class PreprocessSpec:
     each slice is stretched to the square (paper, "Pre-processing")."""
     coarse_to_fine: bool = False
     """Look at the whole scan first, then again at the box around the spine found, with the same weights."""
-    coarse_pixel_mm: float = 4.0
+    coarse_pixel_mm: float = 3.0
     """With pixel_mm and coarse_to_fine: size of the pixels of the first look."""
     max_steps: int | None = None
     """Slices per view at prediction: at most this many. None: as many as image_size has pixels; 0: every slice."""

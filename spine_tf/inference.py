@@ -23,8 +23,11 @@ from spine_tf.windows import box_around, window_boxes
 SLAB = 32
 """Planes of the volume that are float at one time."""
 
-MARGIN_MM = (20.0, 20.0, 40.0)
-"""Around the spine that the first look of coarse to fine found, along x, y and z: a spine goes on up and down."""
+FIRST_THRESHOLD = 0.2
+"""Probability from which the first look of coarse to fine counts: it may find too much, but should miss nothing."""
+
+MARGIN_MM = (30.0, 30.0, 50.0)
+"""Around what the first look found, along x, y and z: a spine goes on up and down."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class _Look:
         inner = (slice(None),) * 3
         if spec.coarse_to_fine and not self._fits(hu.shape):
             coarse = self._at_box(hu, window_hu, spec.coarse_pixel_mm if spec.pixel_mm else None, False)
-            inner = box_around(coarse, spec.threshold, self.spacing_mm, MARGIN_MM) or inner
+            inner = box_around(coarse, FIRST_THRESHOLD, self.spacing_mm, MARGIN_MM) or inner
         probability[box][inner] = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips)
         return probability
 

