@@ -1,4 +1,4 @@
-"""A contact sheet of synthetic scans: an axial and a sagittal slice of each through the spine, as one would look at it."""
+"""A contact sheet of synthetic scans: an axial and a sagittal slice of each, through the spine, as one reads a CT."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -39,8 +39,7 @@ def make_synthetic(seed: int, maps: Sequence[LabelMap] = (), phantom_share: floa
         phantom_share: share of the scans that are `make_phantom(seed)`.
 
     Returns:
-        HU, labels, and what was drawn (`description["kind"]` is there unless it is a phantom); at most about 4.5 million
-        voxels.
+        HU, labels and what was drawn (`description["kind"]`, unless it is a phantom); at most some 4.5 million voxels.
 
     Raises:
         ValueError: a share outside 0..1.

@@ -135,7 +135,7 @@ def add_screws(warped: Warped, arrays: dict[str, np.ndarray], move: Move, labels
                 (0.45 * side * width, -rear - 0.7 * width, 0.15 * height),
             ])  # fmt: skip
             tip, pedicle, head = warped.places[label] + own @ arrays["vertebra_rotations"][row].T @ forward.T
-            shapes += tube([tip, pedicle, head], [2.3, 2.6, 2.9]) + [capsule(head, shifted(head, 0, -7, 0), 5.5, 5)]
+            shapes += [*tube([tip, pedicle, head], [2.3, 2.6, 2.9]), capsule(head, shifted(head, 0, -7, 0), 5.5, 5)]
             heads.append(head)
         for shape in shapes + tube(np.add(heads, (0, -3, 0)), 2.9):
             box, inside = evaluate(shape, frame)
