@@ -4,13 +4,18 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from spine_tf.datasets.phantom.chest import paint_chest, paint_vessels
+from spine_tf.datasets.phantom.devices import add_devices, add_screws, paint_table
 from spine_tf.datasets.phantom.muscles import paint_muscles, paint_spine_soft
-from spine_tf.datasets.phantom.organs import paint_chest, paint_head, paint_organs, paint_table, paint_vessels
+from spine_tf.datasets.phantom.organs import paint_organs
 from spine_tf.datasets.phantom.paint import Painter
-from spine_tf.datasets.phantom.shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
-from spine_tf.datasets.phantom.skeleton import add_pelvis, add_ribs, add_sacrum, add_scapulae, add_skull, add_sternum
+from spine_tf.datasets.phantom.pelvis import add_pelvis, add_sacrum
+from spine_tf.datasets.phantom.shapes import Bones, Frame, smooth_noise
+from spine_tf.datasets.phantom.shoulder import add_arms, add_shoulders, draw_arms, paint_arms
+from spine_tf.datasets.phantom.skeleton import add_ribs, add_sternum, paint_cartilage
+from spine_tf.datasets.phantom.skull import add_skull, paint_head
 from spine_tf.datasets.phantom.spine import Spine, draw_labels, draw_spine
-from spine_tf.datasets.phantom.tissue import Scene, Tissue
+from spine_tf.datasets.phantom.tissue import Scene
 from spine_tf.datasets.phantom.trunk import Trunk, draw_trunk, paint_trunk
 from spine_tf.datasets.phantom.vertebra import add_vertebra, draw_wear
 
@@ -93,12 +98,14 @@ def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: n
     diaphragm_z = spine.level(int(rng.choice([16, 17, 18]))).place.centre_mm[2] + rng.uniform(0, 25)
     tissue, cavity = paint_trunk(rng, frame, trunk, diaphragm_z)
     paint = Painter(frame, tissue, cavity, rng)
-    paint_organs(paint, spine)
-    paint_chest(paint, spine, diaphragm_z)
+    arms = draw_arms(rng, spine, trunk)
+    paint_organs(paint, spine, person.calcified)
+    paint_chest(paint, spine, diaphragm_z, person.calcified)
     paint_muscles(paint, spine, person.infiltration)
     paint_spine_soft(paint, spine, rng, person.degeneration)
     paint_vessels(paint, spine, person.calcified)
     paint_head(paint, spine)
+    paint_arms(paint, spine, trunk, arms)
     paint_table(paint, trunk)
     bones, trabecular = Bones(frame), {}
     rough = smooth_noise(rng, frame, 5.0)
@@ -107,41 +114,17 @@ def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: n
         trabecular[level.label] = float(rng.normal(1, 0.06) + (0.6 * wear.loss if wear.loss else 0))
         add_vertebra(bones, level, wear, rough, rng)
     add_sacrum(bones, spine, rng)
-    add_pelvis(bones, spine)
+    add_pelvis(bones, spine, rng, 300 * max(0.0, person.degeneration - 0.4))
     ends = add_ribs(bones, spine, trunk, rng)
     add_sternum(bones, spine, trunk)
-    add_scapulae(bones, spine, trunk)
-    add_skull(bones, spine)
-    middle = spine.level(13).place.centre_mm
-    for end in ends:
-        front = np.array([middle[0] + (end[0] - middle[0]) * 0.35, end[1] + 16, end[2] + 12])
-        paint.tube([end, front], [5, 5], Tissue.CARTILAGE)
+    add_shoulders(bones, spine, trunk, arms)
+    add_arms(bones, spine, arms)
+    add_skull(bones, spine, rng)
+    paint_cartilage(paint, spine, ends, person.calcified)
     metal = np.zeros(frame.shape, bool)
-    add_metal(metal, frame, spine, person.screws, rng)
+    add_screws(metal, frame, spine, person.screws, rng)
+    add_devices(metal, frame, spine, trunk, person.calcified, rng)
     return Scene(frame, tissue, bones, metal, trabecular)
-
-
-def add_metal(metal: np.ndarray, frame: Frame, spine: Spine, screws: tuple[int, ...], rng: np.random.Generator) -> None:
-    """Pedicle screws into these vertebrae, and a rod along their heads on each side; drawn into `metal`, bool."""
-    if not screws:
-        return
-    for side in (-1, 1):
-        heads = []
-        for level in spine.levels:
-            if level.label not in screws:
-                continue
-            s, place = level.size, level.place
-            pedicle = s["canal_width"] / 2 + s["pedicle_width"] * 0.4
-            rear = -s["depth"] / 2 - s["canal_depth"]
-            tip = place.to_world((side * pedicle * rng.uniform(0.45, 0.7), s["depth"] * 0.22, s["height"] * 0.1))
-            head = place.to_world((side * (pedicle + 5), rear - 9, s["height"] * 0.2))
-            heads.append(head)
-            for shape in (capsule(tip, head, 2.3, 2.9), capsule(head, shifted(head, 0, -7, 0), 5.5, 5.0)):
-                box, depth = evaluate(shape, frame)
-                metal[box] |= depth > 0
-        for shape in tube(np.add(heads, (0, -3, 0)), 2.9):
-            box, depth = evaluate(shape, frame)
-            metal[box] |= depth > 0
 
 
 def draw_anatomy(person: Person, rng: np.random.Generator) -> tuple[Spine, Trunk]:

@@ -44,8 +44,8 @@ def paint_muscles(paint: Painter, spine: Spine, infiltration: float) -> None:
         psoas += [[-60, side * 62, 8, 22, 20], [-120, side * 80, 32, 20, 19]]
         paint.column(np.array(square), Tissue.MUSCLE, 1.0)
         paint.column(np.array(psoas), Tissue.MUSCLE, 1.0, rim=Tissue.FAT, rim_mm=0.8)
-        gluteus = [[-230, side * 95, -75, 55, 38], [-60, side * 80, -70, 55, 34], [0, side * 85, -50, 35, 18]]
-        paint.column(np.array(gluteus), Tissue.MUSCLE, 2.0, over=inside)
+        for nodes in _hip_muscles(side):
+            paint.column(np.array(nodes) * spine.scale, Tissue.MUSCLE, 2.0, Tissue.FAT, 0.8 + infiltration, over=inside)
         neck = [level for level in spine.levels if level.row <= 7]
         for lateral, ahead, wide, deep in ((24, 2, 10, 11), (42, 14, 10, 16), (12, 12, 9, 6)):
             nodes = [
@@ -61,6 +61,18 @@ def paint_muscles(paint: Painter, spine: Spine, infiltration: float) -> None:
             paint.column(np.array(nodes), Tissue.MUSCLE, 1.0, rim=Tissue.FAT, rim_mm=0.8)
     streaks = (paint.marbling > np.float32(2.6 - 1.9 * infiltration)) & (paint.tissue == Tissue.MUSCLE)
     paint.tissue[streaks] = Tissue.FAT
+
+
+def _hip_muscles(side: int) -> list[list[list[float]]]:
+    """Columns (z, x, y, half width, half depth) of the muscles around hip and thigh, for a person of scale 1."""
+    great = [[-210, side * 98, -52, 50, 26], [-150, side * 86, -66, 58, 34], [-70, side * 78, -70, 52, 28], [0, side * 84, -46, 30, 14]]
+    middle = [[-150, side * 132, -8, 26, 34], [-80, side * 128, 4, 26, 46], [-10, side * 128, 2, 16, 40], [25, side * 126, 0, 6, 20]]
+    iliac = [[-140, side * 84, 36, 24, 16], [-70, side * 82, 22, 20, 26], [-15, side * 96, 8, 14, 26], [15, side * 106, 0, 6, 14]]
+    inner = [[-165, side * 48, 10, 22, 34], [-130, side * 52, 12, 12, 34], [-95, side * 62, 8, 8, 26]]
+    front = [[-430, side * 104, 34, 40, 28], [-200, side * 112, 48, 44, 34], [-120, side * 118, 52, 26, 20]]
+    rear = [[-430, side * 96, -34, 36, 28], [-240, side * 88, -40, 40, 30], [-170, side * 72, -30, 26, 22]]
+    add = [[-430, side * 66, 2, 20, 36], [-240, side * 52, 8, 34, 44], [-160, side * 34, 40, 20, 20]]
+    return [great, middle, iliac, inner, front, rear, add]
 
 
 def paint_spine_soft(paint: Painter, spine: Spine, rng: np.random.Generator, degeneration: float) -> None:

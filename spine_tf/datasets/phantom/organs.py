@@ -1,158 +1,141 @@
-"""What else lies in the trunk: organs, bowel, heart, vessels, the inside of the head; and the table below."""
+"""The belly: solid organs, stomach and bowel with what fills them, the way of the urine."""
 
 import numpy as np
 
 from spine_tf.datasets.phantom.paint import Painter
-from spine_tf.datasets.phantom.shapes import ellipsoid, evaluate, shifted, smooth_noise, tube
-from spine_tf.datasets.phantom.spine import Spine, along_spine
+from spine_tf.datasets.phantom.shapes import ellipsoid, evaluate, shifted, smooth_noise
+from spine_tf.datasets.phantom.spine import Spine
 from spine_tf.datasets.phantom.tissue import Tissue
-from spine_tf.datasets.phantom.trunk import Trunk
+
+_FILLINGS = (Tissue.BOWEL, Tissue.FLUID, Tissue.GAS, Tissue.STOOL, Tissue.ORAL_CONTRAST)
+_SHARES = {"none": (0.34, 0.24, 0.2, 0.22, 0.0), "some": (0.25, 0.2, 0.15, 0.15, 0.25), "much": (0.08, 0.1, 0.12, 0.05, 0.65)}
 
 
-def paint_organs(paint: Painter, spine: Spine) -> None:
-    """Liver, spleen, kidneys, stomach, pancreas, bladder, bowel."""
+def paint_organs(paint: Painter, spine: Spine, calcified: float) -> None:
+    """Bowel, liver, gall bladder, spleen, pancreas, kidneys, ureters, bladder; stones and calcium here and there.
+
+    Args:
+        calcified: 0..1, see `anatomy.Person`.
+    """
     rng, inside = paint.rng, paint.cavity & (paint.tissue != Tissue.LUNG)
+    at, organ = _placers(paint, spine, inside)
+    # Positive oral contrast fills most of the bowel in some scans and is absent from most.
+    oral = str(rng.choice(list(_SHARES), p=[0.6, 0.17, 0.23]))
+    _paint_bowel(paint, spine, inside, _SHARES[oral])
+    organ(at(19, 78, 45, 10), (85, 85, 85), Tissue.LIVER, rough_mm=2.0)
+    organ(at(19, 15, 75, 5), (75, 45, 45), Tissue.LIVER, rough_mm=2.0)
+    _paint_liver_vessels(paint, at(19, 60, 50, 10), 110 * spine.scale)
+    gall = at(20, 62, 62, 5)
+    organ(gall, (16, 20, 26), Tissue.FLUID, rough_mm=1.0)
+    if rng.random() < 0.1:
+        for _ in range(int(rng.integers(1, 6))):
+            stone = ellipsoid(gall + rng.normal(0, 5, 3) - (0, 6, 0), rng.uniform(2, 7, 3))
+            paint.shape(stone, Tissue.CALCIFIED, 0.4, rim=Tissue.CALCIUM, rim_mm=1.0, over=inside)
+    organ(at(19, -88, 5, 5), (30, 42, 50), Tissue.SPLEEN)
+    content = _filling(rng, _SHARES[oral])
+    stomach = at(19, -58, 65, -5)
+    organ(stomach, (42, 45, 55), content, rough_mm=2.5, rim=Tissue.BOWEL, rim_mm=4.0,
+          gas_y_mm=stomach[1] + rng.uniform(0, 35))  # fmt: skip
+    organ(at(20, 12, 62, -10), (38, 20, 18), content, rough_mm=2.5, rim=Tissue.BOWEL, rim_mm=4.0)
+    organ(at(20, -15, 48, 5), (60, 12, 15), Tissue.SOFT, rough_mm=3.0)
+    _paint_urinary(paint, spine, at, organ)
+    organ(np.array([0, 8, -128]) * spine.scale, (26, 22, 20), Tissue.SOFT, rough_mm=1.5)
+    if rng.random() < 0.25 * (0.3 + calcified):
+        for _ in range(int(rng.integers(1, 9))):
+            node = at(int(rng.choice([21, 22, 23])), rng.uniform(-60, 60), rng.uniform(25, 85), rng.uniform(-60, 20))
+            organ(node, rng.uniform(2.5, 8, 3), Tissue(rng.choice([Tissue.CALCIFIED, Tissue.CALCIUM])), rough_mm=1.0)
+    for _ in range(int(rng.poisson(1.2 + 3 * calcified))):
+        vein_stone = np.array([rng.choice([-1, 1]) * rng.uniform(25, 62), rng.uniform(-25, 25), rng.uniform(-150, -105)])
+        organ(vein_stone * spine.scale, rng.uniform(1.2, 3, 3), Tissue.CALCIUM, rough_mm=0.2)
+
+
+def _placers(paint: Painter, spine: Spine, inside: np.ndarray):
+    def at(label, right, front, up=0.0):
+        x, y, z = spine.level(label).place.centre_mm
+        return np.array([x * 0.7 + right * spine.scale, y + front * spine.scale, z + up])
+
+    def organ(centre, radii, tissue, **more):
+        size = np.array(radii) * spine.scale * paint.rng.uniform(0.9, 1.1, 3)
+        paint.shape(ellipsoid(centre, size), tissue, over=inside, **more)
+
+    return at, organ
+
+
+def _filling(rng, shares) -> Tissue:
+    return Tissue(rng.choice(_FILLINGS, p=shares))
+
+
+def _paint_bowel(paint: Painter, spine: Spine, inside: np.ndarray, shares) -> None:
+    """Small bowel as loops that wander, the colon as a frame around them, rectum; gas collects in front."""
+    rng, scale = paint.rng, spine.scale
 
     def at(label, right, front, up=0.0):
         x, y, z = spine.level(label).place.centre_mm
-        return np.array([x * 0.7 + right, y + front, z + up])
+        return np.array([x * 0.7 + right * scale, y + front * scale, z + up * scale])
 
-    def organ(centre, radii, tissue, **more):
-        paint.shape(
-            ellipsoid(centre, np.array(radii) * spine.scale * rng.uniform(0.9, 1.1, 3)), tissue, over=inside, **more
-        )
+    def bend(points, radii, content, wall_mm):
+        gas_y = None if rng.random() < 0.5 else points[0][1] + rng.uniform(-0.3, 0.9) * radii[0]
+        paint.tube(points, radii, content, Tissue.BOWEL, wall_mm, 2.0, over=inside, gas_y_mm=gas_y)
 
-    for _ in range(int(rng.integers(60, 110))):
-        side = rng.choice([-1, 1])
-        kind = [Tissue.BOWEL, Tissue.FLUID, Tissue.GAS, Tissue.STOOL, Tissue.ORAL_CONTRAST]
-        content = rng.choice(kind, p=[0.33, 0.2, 0.22, 0.2, 0.05])
-        colon = rng.random() < 0.35
-        where = (
-            (side * rng.uniform(85, 115), rng.uniform(-5, 70))
-            if colon
-            else (rng.uniform(-95, 95), rng.uniform(42, 130))
-        )
-        centre = at(int(rng.choice([21, 22, 23, 24])), *where, rng.uniform(-60, 25))
-        organ(
-            centre,
-            rng.uniform(11, 25, 3) * (1.3 if colon else 1),
-            Tissue(content),
-            rough_mm=3.0,
-            rim=Tissue.BOWEL,
-            rim_mm=2.2,
-        )
-    organ(at(19, 78, 45, 10), (85, 85, 85), Tissue.LIVER, rough_mm=2.0)
-    organ(at(19, 15, 75, 5), (75, 45, 45), Tissue.LIVER, rough_mm=2.0)
-    organ(at(19, -88, 5, 5), (30, 42, 50), Tissue.SPLEEN)
-    content = Tissue(rng.choice([Tissue.FLUID, Tissue.GAS, Tissue.STOOL, Tissue.ORAL_CONTRAST]))
-    organ(at(19, -60, 65, -5), (42, 45, 55), content, rough_mm=2.5, rim=Tissue.BOWEL, rim_mm=4.0)
+    for _ in range(int(rng.integers(22, 34))):
+        point = at(int(rng.choice([21, 22, 23, 24])), rng.uniform(-80, 80), rng.uniform(45, 120), rng.uniform(-75, 20))
+        points = [point]
+        for _ in range(int(rng.integers(2, 5))):
+            points.append(points[-1] + rng.normal(0, 1, 3) * (26, 14, 20) * scale)
+        bend(points, np.full(len(points), rng.uniform(8, 15) * scale), _filling(rng, shares), rng.uniform(1.5, 3))
+    frame = [at(24, 82, 40, -70), at(23, 95, 35), at(21, 98, 22), at(20, 88, 45), at(21, 45, 88), at(22, 0, 100),
+             at(21, -45, 85), at(19, -90, 35), at(21, -100, 15), at(23, -98, 25), at(24, -80, 40, -55)]  # fmt: skip
+    frame += [np.array(p) * scale for p in ((-50, 30, -75), (-15, 15, -60), (5, -15, -70), (0, -38, -105), (0, -28, -155))]
+    steps = np.linspace(0, len(frame) - 1, 40)
+    path = np.column_stack([np.interp(steps, np.arange(len(frame)), np.array(frame)[:, k]) for k in range(3)])
+    path += rng.normal(0, 4, path.shape)
+    wide = rng.uniform(15, 24) * scale * (1 + 0.18 * np.sin(np.arange(40) * 2.4)) * np.interp(steps, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
+    content = _filling(rng, shares)
+    for k in range(0, 39, 2):
+        if rng.random() < 0.4:
+            content = _filling(rng, (0.1, 0.06, 0.3, 0.42, 0.12) if shares[-1] else (0.12, 0.08, 0.32, 0.48, 0.0))
+        bend(path[k : k + 3], wide[k : k + 3], content, 2.2)
+
+
+def _paint_liver_vessels(paint: Painter, centre, reach_mm: float) -> None:
+    box = paint.frame.box(np.subtract(centre, reach_mm), np.add(centre, reach_mm))
+    liver = paint.tissue[box] == Tissue.LIVER
+    if not liver.any():
+        return
+    sub = paint.frame.part(box)
+    curve = np.square(smooth_noise(paint.rng, sub, 30.0)) + np.square(smooth_noise(paint.rng, sub, 30.0))
+    paint.tissue[box][liver & (curve < 0.03)] = Tissue.PORTAL
+
+
+def _paint_urinary(paint: Painter, spine: Spine, at, organ) -> None:
+    rng, scale = paint.rng, spine.scale
     for side in (-1, 1):
-        kidney = at(20 if side < 0 else 21, side * 66, -12, 8)
+        kidney = at(20 if side < 0 else 21, side * 66, -12 + rng.uniform(-4, 8), 8 + rng.uniform(-15, 10))
         organ(kidney, (27, 25, 56), Tissue.KIDNEY, rough_mm=1.5)
-        organ(shifted(kidney, -side * 14, 6, 0), (13, 12, 26), Tissue.FAT, rough_mm=2.0)
-    organ(at(20, -15, 48, 5), (60, 12, 15), Tissue.SOFT, rough_mm=3.0)
-    organ(np.array([0, 40, -125]), (42, 38, 34), Tissue.FLUID, rim=Tissue.MUSCLE, rim_mm=4.0)
-    organ(
-        np.array([0, -35, -130]),
-        (24, 22, 50),
-        Tissue(rng.choice([Tissue.STOOL, Tissue.GAS])),
-        rim=Tissue.BOWEL,
-        rim_mm=4.0,
-    )
-
-
-def paint_chest(paint: Painter, spine: Spine, diaphragm_z: float) -> None:
-    """Heart, windpipe and gullet."""
-    inside = paint.cavity
-    heart = spine.level(15).place.centre_mm * [0.7, 1, 1] + [-28, 78, 0]
-    heart[2] = max(heart[2], diaphragm_z + 30)
-    paint.shape(ellipsoid(heart, np.array([62, 50, 55]) * spine.scale), Tissue.FAT, 2.0, over=inside)
-    paint.shape(ellipsoid(heart, np.array([56, 44, 50]) * spine.scale), Tissue.SOFT, 2.0, over=inside)
-    for shift, radii in (((-14, 8, -8), (22, 20, 30)), ((18, 14, -5), (20, 22, 28)), ((12, -20, 18), (26, 16, 22))):
-        paint.shape(ellipsoid(heart + shift, np.array(radii) * spine.scale), Tissue.HEART, 2.0)
-    gullet, windpipe = [], []
-    for level in along_spine(spine, 4, 17):
-        x, y, z = level.place.centre_mm
-        front = y + level.size["depth"] / 2
-        gullet.append([z, x - 6, front + 7, 8, 5])
-        if level.row <= 11:
-            windpipe.append([z, x * 0.8, front + 20, 9, 8.5])
-    paint.column(np.array(gullet), Tissue.SOFT, 1.0)
-    paint.column(np.array(windpipe), Tissue.GAS, 0.4, rim=Tissue.SOFT, rim_mm=1.2)
-    low = windpipe[-1]
-    for side, far in ((-1, 48), (1, 40)):
-        start = (low[1], low[2], low[0])
-        paint.tube([start, (low[1] + side * far, low[2] - 8, low[0] - 30)], [7.5, 5], Tissue.GAS, Tissue.SOFT, 1.2)
-    throat = [
-        [one.place.centre_mm[2], one.place.centre_mm[0], one.place.centre_mm[1] + 24, 12, 7]
-        for one in along_spine(spine, 0, 4)
-    ]
-    paint.column(np.array(throat), Tissue.GAS, 1.5, rim=Tissue.SOFT, rim_mm=3)
-
-
-def paint_vessels(paint: Painter, spine: Spine, calcified: float) -> None:
-    """Aorta with its arch and calcified wall, great veins, iliac and neck vessels."""
-
-    def beside(row_label, right, front):
-        level = spine.level(row_label)
-        x, y, z = level.place.centre_mm
-        return np.array([x + right, y + level.size["depth"] / 2 + front, z])
-
-    wide, rng = spine.scale * paint.rng.uniform(0.85, 1.25), paint.rng
-    down = [
-        beside(label, right, front)
-        for label, right, front in (
-            (12, -20, 2),
-            (14, -20, 4),
-            (16, -16, 7),
-            (18, -9, 10),
-            (20, -7, 12),
-            (22, -7, 13),
-            (23, -4, 13),
-        )
-    ]
-    arch = [beside(13, 12, 62), beside(11, 10, 48), beside(11, -8, 28), down[0]]
-    cava = [beside(label, 17, front) for label, front in ((23, 10), (21, 11), (20, 14), (18, 22), (16, 38))]
-    fork = shifted(down[-1], 0, 0, -18)
-    arteries = [(arch + down[1:], np.r_[15, 14, 13, 12.5, 12.5, 12, 11, 10, 9, 8.5] * wide)]
-    veins = [(cava, np.r_[10, 11, 12, 12, 12] * wide)]
-    veins.append(([beside(9, 18, 35), beside(13, 22, 50)], [8, 10]))
-    for side in (-1, 1):
-        arteries.append(([fork, (side * 28, 30, -25), (side * 58, 30, -90), (side * 74, 66, -140)], [7, 6, 5.5, 5]))
-        veins.append(([cava[0], (side * 24, 20, -30), (side * 54, 16, -95), (side * 66, 62, -142)], [8, 7, 7, 6]))
-        kidney = spine.level(20).place.centre_mm
-        arteries.append(([down[4], shifted(kidney, side * 50, 2, 0)], [3, 3]))
-        veins.append(([shifted(cava[2], 0, 4, 0), shifted(kidney, side * 50, 8, -4)], [4.5, 4]))
-        arteries.append(
-            ([arch[1], beside(8, side * 14, 28), beside(5, side * 26, 14), beside(3, side * 27, 10)], [4.5, 4, 3.5, 3])
-        )
-        veins.append(([beside(9, 18, 35), beside(7, side * 28, 18), beside(3, side * 32, 8)], [6, 6, 4.5]))
-    for points, radii in veins:
-        paint.tube(points, radii, Tissue.VEIN)
-    patches = smooth_noise(rng, paint.frame, 11.0) if calcified > 0 else None
-    for points, radii in arteries:
-        for one in tube(points, radii):
-            box, depth = evaluate(one, paint.frame)
-            paint.depth(box, depth, Tissue.ARTERY, 0.3)
-            if patches is not None and depth.size:
-                wall = (depth > 0) & (depth < 1.6) & (patches[box] > 2.8 - 2.2 * calcified)
-                paint.tissue[box][wall] = Tissue.CALCIUM
-
-
-def paint_head(paint: Painter, spine: Spine) -> None:
-    """Brain, and face with tongue and hollows."""
-    top = shifted(spine.levels[0].place.centre_mm, 0, 0, 12)
-    paint.shape(ellipsoid(shifted(top, 0, 22, 68), (66, 86, 68)), Tissue.BRAIN, 1.0)
-    paint.shape(ellipsoid(shifted(top, 0, 62, -28), (32, 38, 26)), Tissue.MUSCLE, 2.0, over=paint.tissue > 0)
-    paint.shape(ellipsoid(shifted(top, 0, 58, 8), (26, 26, 12)), Tissue.GAS, 3.0, over=paint.tissue > 0)
-
-
-def paint_table(paint: Painter, trunk: Trunk) -> None:
-    """A curved table top with foam on it, a little behind the back."""
-    x, y, z = (paint.frame.axis_mm(axis) for axis in range(3))
-    back = float((trunk.skin_centre[:10, 1] - trunk.skin[:10, 1]).min())
-    surface = np.float32(back - paint.rng.uniform(4, 30)) + np.square(x) * np.float32(paint.rng.uniform(0, 6e-4))
-    gap = surface - y + 0 * z
-    outside, wide = paint.tissue == Tissue.AIR, np.abs(x) < 215
-    paint.tissue[outside & wide & (gap > 0) & (gap < 45)] = Tissue.FOAM
-    paint.tissue[outside & wide & (((gap > 0) & (gap < 3)) | ((gap > 42) & (gap < 45)))] = Tissue.TABLE
+        # The pyramids sit between cortex and the fat of the hilum.
+        for up in np.linspace(-36, 36, 6):
+            for turn in (-0.9, 0.4, 1.6):
+                spot = kidney + np.array([side * 12 * np.cos(turn) * (1 - abs(up) / 70), 11 * np.sin(turn) + 1, up]) * scale
+                organ(spot, (6, 6, 5), Tissue.MEDULLA, rough_mm=0.5)
+        organ(shifted(kidney, -side * 15 * scale, 6, 0), (13, 11, 24), Tissue.FAT, rough_mm=2.0)
+        wide = rng.uniform(0.6, 1.5)
+        for up in (-20, 0, 20):
+            hub = kidney + np.array([-side * 14, 5, up * 0.3]) * scale
+            calyx = kidney + np.array([side * 2, 3, up]) * scale
+            paint.tube([hub, calyx], np.array([4, 3.5]) * wide * scale, Tissue.URINE)
+        organ(kidney + np.array([-side * 18, 6, -4]) * scale, (8 * wide, 6 * wide, 11 * wide), Tissue.URINE)
+        ureter = [kidney + np.array([-side * 20, 8, -14]) * scale, at(22, side * 38, 8), at(24, side * 34, 16)]
+        ureter += [np.array(p) * scale for p in ((side * 44, 5, -60), (side * 30, 20, -120))]
+        paint.tube(ureter, rng.uniform(1.6, 3.0), Tissue.URINE)
+        if rng.random() < 0.07:
+            organ(kidney + rng.normal(0, 8, 3), rng.uniform(2, 6, 3), Tissue.CALCIUM, rough_mm=0.5)
+        if rng.random() < 0.15:
+            organ(kidney + rng.normal(0, 20, 3), rng.uniform(6, 22, 3), Tissue.FLUID)
+    bladder = np.array([0, 40, -120]) * scale
+    size = np.array([42, 36, 34]) * rng.uniform(0.55, 1.15)
+    organ(bladder, size, Tissue.URINE, rim=Tissue.MUSCLE, rim_mm=rng.uniform(2.5, 5))
+    if rng.random() < 0.5:
+        # Contrast sinks to the back; what floats above it is water.
+        box, depth = evaluate(ellipsoid(bladder, size * scale), paint.frame)
+        fluid = (paint.tissue[box] == Tissue.URINE) & (paint.frame.axis_mm(1, box[1]) > bladder[1] + rng.uniform(-8, 20))
+        paint.tissue[box][fluid] = Tissue.FLUID

@@ -14,12 +14,20 @@ class Painter:
         self.wobble = smooth_noise(rng, frame, 16.0)
         self.marbling = smooth_noise(rng, frame, (3.5, 3.5, 14.0))
 
-    def shape(self, shape: Shape, tissue: Tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None, place=None) -> None:
-        """One shape; `rim` is the tissue of its outer `rim_mm`, `over` a bool map of where it may be painted."""
-        box, depth = evaluate(shape, self.frame, **({"place": place} if place is not None else {}))
-        self.depth(box, depth, tissue, rough_mm, rim, rim_mm, over)
+    def shape(
+        self, shape: Shape, tissue: Tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None, place=None, gas_y_mm=None
+    ) -> None:
+        """One shape.
 
-    def depth(self, box, depth, tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None) -> None:
+        Args:
+            rim: the tissue of its outer `rim_mm`.
+            over: bool map of where it may be painted.
+            gas_y_mm: gas fills what lies in front of this y, as in bowel of somebody who lies on the back.
+        """
+        box, depth = evaluate(shape, self.frame, **({"place": place} if place is not None else {}))
+        self.depth(box, depth, tissue, rough_mm, rim, rim_mm, over, gas_y_mm)
+
+    def depth(self, box, depth, tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None, gas_y_mm=None) -> None:
         """As `shape`, from a depth in mm in a box."""
         if not depth.size:
             return
@@ -30,6 +38,8 @@ class Painter:
             target[inside] = rim
             inside &= depth > rim_mm
         target[inside] = tissue
+        if gas_y_mm is not None:
+            target[inside & (self.frame.axis_mm(1, box[1]) > gas_y_mm)] = Tissue.GAS
 
     def column(self, nodes: np.ndarray, tissue: Tissue, rough_mm=0.8, rim=None, rim_mm=1.5, over=None) -> None:
         """An upright column of elliptic cross-section; nodes (n, 5): z, x, y, half width, half depth in mm, by z."""
@@ -43,7 +53,27 @@ class Painter:
         depth = (1 - np.sqrt(np.square((x - cx) / rx) + np.square((y - cy) / ry))) * np.minimum(rx, ry)
         self.depth(box, depth, tissue, rough_mm, rim, rim_mm, over)
 
-    def tube(self, points, radii, tissue: Tissue, rim=None, rim_mm=1.5, rough_mm=0.4) -> None:
-        """A vessel or hose along a polyline, (n, 3) mm."""
+    def limb(self, points, radii, fat_mm: float) -> None:
+        """An arm along a polyline, (n, 3) mm: skin, fat, muscle, painted over air alone."""
+        shapes = tube(np.asarray(points, float), radii)
+        found = [evaluate(one, self.frame, margin_mm=0.0) for one in shapes]
+        found = [(box, depth) for box, depth in found if depth.size]
+        if not found:
+            return
+        whole = tuple(
+            slice(min(box[axis].start for box, _ in found), max(box[axis].stop for box, _ in found)) for axis in range(3)
+        )
+        depth = np.full([part.stop - part.start for part in whole], -9, np.float32)
+        for box, own in found:
+            inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, whole, strict=True))
+            depth[inner] = np.maximum(depth[inner], own)
+        depth += self.wobble[whole]
+        target = self.tissue[whole]
+        free = target == Tissue.AIR
+        for least, tissue in ((0, Tissue.SKIN), (2, Tissue.FAT), (2 + fat_mm, Tissue.MUSCLE)):
+            target[free & (depth > least)] = tissue
+
+    def tube(self, points, radii, tissue: Tissue, rim=None, rim_mm=1.5, rough_mm=0.4, over=None, gas_y_mm=None) -> None:
+        """A vessel or hose along a polyline, (n, 3) mm; the rest as in `shape`."""
         for one in tube(np.asarray(points, float), radii):
-            self.shape(one, tissue, rough_mm, rim, rim_mm)
+            self.shape(one, tissue, rough_mm, rim, rim_mm, over, gas_y_mm=gas_y_mm)

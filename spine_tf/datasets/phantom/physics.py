@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from spine_tf.datasets.phantom.artefacts import grain, hardening, metal_streaks, unseen
 from spine_tf.datasets.phantom.shapes import blur, smooth_noise
 from spine_tf.datasets.phantom.tissue import Scene, Tissue
 
 HU_RANGE = (-1024, 3071)
 METAL_HU = 3071.0
+MARROW_HU = -80.0
 
 # Mean HU: range over persons; texture: standard deviation of what is uneven inside (scale about 3 mm).
 _TISSUES = {
@@ -22,30 +24,46 @@ _TISSUES = {
     Tissue.ARTERY: (35, 50, 5),
     Tissue.VEIN: (35, 50, 5),
     Tissue.HEART: (35, 50, 8),
-    Tissue.LIVER: (40, 68, 6),
+    Tissue.LIVER: (30, 68, 6),
     Tissue.SPLEEN: (42, 56, 5),
     Tissue.KIDNEY: (28, 40, 8),
     Tissue.BOWEL: (25, 50, 12),
     Tissue.FLUID: (0, 30, 8),
     Tissue.GAS: (-1000, -900, 15),
-    Tissue.STOOL: (-180, 40, 130),
-    Tissue.ORAL_CONTRAST: (180, 600, 40),
-    Tissue.DISC: (60, 110, 12),
+    Tissue.STOOL: (-180, 90, 130),
+    Tissue.ORAL_CONTRAST: (150, 650, 40),
+    Tissue.DISC: (60, 120, 12),
     Tissue.CORD: (30, 48, 4),
     Tissue.CSF: (8, 25, 4),
     Tissue.CARTILAGE: (70, 140, 20),
-    Tissue.CALCIUM: (500, 1300, 200),
+    Tissue.CALCIUM: (400, 1300, 200),
     Tissue.BRAIN: (28, 42, 4),
-    Tissue.TABLE: (-250, 150, 20),
+    Tissue.TABLE: (-400, 150, 20),
     Tissue.FOAM: (-985, -900, 5),
+    Tissue.CALCIFIED: (130, 600, 120),
+    Tissue.URINE: (0, 15, 4),
+    Tissue.MEDULLA: (28, 40, 5),
+    Tissue.RIGHT_HEART: (35, 50, 8),
+    Tissue.INFLOW: (35, 50, 8),
+    Tissue.THYROID: (70, 130, 10),
+    Tissue.PORTAL: (30, 45, 5),
 }
 _ENHANCED = {
     "arterial": {
-        Tissue.ARTERY: (220, 420), Tissue.HEART: (180, 380), Tissue.KIDNEY: (100, 180), Tissue.SPLEEN: (80, 140),
+        Tissue.ARTERY: (220, 480), Tissue.HEART: (180, 430), Tissue.RIGHT_HEART: (100, 480), Tissue.INFLOW: (150, 1100),
+        Tissue.KIDNEY: (120, 260), Tissue.MEDULLA: (50, 110), Tissue.SPLEEN: (80, 150), Tissue.THYROID: (120, 220),
+        Tissue.VESSEL: (-200, 250), Tissue.PORTAL: (40, 90), Tissue.BOWEL: (40, 100),
     },
     "venous": {
-        Tissue.ARTERY: (120, 190), Tissue.VEIN: (110, 180), Tissue.HEART: (110, 180), Tissue.KIDNEY: (150, 210),
-        Tissue.SPLEEN: (100, 130), Tissue.LIVER: (90, 125), Tissue.MUSCLE: (55, 75), Tissue.VESSEL: (-250, 150),
+        Tissue.ARTERY: (120, 200), Tissue.VEIN: (110, 190), Tissue.HEART: (110, 190), Tissue.RIGHT_HEART: (110, 190),
+        Tissue.INFLOW: (110, 300), Tissue.KIDNEY: (150, 270), Tissue.MEDULLA: (110, 230), Tissue.SPLEEN: (100, 135),
+        Tissue.LIVER: (80, 125), Tissue.PORTAL: (130, 190), Tissue.MUSCLE: (55, 75), Tissue.VESSEL: (-250, 150),
+        Tissue.THYROID: (110, 180), Tissue.BOWEL: (50, 110),
+    },
+    "late": {
+        Tissue.ARTERY: (101, 140), Tissue.VEIN: (85, 135), Tissue.HEART: (85, 130), Tissue.RIGHT_HEART: (85, 130),
+        Tissue.INFLOW: (85, 130), Tissue.KIDNEY: (110, 200), Tissue.MEDULLA: (120, 260), Tissue.SPLEEN: (75, 105),
+        Tissue.LIVER: (70, 100), Tissue.PORTAL: (90, 130), Tissue.MUSCLE: (55, 75), Tissue.URINE: (250, 1800),
     },
 }  # fmt: skip
 
@@ -62,6 +80,7 @@ class Appearance:
     shell_mm: tuple[float, float]
     """Thickness of the cortical shell of bodies, and of arches and other bones."""
     contrast: str
+    """"native", "arterial", "venous" or "late" (on its way out with the urine)."""
     kernel: str
     """"soft", "medium" or "sharp"."""
     blur_mm: float
@@ -71,33 +90,60 @@ class Appearance:
     padded_mm: tuple[float, float] = (0.0, 0.0)
     """Without data at the front and at the back of the grid."""
     notes: dict = field(default_factory=dict)
+    overshoot: float = 0.0
+    """Edge enhancement of a sharp kernel: this share of the local contrast is added."""
+    slice_mm: float = 0.0
+    """Thickness of the slices where they overlap; along the axis of the largest spacing."""
+    starvation: float = 0.0
+    """Growth of the noise with each cm of water that rays cross from side to side."""
+    hardening: float = 0.0
+    """Strength of the dark bands between dense bones; about 0 to 0.003."""
+    circle: float | None = None
+    """Radius of the round field of view, as a share of half the grid's longer side across; None: not to be seen."""
+    wedge: tuple[int, float] | None = None
+    """Axis (0 or 1) and slope of slanted borders without data, as resampling a turned grid leaves them."""
+    motion: tuple[float, float, float] | None = None
+    """Where along z (0..1) the patient breathed, over which share of it, and how far in mm."""
 
 
 def draw_appearance(rng: np.random.Generator) -> Appearance:
     """The scan's appearance from the training distribution."""
-    contrast = str(rng.choice(["native", "arterial", "venous"], p=[0.4, 0.3, 0.3]))
+    contrast = str(rng.choice(["native", "arterial", "venous", "late"], p=[0.38, 0.27, 0.27, 0.08]))
     low, high, texture = (np.array([row[k] for row in _TISSUES.values()], np.float32) for k in range(3))
     mean = rng.uniform(low, high).astype(np.float32)
     for tissue, (least, most) in _ENHANCED.get(contrast, {}).items():
         mean[tissue] = rng.uniform(least, most)
+    if contrast == "venous" and rng.random() < 0.2:
+        mean[Tissue.URINE] = rng.uniform(60, 700)
     kernel = str(rng.choice(["soft", "medium", "sharp"], p=[0.35, 0.35, 0.3]))
     blur_mm = {"soft": rng.uniform(0.6, 0.95), "medium": rng.uniform(0.45, 0.7), "sharp": rng.uniform(0.25, 0.5)}[
         kernel
     ]
     noise = {"soft": rng.uniform(5, 22), "medium": rng.uniform(10, 40), "sharp": rng.uniform(25, 95)}[kernel]
-    padded = (rng.uniform(0, 25), rng.uniform(0, 25)) if rng.random() < 0.12 else (0.0, 0.0)
+    overshoot = {"soft": 0.0, "medium": rng.uniform(-0.2, 0.5), "sharp": rng.uniform(0, 1.4)}[kernel]
+    padded = (rng.uniform(0, 25), rng.uniform(0, 25)) if rng.random() < 0.1 else (0.0, 0.0)
+    bone = rng.choice(["porotic", "usual", "young"], p=[0.22, 0.58, 0.2])
+    trabecular = {"porotic": rng.uniform(20, 80), "usual": rng.normal(120, 28), "young": rng.uniform(170, 350)}[bone]
+    thin = 0.75 if bone == "porotic" else 1.0
     return Appearance(
-        mean,
-        texture,
-        float(np.clip(rng.normal(102, 50), 30, 280)),
-        float(rng.uniform(800, 1400)),
-        (float(rng.uniform(0.4, 0.9)), float(rng.uniform(0.9, 2.2))),
-        contrast,
-        kernel,
-        float(blur_mm),
-        float(noise),
-        float(rng.choice([1.0, rng.uniform(1.5, 4.0)])),
-        padded,
+        tissue_hu=mean,
+        texture_hu=texture,
+        trabecular_hu=float(np.clip(trabecular, 20, 350)),
+        cortical_hu=float(rng.uniform(750, 1600)),
+        shell_mm=(float(rng.uniform(0.35, 0.9) * thin), float(rng.uniform(0.8, 2.2) * thin)),
+        contrast=contrast,
+        kernel=kernel,
+        blur_mm=float(blur_mm),
+        noise_hu=float(noise),
+        sideways=float(rng.choice([1.0, rng.uniform(1.5, 4.0)])),
+        padded_mm=padded,
+        overshoot=float(max(overshoot, 0.0)),
+        slice_mm=float(rng.uniform(1.0, 5.0) if rng.random() < 0.3 else 0.0),
+        starvation=float(rng.uniform(0.0, 0.045)),
+        hardening=float(rng.uniform(0.0005, 0.003) if rng.random() < 0.6 else 0.0),
+        circle=float(rng.uniform(0.96, 1.2)) if rng.random() < 0.15 else None,
+        wedge=(int(rng.integers(2)), float(rng.normal(0, 0.12))) if rng.random() < 0.1 else None,
+        motion=(float(rng.random()), float(rng.uniform(0.1, 0.4)), float(rng.uniform(1, 4))) if rng.random() < 0.08 else None,
     )
 
 
@@ -108,26 +154,47 @@ def render(scene: Scene, appearance: Appearance, rng: np.random.Generator) -> np
         scene: any label map with a bone depth will do; nothing here knows anatomy.
 
     Returns:
-        HU, int16 (x, y, z), clipped to HU_RANGE.
+        HU, int16 (x, y, z), clipped to HU_RANGE; its lower end where there are no data (see `artefacts.unseen`).
     """
-    frame = scene.frame
-    fine = smooth_noise(rng, frame, max(2.2, 1.2 * max(frame.spacing_mm)))
+    frame, spacing = scene.frame, np.array(scene.frame.spacing_mm)
+    fine = smooth_noise(rng, frame, max(2.2, 1.2 * max(spacing)))
     hu = appearance.tissue_hu[scene.tissue]
     hu += appearance.texture_hu[scene.tissue] * fine
     _add_bone(hu, scene, appearance, fine, rng)
     hu[scene.metal] = METAL_HU * 2
-    spacing = np.array(frame.spacing_mm)
-    # Voxels average over their own size, on top of the scanner's blur.
-    hu = blur(hu, np.maximum(appearance.blur_mm, 0.42 * spacing), spacing)
+    hu = _blurred(hu, appearance, spacing)
     if scene.metal.any():
         hu += metal_streaks(scene.metal, frame.spacing_mm, rng)
-    hu += _noise(scene, appearance, rng)
-    for end, width_mm in enumerate(appearance.padded_mm):
-        planes = int(width_mm / frame.spacing_mm[1])
-        if planes:
-            hu[:, -planes:] = HU_RANGE[0] if end == 0 else hu[:, -planes:]
-            hu[:, :planes] = HU_RANGE[0] if end == 1 else hu[:, :planes]
-    return np.clip(np.rint(hu), *HU_RANGE).astype(np.int16)
+    if appearance.hardening:
+        hu += hardening(hu, appearance.hardening, frame.spacing_mm)
+    hu += grain(hu, frame, appearance, rng)
+    if appearance.motion is not None:
+        _move(hu, appearance.motion, spacing)
+    empty = unseen(frame, appearance)
+    if empty is not None:
+        hu[empty] = HU_RANGE[0]
+    return np.clip(np.rint(hu, out=hu), *HU_RANGE, out=hu).astype(np.int16)
+
+
+def _blurred(hu, appearance, spacing) -> np.ndarray:
+    # Voxels average over their own size, on top of the scanner's blur.
+    sigma = np.maximum(appearance.blur_mm, 0.42 * spacing)
+    thick = 2 if spacing[2] >= spacing.max() * 0.99 else int(spacing.argmax())
+    # Slices that overlap by more than half are rare.
+    sigma[thick] = max(sigma[thick], 0.36 * min(appearance.slice_mm, 2.2 * spacing[thick]))
+    hu = blur(hu, sigma, spacing)
+    if appearance.overshoot > 0.05 and min(spacing[:2]) < 2:
+        hu += np.float32(appearance.overshoot) * (hu - blur(hu, (1.3, 1.3, 0), spacing))
+    return hu
+
+
+def _move(hu, motion, spacing) -> None:
+    at, share, way_mm = motion
+    first = int(at * hu.shape[2])
+    part = hu[:, :, first : first + max(2, int(share * hu.shape[2]))]
+    step = max(1, round(way_mm / spacing[1]))
+    if step < hu.shape[1]:
+        part[:, step:] = 0.55 * part[:, step:] + 0.45 * part[:, :-step]
 
 
 def _add_bone(hu, scene, appearance, fine, rng) -> None:
@@ -137,71 +204,22 @@ def _add_bone(hu, scene, appearance, fine, rng) -> None:
     voxel = np.float32(max(0.6, float(np.prod(spacing)) ** (1 / 3) * 0.8))
     shell = np.where(arch, np.float32(appearance.shell_mm[1]), np.float32(appearance.shell_mm[0]))
     coarse = smooth_noise(rng, scene.frame, 9.0)[near]
-    shell = shell * np.clip(1 + 0.45 * coarse, 0.3, 2.5)
+    shell = shell * np.clip(1 + 0.45 * coarse, 0.3, 2.5) * _by_owner(scene.shell)[owner]
     coverage = np.clip(0.5 + depth / voxel, 0, 1)
     # The shell has no inner surface: it thins out into trabeculae.
     cortex = np.clip(0.5 + (shell - depth) / (voxel + 0.8), 0, 1)
-    factors = np.ones(256, np.float32)
-    for key, value in scene.trabecular.items():
-        factors[key] = value
-    spongy = np.float32(appearance.trabecular_hu) * factors[owner] * np.where(arch, np.float32(1.2), np.float32(1))
+    spongy = np.float32(appearance.trabecular_hu) * _by_owner(scene.trabecular)[owner]
+    spongy *= np.where(arch, np.float32(1.2), np.float32(1))
     # Trabeculae: fine grain, coarser patches, and denser bone towards the shell.
     spongy = spongy * (1 + np.float32(0.28) * fine[near] + np.float32(0.16) * coarse)
     spongy += np.float32(0.3 * appearance.trabecular_hu + 90) * np.exp(-np.maximum(depth, 0) / 2.0)
-    solid = spongy + (np.float32(appearance.cortical_hu) * np.clip(1 + 0.12 * fine[near], 0.6, 1.4) - spongy) * cortex
-    hu[near] += (solid - hu[near]) * coverage
+    spongy = np.maximum(spongy + bones.extra_hu[near], np.float32(MARROW_HU))
+    hard = np.maximum(np.float32(appearance.cortical_hu) * np.clip(1 + 0.12 * fine[near], 0.6, 1.4), spongy)
+    hu[near] += (spongy + (hard - spongy) * cortex - hu[near]) * coverage
 
 
-def _noise(scene, appearance, rng) -> np.ndarray:
-    """Noise with the grain of the kernel: soft kernels leave blobs, sharp ones single pixels."""
-    spacing = np.array(scene.frame.spacing_mm)
-    noise = rng.standard_normal(scene.frame.shape, dtype=np.float32)
-    grain = {"soft": 0.75, "medium": 0.5, "sharp": 0.3}[appearance.kernel] * np.array([appearance.sideways, 1.0, 1.0])
-    noise = blur(noise, grain * np.maximum(1.0, 0.6 * spacing), spacing)
-    noise *= np.float32(appearance.noise_hu / max(float(noise[::3, ::3, ::3].std()), 1e-3))
-    # Fewer photons reach the inside of the body: the noise is strongest there and weak in air.
-    quiet = np.ones(26, np.float32)
-    quiet[[Tissue.AIR, Tissue.FOAM]] = 0.45
-    quiet[[Tissue.LUNG, Tissue.GAS]] = 0.7
-    return noise * quiet[scene.tissue]
-
-
-def metal_streaks(metal: np.ndarray, spacing_mm, rng: np.random.Generator) -> np.ndarray:
-    """Bright and dark rays around metal, slice by slice, float32 HU (x, y, z).
-
-    Each slice's rays come from the metal's centres; the rays turn slowly from slice to slice. Between two pieces at the
-    same height lies a dark band, as beam hardening makes it.
-    """
-    streaks = np.zeros(metal.shape, np.float32)
-    x = (np.arange(metal.shape[0]) * spacing_mm[0]).astype(np.float32)[:, None]
-    y = (np.arange(metal.shape[1]) * spacing_mm[1]).astype(np.float32)[None, :]
-    profile = _rays(rng)
-    for k in np.flatnonzero(metal.any((0, 1))):
-        inside = np.argwhere(metal[:, :, k]) * spacing_mm[:2]
-        # At most two centres: the pieces right and left of the middle.
-        right = inside[:, 0] > inside[:, 0].mean()
-        groups = [g for g in (inside[right], inside[~right]) if len(g)]
-        centres = [g.mean(0) for g in groups]
-        if rng.random() < 0.3:
-            profile = _rays(rng)
-        for centre, group in zip(centres, groups, strict=True):
-            dx, dy = x - np.float32(centre[0]), y - np.float32(centre[1])
-            angle = np.arctan2(dy, dx) * np.float32(len(profile) / (2 * np.pi))
-            size = np.float32(np.sqrt(len(group) * spacing_mm[0] * spacing_mm[1] / np.pi))
-            distance = np.sqrt(dx * dx + dy * dy)
-            streaks[:, :, k] += profile[angle.astype(np.int32) % len(profile)] * size * 110 / (distance + 2 * size + 4)
-        if len(centres) == 2:
-            (x0, y0), (x1, y1) = centres
-            length = max(float(np.hypot(x1 - x0, y1 - y0)), 1.0)
-            t = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length**2
-            off = ((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length
-            band = np.exp(-np.square(off / 5)) * np.exp(-np.square(np.maximum(np.abs(t - 0.5) - 0.5, 0) / 0.35))
-            streaks[:, :, k] -= (260 * band).astype(np.float32)
-    return blur(streaks, 0.6, spacing_mm)
-
-
-def _rays(rng) -> np.ndarray:
-    """Random signed strength by direction, mean 0, the same to both sides (a ray through metal has two ends)."""
-    half = rng.standard_normal(180) + 2.5 * (rng.random(180) < 0.06) * rng.standard_normal(180)
-    half = np.convolve(np.r_[half[-2:], half, half[:2]], [0.1, 0.25, 0.3, 0.25, 0.1], "valid") * 2
-    return np.tile(half - half.mean(), 2).astype(np.float32)
+def _by_owner(factors: dict[int, float]) -> np.ndarray:
+    table = np.ones(256, np.float32)
+    for owner, factor in factors.items():
+        table[owner] = factor
+    return table

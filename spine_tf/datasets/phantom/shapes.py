@@ -30,6 +30,11 @@ class Frame:
         last = np.floor((np.asarray(high_mm) - self.origin_mm) / self.spacing_mm).astype(int) + 1
         return tuple(slice(max(0, a), max(0, a, min(b, n))) for a, b, n in zip(first, last, self.shape, strict=True))
 
+    def part(self, box) -> "Frame":
+        """The grid of the voxels in a box of slices."""
+        origin = tuple(o + part.start * s for o, part, s in zip(self.origin_mm, box, self.spacing_mm, strict=True))
+        return Frame(tuple(part.stop - part.start for part in box), self.spacing_mm, origin)
+
 
 @dataclass(frozen=True)
 class Placement:

@@ -1,6 +1,6 @@
 """Names of everything that is not bone, and the map that holds them: what anatomy hands to physics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -37,6 +37,18 @@ class Tissue(IntEnum):
     BRAIN = 23
     TABLE = 24
     FOAM = 25
+    CALCIFIED = 26
+    """Soft tissue with calcium in it: cartilage of ribs and throat, lymph nodes, stones."""
+    URINE = 27
+    """In kidney pelvis, ureter and bladder: water, or contrast on its way out."""
+    MEDULLA = 28
+    RIGHT_HEART = 29
+    """Right chambers and lung arteries, which contrast reaches first."""
+    INFLOW = 30
+    """The vein that contrast comes in through."""
+    THYROID = 31
+    PORTAL = 32
+    """Vessels in the liver."""
 
 
 LABEL_DEPTH_MM = -0.7
@@ -48,7 +60,8 @@ class Scene:
     """Anatomy without any HU; `physics.render` turns it into a CT.
 
     tissue: uint8 (x, y, z), codes of `Tissue`. bones: on the same grid. metal: bool (x, y, z).
-    trabecular: factor on the trabecular HU by owner of the bone; owners that are absent have 1.
+    trabecular: factor on the trabecular HU by owner of the bone; owners that are absent have 1. shell: the same for the
+    thickness of the cortical shell.
     """
 
     frame: Frame
@@ -56,6 +69,7 @@ class Scene:
     bones: Bones
     metal: np.ndarray
     trabecular: dict[int, float]
+    shell: dict[int, float] = field(default_factory=dict)
 
     def labels(self) -> np.ndarray:
         """VerSe ids, uint8 (x, y, z): whole vertebrae 1-25 and 28, sacrum 26; every other bone is background."""

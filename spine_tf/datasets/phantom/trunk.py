@@ -13,21 +13,33 @@ from spine_tf.datasets.phantom.tissue import Tissue
 _PROFILE = (
     (("below", -400), 165, 85, 150, 85),
     (("below", -160), 182, 112, 150, 90),
-    (("below", -60), 178, 112, 150, 90),
+    (("below", -60), 178, 118, 150, 90),
     (("at", 23), 158, 108, 130, 85),
     (("at", 20), 154, 110, 128, 88),
     (("at", 17), 160, 116, 138, 92),
     (("at", 14), 164, 116, 140, 93),
-    (("at", 11), 178, 108, 125, 80),
-    (("at", 9), 195, 92, 98, 63),
-    (("at", 8), 170, 80, 65, 46),
-    (("at", 7), 105, 70, 40, 34),
+    (("at", 11), 178, 110, 125, 80),
+    (("at", 9), 195, 97, 98, 63),
+    (("at", 8), 170, 88, 65, 46),
+    (("at", 7), 105, 72, 40, 34),
     (("at", 6), 66, 62, 30, 30),
-    (("at", 3), 64, 74, 30, 30),
-    (("at", 1), 78, 106, 30, 30),
-    (("above", 60), 80, 108, 30, 30),
-    (("above", 135), 50, 60, 30, 30),
+    (("at", 4), 62, 70, 30, 30),
+    (("at", 3), 66, 84, 30, 30),
+    (("above", 12), 80, 102, 30, 30),
+    (("above", 80), 81, 103, 30, 30),
+    (("above", 125), 60, 78, 30, 30),
+    (("above", 146), 26, 36, 30, 30),
+    (("above", 154), 1, 1, 30, 30),
 )
+# How far behind the top of the sacrum the skin of the buttocks lies, in mm at the lowest three heights of _PROFILE.
+_SEAT_MM = (72, 100, 102)
+_FIRST_OF_HEAD = 13
+CROTCH_MM = -168.0
+"""Height below which there are two legs; for a person of scale 1."""
+_LEG_MM = ((-430, 96, 62), (-300, 92, 76), (-180, 92, 90))
+"""Height, distance of the leg's middle from the midline, radius."""
+_SQUARE = 0.45
+"""How square the trunk's section is: 0 an ellipse, 1 nearly a rectangle."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +55,20 @@ class Trunk:
     """Under the skin of the back, and of the belly."""
     chain_z: np.ndarray
     chain: dict[str, np.ndarray]
+    scale: float
 
     def at(self, profile: np.ndarray, z) -> np.ndarray:
         """A profile (n, 2) at heights z, as two float32 arrays shaped like z."""
         return tuple(np.interp(z, self.z, profile[:, k]).astype(np.float32) for k in range(2))
+
+    def skin_point(self, angle: float, z: float) -> np.ndarray:
+        """A point (3,) of the skin at height z; angle 0 is in front, positive to the right."""
+        (half_x, half_y), (cx, cy) = self.at(self.skin, z), self.at(self.skin_centre, z)
+        s, c = np.sin(angle), np.cos(angle)
+        both = max(_SQUARE * s * s * c * c, 1e-6)
+        # Solves t (s2 + c2) - square t2 s2 c2 = 1, the contour that `paint_trunk` draws.
+        reach = np.sqrt((1 - np.sqrt(max(1 - 4 * both, 0.0))) / (2 * both))
+        return np.array([cx + half_x * s * reach, cy + half_y * c * reach, z], float)
 
     def spine(self, name: str, z) -> np.ndarray:
         """x or y of the bodies, or one of their sizes, at heights z in mm, float32."""
@@ -56,7 +78,8 @@ class Trunk:
 def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
     """One person's build around a spine."""
     wide, deep = rng.normal(1, 0.08), rng.normal(1, 0.1)
-    fat = (float(rng.uniform(6, 35)), float(rng.uniform(6, 45)))
+    # Most are neither thin nor very stout; some are.
+    fat = (float(np.clip(rng.gamma(3.5, 5), 4, 60)), float(np.clip(rng.gamma(3.0, 8), 4, 85)))
     shoulders = rng.uniform(0.8, 1.15)
     levels = spine.levels[::-1]
     centres = np.array([level.place.centre_mm for level in levels])
@@ -80,21 +103,27 @@ def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
     rows[:10, 1] += np.mean(fat) - 15
     x = np.interp(z, order, chain["x"]) * 0.6
     y = np.interp(z, order, chain["y"])
+    y[:3] = np.multiply(_SEAT_MM, -spine.scale) + 60 * spine.scale
     reach = np.interp(z, order, chain["depth"] / 2 + chain["canal_depth"] + chain["spinous"] * 0.8)
     neck = np.clip((z - spine.level(8).place.centre_mm[2]) / 40, 0, 1)
     # On the table the back is flat: the skin follows the tips of the spinous processes only in part.
     back = y - reach - fat[0] - 4
-    back = np.minimum(back * 0.5 + back[2:9].mean() * 0.5, back + 12) * (1 - neck) + (back + 4) * neck
+    flat = np.minimum(back * 0.5 + back[2:9].mean() * 0.5, back + 12) * (1 - neck) + (back + 4) * neck
+    back = np.where(np.arange(len(z)) < 3, np.minimum(flat, back), flat)
+    centre = back + rows[:, 1]
+    # The head does not grow with the fat of the trunk; its middle lies a little in front of the spine.
+    centre[_FIRST_OF_HEAD:] = levels[-1].place.centre_mm[1] + np.array([13, 10, 10, 8, 4, 4]) * spine.scale
     y_cage = y - 42 * spine.scale + rows[:, 3]
     return Trunk(
         z,
         rows[:, :2],
         rows[:, 2:],
-        np.stack([x, back + rows[:, 1]], 1),
+        np.stack([x, centre], 1),
         np.stack([x, y_cage], 1),
         fat,
         order,
         chain,
+        spine.scale,
     )
 
 
@@ -109,9 +138,13 @@ def paint_trunk(
     x, y, z = (frame.axis_mm(axis) for axis in range(3))
     (half_x, half_y), (cx, cy) = trunk.at(trunk.skin, z), trunk.at(trunk.skin_centre, z)
     wobble = smooth_noise(rng, frame, 45.0)
-    px, py = np.square((x - cx) / half_x), np.square((y - cy) / half_y)
-    radius = np.sqrt(np.maximum(px + py - np.float32(0.45) * px * py, 1e-4))
+    # Far outside, the squared section would turn back on itself.
+    px, py = (np.minimum(np.square(d), np.float32(2)) for d in ((x - cx) / half_x, (y - cy) / half_y))
+    radius = np.sqrt(np.maximum(px + py - np.float32(_SQUARE) * px * py, 1e-4))
     depth = (1 - radius) * (half_x * px + half_y * (py + np.float32(1e-3))) / (px + py + np.float32(1e-3)) + wobble
+    depth = np.where(z > trunk.z[-1], np.float32(-9), depth)
+    if z.min() < CROTCH_MM * trunk.scale + 40:
+        depth = _with_legs(depth, trunk, x - cx, y - cy, z, wobble)
     behind = np.clip((cy - y) / half_y * np.float32(0.8) + np.float32(0.5), 0, 1)
     neck = np.clip((z - trunk.z[9]) / 30, 0, 1).astype(np.float32)
     fat = (trunk.fat_mm[1] + (trunk.fat_mm[0] - trunk.fat_mm[1]) * behind) * (1 - np.float32(0.75) * neck)
@@ -121,9 +154,23 @@ def paint_trunk(
     tissue[depth > 2] = Tissue.FAT
     tissue[depth > fat + 2] = Tissue.MUSCLE
     cavity = depth > fat + np.float32(12) + np.float32(10) * behind
+    cavity &= z > np.float32(CROTCH_MM * trunk.scale + 8)
     tissue[cavity & (neck < 0.5)] = Tissue.FAT
     _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble)
     return tissue, cavity
+
+
+def _with_legs(depth, trunk: Trunk, x, y, z, wobble):
+    """The trunk's depth, and from the crotch down that of two legs."""
+    heights, aside, radius = np.array(_LEG_MM).T * trunk.scale
+    stout = np.mean(trunk.fat_mm) - 15
+    across = np.abs(x) - np.interp(z, heights, aside + stout * 0.5).astype(np.float32)
+    legs = np.interp(z, heights, radius + stout * 0.4).astype(np.float32) - np.sqrt(np.square(across) + np.square(y))
+    legs = np.minimum(legs, np.abs(x) - 1) + wobble
+    crotch = np.float32(CROTCH_MM * trunk.scale)
+    # Towards the crotch the trunk draws in, so that belly and buttocks end round.
+    above = np.clip((crotch + 45 - z) / 45, 0, 1)
+    return np.where(z < crotch, legs, np.maximum(depth - 40 * above * above, np.where(above > 0, legs, -9)))
 
 
 def _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble):
@@ -148,10 +195,6 @@ def _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble):
     tissue[box][lung] = Tissue.LUNG
     # Vessels and airways run where two independent smooth fields vanish together: along curves.
     for scale, thick in ((28.0, 0.02), (14.0, 0.012)):
-        sub = Frame(
-            tuple(s.stop - s.start for s in box),
-            frame.spacing_mm,
-            tuple(float(frame.axis_mm(axis, box[axis]).flat[0]) for axis in range(3)),
-        )
+        sub = frame.part(box)
         curve = np.square(smooth_noise(rng, sub, scale)) + np.square(smooth_noise(rng, sub, scale))
         tissue[box][lung & (curve < thick * (1 + max(frame.spacing_mm) / 3))] = Tissue.VESSEL
