@@ -90,11 +90,13 @@ class _Look:
         hu = np.ascontiguousarray(hu[box])
         window_hu = clamp_window(hu, spec)
         self.seconds["prepare"] += time.monotonic() - start
-        inner = (slice(None),) * 3
+        inner, found = (slice(None),) * 3, None
         if spec.coarse_to_fine and not self._fits(hu.shape):
             coarse = self._at_box(hu, window_hu, spec.coarse_pixel_mm if spec.pixel_mm else None, False)
-            inner = box_around(coarse, FIRST_THRESHOLD, self.spacing_mm, MARGIN_MM) or inner
-        probability[box][inner] = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips)
+            found = drop_small_components(coarse >= FIRST_THRESHOLD)
+            inner = box_around(found, self.spacing_mm, MARGIN_MM) or inner
+            found = found[inner] if found.any() else None
+        probability[box][inner] = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips, found)
         return probability
 
     def _fits(self, shape) -> bool:
@@ -103,11 +105,16 @@ class _Look:
         longest_mm = max(n * mm for n, mm in zip(shape, self.spacing_mm, strict=True))
         return spec.pixel_mm is not None and longest_mm <= spec.pixel_mm * spec.image_size
 
-    def _at_box(self, hu: np.ndarray, window_hu, pixel_mm: float | None, flips: bool) -> np.ndarray:
-        """Probability of a box (x, y, z) at one pixel size, blended from windows."""
+    def _at_box(self, hu: np.ndarray, window_hu, pixel_mm: float | None, flips: bool, found=None) -> np.ndarray:
+        """Probability of a box (x, y, z) at one pixel size, blended from windows; 0 where no window was looked at.
+
+        With `found`, (x, y, z) bool from a first look, windows in which it found nothing are left out.
+        """
         span_mm = None if pixel_mm is None else pixel_mm * self.engine.spec.image_size
+        windows = list(window_boxes(hu.shape, self.spacing_mm, span_mm))
+        wanted = [w for w in windows if found is None or found[w[0]].any()]
         blended = np.zeros(hu.shape, np.float32)
-        for window, (by_x, by_y, by_z) in window_boxes(hu.shape, self.spacing_mm, span_mm):
+        for window, (by_x, by_y, by_z) in wanted:
             by_yz = by_y[:, None] * by_z / (2 if flips else 1)
             for planes, values in self._at_window(hu[window], window_hu, pixel_mm):
                 blended[window][planes] += by_x[planes, None, None] * by_yz * values
@@ -115,6 +122,8 @@ class _Look:
                 mirrored = blended[window][::-1]
                 for planes, values in self._at_window(hu[window][::-1], window_hu, pixel_mm):
                     mirrored[planes] += by_x[::-1][planes, None, None] * by_yz * values
+        if len(wanted) < len(windows):
+            _share_out(blended, wanted)
         return blended
 
     def _at_window(self, hu: np.ndarray, window_hu, pixel_mm: float | None):
@@ -140,6 +149,14 @@ class _Look:
         now = time.monotonic()
         self.seconds[phase] += now - since
         return now
+
+
+def _share_out(blended: np.ndarray, windows) -> None:
+    """Divide by the sum of the blending weights, which is 1 only where no window was left out."""
+    total = np.zeros(blended.shape, np.float32)
+    for window, (by_x, by_y, by_z) in windows:
+        total[window] += by_x[:, None, None] * by_y[:, None] * by_z
+    np.divide(blended, total, out=blended, where=total > 0)
 
 
 def _all_slices(hu, view, window_hu, spacing_mm, spec, pixel_mm) -> np.ndarray:

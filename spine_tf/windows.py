@@ -10,8 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spine_tf.postprocess import drop_small_components
-
 Box = tuple[slice, slice, slice]
 
 OVERLAP = 0.25
@@ -45,15 +43,11 @@ def window_boxes(shape: tuple[int, int, int], spacing_mm, span_mm: float | None)
         yield tuple(side for side, _ in window), [weights for _, weights in window]
 
 
-def box_around(probability: np.ndarray, threshold: float, spacing_mm, margin_mm: tuple[float, ...]) -> Box | None:
-    """The box around what a first look found, small components left out; None when it found nothing.
+def box_around(mask: np.ndarray, spacing_mm, margin_mm: tuple[float, ...]) -> Box | None:
+    """The box around a mask (x, y, z) bool, with a margin on both sides of each axis where the volume is that large.
 
-    Args:
-        probability: (x, y, z) float.
-        threshold: probability from which a voxel counts.
-        margin_mm: what is added on both sides of each axis, where the volume is that large.
+    None where the mask is empty.
     """
-    mask = drop_small_components(probability >= threshold)
     if not mask.any():
         return None
     box = []

@@ -22,7 +22,7 @@ def test_a_config_survives_json(preset):
 
 
 def test_paths_and_tuples_survive_json():
-    data = DataConfig(data=Path("verse"), cache=Path("c"))
+    data = DataConfig(data=Path("verse"), cache=Path("c"), hold_out=("one", "two"))
     assert spec_from_dict(DataConfig, to_dict(data)) == data
     spec = PreprocessSpec(window_hu=(-100.0, 900.0))
     assert spec_from_dict(PreprocessSpec, to_dict(spec)) == spec
@@ -63,6 +63,11 @@ def test_field_names_are_unique_since_they_are_flags():
         ({"train": {"epochs": 0}}, "epochs must be positive"),
         ({"train": {"plateau_factor": 1.0}}, "plateau_factor must be"),
         ({"model": {"fusion_filters": 0}}, "fusion_filters must be positive"),
+        ({"model": {"norm_momentum": 1.0}}, "norm_momentum must be between 0 and 1"),
+        ({"preprocess": {"pixel_mm": 0.0}}, "pixel_mm must be None or positive"),
+        ({"preprocess": {"coarse_pixel_mm": -1.0}}, "coarse_pixel_mm must be positive"),
+        ({"data": {"synthetic": -1}}, "synthetic must be at least 0"),
+        ({"data": {"phantom_share": 1.5}}, "phantom_share must be in"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(values, message):

@@ -173,3 +173,16 @@ def test_flips_of_a_symmetric_network_change_nothing(engine):
     plain, flipped = (segment(volume, engine, flips=flips) for flips in (False, True))
     np.testing.assert_allclose(plain.probability, flipped.probability, atol=0.1)
     assert flipped.steps == 2 * plain.steps
+
+
+def test_windows_without_a_find_are_left_out_and_the_rest_is_as_before(engine):
+    # Two blocks at opposite corners: the box around both has eight windows and more, most of them with nothing in them.
+    hu = np.zeros((96, 64, 48), np.int16)
+    hu[2:18, 2:12, 2:12] = 1000
+    hu[78:94, 52:62, 36:46] = 1000
+    volume = volume_from_array(hu, AFFINE)
+    results = [segment(volume, replace(engine, spec=replace(ISOTROPIC, coarse_to_fine=switch))) for switch in (0, 1)]
+    np.testing.assert_array_equal(results[0].mask, results[1].mask)
+    assert results[1].mask[10, 7, 7]
+    assert results[1].mask[85, 57, 41]
+    assert results[1].steps < results[0].steps

@@ -35,13 +35,11 @@ def test_neighbouring_windows_overlap():
 
 
 def test_the_box_around_a_find_has_its_margin_and_ends_at_the_border():
-    probability = np.zeros((40, 40, 40), np.float32)
-    probability[10:20, 2:12, 20:30] = 0.9
-    probability[35, 35, 35] = 0.9  # one voxel of a thousand: noise
-    box = box_around(probability, 0.5, (1.0, 2.0, 1.0), (5.0, 5.0, 100.0))
+    mask = np.zeros((40, 40, 40), bool)
+    mask[10:20, 2:12, 20:30] = True
     # 5 mm are 5 voxels along x and, rounded up, 3 along y.
-    assert box == (slice(5, 25), slice(0, 15), slice(0, 40))
+    assert box_around(mask, (1.0, 2.0, 1.0), (5.0, 5.0, 100.0)) == (slice(5, 25), slice(0, 15), slice(0, 40))
 
 
 def test_nothing_found_is_no_box():
-    assert box_around(np.zeros((4, 4, 4), np.float32), 0.5, (1.0, 1.0, 1.0), (5.0, 5.0, 5.0)) is None
+    assert box_around(np.zeros((4, 4, 4), bool), (1.0, 1.0, 1.0), (5.0, 5.0, 5.0)) is None
