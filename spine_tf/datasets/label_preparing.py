@@ -33,6 +33,7 @@ ARCH = 32
 GAP_MM = 0.5
 """Joint space that is left where the labels of two bones touch."""
 _AROUND_MM = 7.0
+_IN_PLANE = ndimage.generate_binary_structure(2, 1)[..., None]
 _BONES = (*VERTEBRAE, *SACRUM, *OTHER_BONES)
 
 
@@ -49,9 +50,9 @@ def prepare_trunk(hu: np.ndarray, classes: np.ndarray, spacing_mm, first_mm) -> 
         `structure` uint8, `owner` uint8 (a vertebra's arch has ARCH added) and `depth` int8 (tenths of mm), all
         (x', y', z') at STEP_MM; `first_mm` (3,); and what `prepare_vertebrae` returns.
     """
-    body = body_mask(hu)
+    body = body_mask(hu, spacing_mm)
     across = ndimage.find_objects((body | (hu > -600)).any(axis=2).astype(np.uint8))[0]
-    box = (*across, slice(0, hu.shape[2]))
+    box = (*(slice(max(0, side.start - 2), side.stop + 2) for side in across), slice(0, hu.shape[2]))
     hu, classes, body = hu[box], classes[box], body[box]
     first = np.add(first_mm, np.multiply([side.start for side in box], spacing_mm))
     at = [np.arange(int((n - 1) * s / STEP_MM) + 1) * STEP_MM / s for n, s in zip(hu.shape, spacing_mm, strict=True)]
@@ -98,7 +99,7 @@ def _bones_and_shapes(owners, spacing_mm, first):
             depth.shape, frame.spacing_mm, tuple(f + s.start * STEP_MM for f, s in zip(first, place, strict=True))
         )
         if one.whole:
-            shapes[f"shape_{one.label}"] = in_tenths(cut_shape(one, depth, part))
+            shapes[f"shape_{one.label}"] = in_tenths(cut_shape(one, depth, part, frame))
         mine = bones.owner[place] == one.label
         points = part.origin_mm + np.argwhere(mine) * STEP_MM
         bones.owner[place][mine] += np.where(one.arch(points), ARCH, 0).astype(np.uint8)
@@ -110,9 +111,10 @@ def in_tenths(depth_mm: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(depth_mm, -DEEPEST_MM, DEEPEST_MM) * TENTHS).astype(np.int8)
 
 
-def body_mask(hu: np.ndarray) -> np.ndarray:
+def body_mask(hu: np.ndarray, spacing_mm) -> np.ndarray:
     """The body with its lungs and bowel gas, without table and clothes, bool (x, y, z)."""
-    solid = ndimage.binary_opening(hu > -300, np.ones((5, 5, 1), bool))
+    wide = [2 * round(1.75 / spacing) + 1 for spacing in spacing_mm[:2]]
+    solid = ndimage.binary_opening(hu > -300, np.ones((*wide, 1), bool))
     parts, count = ndimage.label(solid)
     if count == 0:
         return solid
@@ -149,7 +151,9 @@ def fill_structures(hu: np.ndarray, classes: np.ndarray, body: np.ndarray, spaci
     codes[bowel & (calm < -300)] = Filled.BOWEL_GAS
     codes[bowel & (calm >= -300) & (calm < -40)] = Filled.STOOL
     arteries = np.isin(classes, ARTERIES)
-    codes[arteries & ~ndimage.binary_erosion(arteries, iterations=2)] = Filled.ARTERY_WALL
+    wall = max(1, round(1.5 / spacing_mm[0]))
+    inner = ndimage.binary_erosion(arteries, _IN_PLANE, iterations=wall, border_value=1)
+    codes[arteries & ~inner] = Filled.ARTERY_WALL
     # The labelled CT has contrast in heart and kidneys; it tells blood from muscle and cortex from medulla.
     codes[np.isin(classes, HEART) & (calm < 210)] = Filled.MYOCARDIUM
     codes[np.isin(classes, KIDNEYS) & (calm < 170)] = Filled.MEDULLA

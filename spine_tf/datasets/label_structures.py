@@ -54,17 +54,18 @@ OTHER_BONES = (*range(69, 79), 91, *range(92, 117))
 
 _TISSUES = {
     1: Tissue.SPLEEN, 2: Tissue.KIDNEY, 3: Tissue.KIDNEY, 4: Tissue.FLUID, 5: Tissue.LIVER, 6: Tissue.FLUID,
-    15: Tissue.SOFT, 16: Tissue.GAS, 18: Tissue.BOWEL, 19: Tissue.BOWEL, 20: Tissue.BOWEL, 21: Tissue.FLUID,
+    15: Tissue.SOFT, 16: Tissue.GAS, 17: Tissue.THYROID, 18: Tissue.BOWEL, 19: Tissue.BOWEL, 20: Tissue.BOWEL,
+    21: Tissue.URINE,
     23: Tissue.FLUID, 24: Tissue.FLUID, 51: Tissue.HEART, 53: Tissue.HEART, 61: Tissue.HEART, 79: Tissue.CSF,
     90: Tissue.BRAIN, 117: Tissue.CARTILAGE, 118: Tissue.CARTILAGE,
     Filled.AIR: Tissue.AIR, Filled.SKIN: Tissue.SKIN, Filled.FAT: Tissue.FAT, Filled.MUSCLE: Tissue.MUSCLE,
     Filled.SOFT: Tissue.SOFT, Filled.DISC: Tissue.DISC, Filled.TABLE: Tissue.TABLE, Filled.LUNG_VESSEL: Tissue.VESSEL,
     Filled.BOWEL_GAS: Tissue.GAS, Filled.STOOL: Tissue.STOOL, Filled.BRIGHT: Tissue.ARTERY,
     Filled.ARTERY_WALL: Tissue.ARTERY, Filled.CORD: Tissue.CORD, Filled.MYOCARDIUM: Tissue.MUSCLE,
-    Filled.MEDULLA: Tissue.KIDNEY,
+    Filled.MEDULLA: Tissue.MEDULLA,
 }  # fmt: skip
 
-_BESIDE = (0.88, 0.05, 0.03, 0.04)
+_BESIDE = (0.6, 0.2, 0.1, 0.1)
 
 
 def bone_owner(label: int) -> int:
@@ -78,15 +79,17 @@ def tissue_table(rng: np.random.Generator | None = None) -> np.ndarray:
     """Tissue of each structure code, uint8 (256,).
 
     Args:
-        rng: draws what fills stomach and bowel, how some organs look, and whether contrast flows in through the great
-            veins; None: the plainest choice.
+        rng: draws what fills stomach and bowel, how some organs look, and what lies beside the spine in the chest;
+            None: the plainest choice.
     """
     table = np.full(256, Tissue.SOFT, np.uint8)
     for code, tissue in _TISSUES.items():
         table[code] = tissue
     table[list(LUNGS)] = Tissue.LUNG
     table[list(ARTERIES)] = Tissue.ARTERY
-    table[[59, 60, 62, 63, 64, 67, 68]] = Tissue.VEIN
+    table[[59, 63, 67, 68]] = Tissue.VEIN
+    table[list(INFLOW_VEINS)] = Tissue.INFLOW
+    table[64] = Tissue.PORTAL
     table[80:90] = Tissue.MUSCLE
     if rng is None:
         return table
@@ -94,13 +97,10 @@ def tissue_table(rng: np.random.Generator | None = None) -> np.ndarray:
     for code in BOWEL:
         table[code] = rng.choice(fillings, p=[0.35, 0.3, 0.1, 0.25])
     # Fluid beside the lung, or none at all beside the spine: a spine is a spine in any surroundings.
-    table[list(LUNGS)] = rng.choice([Tissue.LUNG, Tissue.FLUID, Tissue.FAT, Tissue.SOFT], len(LUNGS), p=_BESIDE)
-    table[7] = rng.choice([Tissue.SOFT, Tissue.SPLEEN])
-    table[17] = rng.choice([Tissue.SOFT, Tissue.KIDNEY])
-    table[Filled.MYOCARDIUM] = rng.choice([Tissue.MUSCLE, Tissue.SPLEEN, Tissue.HEART], p=[0.35, 0.45, 0.2])
-    table[Filled.MEDULLA] = rng.choice([Tissue.KIDNEY, Tissue.SPLEEN])
     if rng.random() < 0.2:
-        table[list(INFLOW_VEINS)] = rng.choice([Tissue.ORAL_CONTRAST, Tissue.CALCIUM])
+        table[list(LUNGS)] = rng.choice([Tissue.LUNG, Tissue.FLUID, Tissue.FAT, Tissue.SOFT], len(LUNGS), p=_BESIDE)
+    table[7] = rng.choice([Tissue.SOFT, Tissue.SPLEEN])
+    table[Filled.MYOCARDIUM] = rng.choice([Tissue.MUSCLE, Tissue.SPLEEN, Tissue.HEART], p=[0.35, 0.45, 0.2])
     table[Filled.STOOL] = rng.choice([Tissue.STOOL, Tissue.ORAL_CONTRAST, Tissue.GAS], p=[0.7, 0.15, 0.15])
     table[Filled.BRIGHT] = rng.choice([Tissue.CALCIUM, Tissue.SOFT, Tissue.ARTERY], p=[0.15, 0.25, 0.6])
     return table

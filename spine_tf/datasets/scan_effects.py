@@ -1,4 +1,4 @@
-"""How a synthetic scan comes to look like another scanner's or another person's: bone, kernel, shading, borders."""
+"""How a synthetic scan comes to look like another scanner's or another person's: bone, shading, offset, window."""
 
 from dataclasses import replace
 
@@ -6,11 +6,13 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.datasets.phantom.physics import HU_RANGE, Appearance
-from spine_tf.datasets.phantom.shapes import Frame, blur, smooth_noise
+from spine_tf.datasets.phantom.shapes import Frame, smooth_noise
 from spine_tf.datasets.phantom.tissue import Scene, Tissue
 
 _HOLLOW = (Tissue.AIR, Tissue.LUNG, Tissue.GAS, Tissue.FOAM)
 _ENDPLATE_MM = 4.0
+NO_DATA_HU = HU_RANGE[0] + 4
+"""A voxel up to this holds no data: air is noisier."""
 
 
 def make_wild(appearance: Appearance, rng: np.random.Generator) -> Appearance:
@@ -22,76 +24,55 @@ def make_wild(appearance: Appearance, rng: np.random.Generator) -> Appearance:
 
 
 def vary_bone(appearance: Appearance, rng: np.random.Generator) -> Appearance:
-    """Some people's cortex is thin and dull throughout."""
-    return replace(appearance, cortical_hu=float(rng.uniform(450, 900))) if rng.random() < 0.35 else appearance
+    """In most people a cortex that is duller than in anatomy books: it is porous, and thinner than a voxel."""
+    return replace(appearance, cortical_hu=float(rng.uniform(400, 1000))) if rng.random() < 0.6 else appearance
 
 
 def roughen_bone(hu: np.ndarray, scene: Scene, appearance: Appearance, rng: np.random.Generator) -> dict:
-    """Patches, upright strands and worn endplates: added to the HU of bone in place.
+    """Patches, upright strands, dense bone below the cortex, worn endplates: added to the HU of bone in place.
 
     Args:
-        hu: float32 (x, y, z), on the scene's grid.
+        hu: float32 (x, y, z), on the scene's grid; where it has no data nothing is added.
 
     Returns:
         what was drawn, as plain JSON types.
     """
     frame, depth = scene.frame, scene.bones.depth_mm
-    inside = depth > 0.5
-    mottle, worn = float(rng.uniform(0, 0.4)), float(rng.uniform(50, 450) if rng.random() < 0.5 else 0.0)
+    inside = (depth > 0.5) & (hu > NO_DATA_HU)
+    mottle, dense_hu = float(rng.uniform(0, 0.3)), float(rng.uniform(0, 200))
+    worn_hu = float(rng.uniform(50, 450) if rng.random() < 0.5 else 0.0)
     patches = smooth_noise(rng, frame, 12.0)[inside]
     grain = 0.6 * smooth_noise(rng, frame, 3.0)[inside] + 0.6 * smooth_noise(rng, frame, (2.5, 2.5, 9.0))[inside]
     strength = np.float32(mottle * (appearance.trabecular_hu + 60))
     added = strength * (grain + np.float32(0.5) * patches)
-    if worn:
+    added += np.float32(dense_hu) * np.exp(-depth[inside] / np.float32(3.0))
+    if worn_hu:
         disc = ((scene.tissue == Tissue.DISC) & (depth < -0.3)).view(np.uint8)
         size = 2 * int(_ENDPLATE_MM / frame.spacing_mm[2]) + 1
         by_disc = ndimage.maximum_filter1d(disc, size, axis=2)[inside] > 0
-        added += np.float32(worn) * by_disc * np.clip(patches, 0, 1.5)
+        added += np.float32(worn_hu) * by_disc * np.clip(patches, 0, 1.5)
     hu[inside] += added
-    return {"mottle": round(mottle, 2), "worn_hu": round(worn)}
+    return {"mottle": round(mottle, 2), "dense_hu": round(dense_hu), "worn_hu": round(worn_hu)}
 
 
 def apply_scanner(hu: np.ndarray, frame: Frame, wild: bool, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
-    """What scanners and archives do: edges made sharper than they are, slow shading, an offset, a window that clips.
+    """What scanners and archives do besides what rendering does: slow shading, an offset, a window that clips.
 
     Args:
         hu: float32 (x, y, z).
         wild: larger offsets, and clipping.
 
     Returns:
-        float32 HU within HU_RANGE, and what was drawn, as plain JSON types.
+        float32 HU within HU_RANGE, unchanged where there are no data; and what was drawn, as plain JSON types.
     """
-    sharpened = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.3 else 0.0
     shading = float(rng.uniform(3, 12)) if rng.random() < 0.3 else 0.0
     offset = float(rng.uniform(-50, 50) if wild else rng.normal(0, 4))
     window = HU_RANGE
     if wild and rng.random() < 0.4:
         window = (round(rng.uniform(-1024, -180)), round(rng.uniform(500, 2000)))
-    if sharpened:
-        width = np.array([*np.maximum(0.8, 0.8 * np.array(frame.spacing_mm[:2])), 0.0])
-        hu = hu + np.float32(sharpened) * (hu - blur(hu, width, np.array(frame.spacing_mm)))
+    seen, empty = hu + np.float32(offset), hu <= NO_DATA_HU
     if shading:
-        hu = hu + np.float32(shading) * smooth_noise(rng, frame, 130.0) * (hu > -800)
-    hu = np.clip(hu + np.float32(offset), *window)
-    told = {"sharpened": round(sharpened, 2), "shading_hu": round(shading, 1), "offset_hu": round(offset, 1)}
-    return hu, told | {"window_hu": [int(v) for v in window]}
-
-
-def draw_seen(frame: Frame, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """Which voxels have data: mostly all; in some scans a disc in each slice, or a box that was turned.
-
-    Returns:
-        bool that broadcasts to (x, y, z), and "none", "disc" or "turned".
-    """
-    kind = str(rng.choice(["none", "disc", "turned"], p=[0.84, 0.08, 0.08]))
-    half = (np.array(frame.shape) - 1) / 2 * frame.spacing_mm
-    x, y, z = (frame.axis_mm(axis) - np.float32(frame.origin_mm[axis] + half[axis]) for axis in range(3))
-    if kind == "disc":
-        radius = min(half[:2]) * rng.uniform(1.0, 1.3)
-        return np.square(x) + np.square(y) < radius**2, kind
-    if kind == "turned":
-        angle, upright = np.radians(rng.uniform(3, 12) * rng.choice([-1, 1])), rng.random() < 0.5
-        a, b, (ha, hb) = (y, z, half[1:]) if upright else (x, y, half[:2])
-        ca, sa = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        return (np.abs(a * ca - b * sa) < ha * 1.02) & (np.abs(a * sa + b * ca) < hb * 1.02), kind
-    return np.ones((1, 1, 1), bool), kind
+        seen += np.float32(shading) * smooth_noise(rng, frame, 130.0) * (hu > -800)
+    seen = np.where(empty, hu, np.clip(seen, *window))
+    told = {"shading_hu": round(shading, 1), "offset_hu": round(offset, 1), "window_hu": [int(v) for v in window]}
+    return seen, told

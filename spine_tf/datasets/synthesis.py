@@ -11,10 +11,10 @@ import numpy as np
 
 from spine_tf.datasets.label_maps import LabelMap, find_label_maps, open_label_map
 from spine_tf.datasets.phantom import Phantom, make_phantom
-from spine_tf.datasets.phantom.physics import HU_RANGE, draw_appearance, render
+from spine_tf.datasets.phantom.physics import draw_appearance, render
 from spine_tf.datasets.phantom.shapes import Frame
 from spine_tf.datasets.phantom.tissue import Scene
-from spine_tf.datasets.scan_effects import apply_scanner, draw_seen, make_wild, roughen_bone, vary_bone
+from spine_tf.datasets.scan_effects import NO_DATA_HU, apply_scanner, make_wild, roughen_bone, vary_bone
 from spine_tf.datasets.transplant import transplant
 from spine_tf.datasets.trunk_view import draw_trunk_view
 from spine_tf.datasets.voxel_parts import Parts, choose_parts, finer_frame, majority_of_parts, mean_of_parts
@@ -25,9 +25,8 @@ __all__ = ["LabelMap", "find_label_maps", "make_synthetic"]
 TRUNK_SHARE = 0.5
 """Of the volumes from label maps, how many are warped trunks; the others have real vertebrae in a phantom."""
 WILD_SHARE = 0.15
-VERSE_RIM_MM = 0.4
-"""How far bone, as it is rendered, ends inside masks that were drawn or corrected by hand."""
-_NO_DATA_HU = HU_RANGE[0] + 20
+VERSE_RIM_MM = 0.45
+"""The same for masks that were drawn or corrected by hand, which take in a little more."""
 
 
 def make_synthetic(seed: int, maps: Sequence[LabelMap] = (), phantom_share: float = 0.5) -> Phantom:
@@ -87,11 +86,9 @@ def _scan(seed, scene: Scene, labels, places, frame: Frame, parts: Parts, told: 
     hu = render(scene, appearance, rng).astype(np.float32)
     told = told | roughen_bone(hu, scene, appearance, rng)
     hu, labels = mean_of_parts(hu, parts), majority_of_parts(labels, parts)
+    # Where rendering left a scan without data, at its corners or an edge, it has no truth either.
+    labels = np.where(hu <= NO_DATA_HU, 0, labels).astype(np.uint8)
     hu, drawn = apply_scanner(hu, frame, wild, rng)
-    seen, cropped = draw_seen(frame, rng)
-    hu = np.where(seen, hu, np.float32(HU_RANGE[0]))
-    # Where a scan has no data (its corners, or an edge that rendering left empty) it has no truth either.
-    labels = np.where(hu <= _NO_DATA_HU, 0, labels).astype(np.uint8)
     affine = np.diag([*frame.spacing_mm, 1.0])
     affine[:3, 3] = frame.origin_mm
     centroids = {}
@@ -100,7 +97,6 @@ def _scan(seed, scene: Scene, labels, places, frame: Frame, parts: Parts, told: 
         if np.all((at >= 0) & (at <= np.array(frame.shape) - 1)):
             centroids[label] = tuple(float(c) for c in at.round(1))
     told = told | drawn | {
-        "cropped": cropped,
         "contrast": appearance.contrast,
         "kernel": appearance.kernel,
         "noise_hu": round(appearance.noise_hu, 1),

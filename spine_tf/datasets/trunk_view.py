@@ -61,8 +61,8 @@ def draw_trunk_view(rng: np.random.Generator, arrays: dict[str, np.ndarray]) -> 
 def _draw_spacing(rng, extent) -> tuple[str, np.ndarray]:
     """Thin isotropic, axial with thin or thick slices, or sagittal; in plane coarser where there is too much."""
     kind = str(rng.choice(["isotropic", "axial", "sagittal"], p=[0.3, 0.45, 0.25]))
-    plane = rng.uniform(0.4, 1.2)
-    spacing = np.full(3, plane if kind != "isotropic" else rng.uniform(0.7, 1.5))
+    plane = rng.uniform(0.4, 1.1)
+    spacing = np.full(3, plane if kind != "isotropic" else rng.uniform(0.6, 1.4))
     if kind == "axial":
         spacing[2] = rng.choice([rng.uniform(0.6, 1.5), rng.uniform(1.5, 3.0), rng.uniform(3.0, 5.0)])
     elif kind == "sagittal":

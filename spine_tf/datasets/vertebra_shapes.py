@@ -1,6 +1,6 @@
 """Real vertebrae, cut out of label maps: where each one lies, how it stands, and its surface in its own frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -13,7 +13,10 @@ _NOT_CUT_OUT = (1, 26, 27)
 _SMALLEST_MM3 = 3000.0
 _LARGEST_CUT_MM2 = 250.0
 """The tip of a process may be missing at the border of a map (it is completed from the other side), a body may not."""
+_CRUSHED = 0.55
+"""A body with less of the usual height is pressed so flat that its centre cannot be told by its thickness."""
 STEP_MM = 1.0
+_FAR_MM = -12.7
 LOW_MM, HIGH_MM = np.array([-62.0, -88.0, -64.0]), np.array([62.0, 36.0, 46.0])
 """Corners of a vertebra's own box: right, front, up."""
 
@@ -30,7 +33,7 @@ class Vertebra:
     rear: float
     """From the body's centre back to its rear wall, where the canal starts."""
     whole: bool
-    """The map's border does not cut it, or only the tip of a process."""
+    """The map's border cuts at most the tip of a process, and it is not crushed: its shape can be used elsewhere."""
 
     def arch(self, points_mm: np.ndarray) -> np.ndarray:
         """Which of the points (n, 3), in mm of the map, lie behind the body."""
@@ -72,16 +75,19 @@ def measure_vertebrae(owner: np.ndarray, depth_mm: np.ndarray, frame: Frame) -> 
         v /= np.linalg.norm(v)
         place = Placement(centre, np.stack([np.cross(v, w), v, w], axis=1))
         result.append(Vertebra(label, place, *_body_size(place, spine == label, frame), found[label][2]))
-    return result
+    usual = np.median([one.height for one in result])
+    return [replace(one, whole=one.whole and one.height > _CRUSHED * usual) for one in result]
 
 
-def cut_shape(vertebra: Vertebra, depth_mm: np.ndarray, frame: Frame) -> np.ndarray:
+def cut_shape(vertebra: Vertebra, depth_mm: np.ndarray, part: Frame, frame: Frame) -> np.ndarray:
     """A vertebra's depth in its own frame, float32 on a grid of STEP_MM from LOW_MM to HIGH_MM.
 
     What the map does not reach is taken from the vertebra's other side.
 
     Args:
-        depth_mm: (x, y, z), of this vertebra alone, on `frame`, which may be a part of the map.
+        depth_mm: (x, y, z), of this vertebra alone.
+        part: the grid of `depth_mm`, the part of the map that holds the vertebra.
+        frame: the map's grid.
     """
     axes = [np.arange(low, high + STEP_MM / 2, STEP_MM) for low, high in zip(LOW_MM, HIGH_MM, strict=True)]
     u, v, w = np.meshgrid(*axes, indexing="ij")
@@ -89,11 +95,14 @@ def cut_shape(vertebra: Vertebra, depth_mm: np.ndarray, frame: Frame) -> np.ndar
     for sign in (1, -1):
         own = np.stack([sign * u, v, w]).reshape(3, -1)
         at = vertebra.place.centre_mm[:, None] + vertebra.place.rotation @ own
-        at = (at - np.reshape(frame.origin_mm, (3, 1))) / np.reshape(frame.spacing_mm, (3, 1))
-        value = ndimage.map_coordinates(depth_mm, at, order=1, mode="constant", cval=np.nan, prefilter=False)
-        halves.append(value.reshape(u.shape))
+        near, there = (
+            (at - np.reshape(one.origin_mm, (3, 1))) / np.reshape(one.spacing_mm, (3, 1)) for one in (part, frame)
+        )
+        value = ndimage.map_coordinates(depth_mm, near, order=1, mode="constant", cval=_FAR_MM, prefilter=False)
+        beyond = np.any((there < 0) | (there > np.reshape(frame.shape, (3, 1)) - 1), axis=0)
+        halves.append(np.where(beyond, np.nan, value).reshape(u.shape))
     shape = np.where(np.isnan(halves[0]), halves[1], halves[0])
-    return np.nan_to_num(shape, nan=-np.inf).clip(-12.7, 12.7).astype(np.float32)
+    return np.nan_to_num(shape, nan=_FAR_MM).astype(np.float32)
 
 
 def _cut_mm2(inside, box, frame) -> float:
@@ -117,7 +126,8 @@ def _body_size(place: Placement, inside: np.ndarray, frame: Frame) -> tuple[floa
         at = np.rint((points - frame.origin_mm) / frame.spacing_mm).astype(int)
         within = np.all((at >= 0) & (at < frame.shape), axis=-1)
         bone = inside[tuple(np.where(within[..., None], at, 0).transpose(2, 0, 1))] & within
-        return float(np.median(ways[np.argmin(np.c_[bone[:, :-1], np.zeros(len(bone), bool)], axis=1)]))
+        first_out = np.argmin(np.c_[bone[:, :-1], np.zeros(len(bone), bool)], axis=1)
+        return float(np.median(ways[first_out])) - 0.25
 
     cross = [(a, b) for a in (-4, 0, 4) for b in (-4, 0, 4)]
     to_side, to_front, to_top = ([np.insert(pair, axis, 0) for pair in cross] for axis in range(3))

@@ -11,8 +11,8 @@ from spine_tf.datasets.phantom.shapes import Bones, Frame, capsule, evaluate, sh
 from spine_tf.datasets.phantom.tissue import Scene, Tissue
 from spine_tf.datasets.vertebra_shapes import LAST_VERTEBRA
 
-RIM_MM = 0.15
-"""How far bone, as it is rendered, ends inside its label: half of the contrast lies there in the labelled chest CT."""
+RIM_MM = 0.3
+"""How far bone ends inside its label: once blurred, its contrast then is half where it is half in the labelled CT."""
 _NEAR_TENTHS = -50
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from spine_tf.config import PreprocessSpec, spec_from_dict
 
-
 SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "spine-small"
 """The model that comes with a checkout."""
 

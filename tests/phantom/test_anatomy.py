@@ -10,7 +10,10 @@ from spine_tf.datasets.phantom.anatomy import (
     draw_anatomy,
     draw_person,
 )  # fmt: skip
+from spine_tf.datasets.phantom.pelvis import FEMUR, HIP
 from spine_tf.datasets.phantom.shapes import Frame
+from spine_tf.datasets.phantom.shoulder import CLAVICLE, HUMERUS, SCAPULA
+from spine_tf.datasets.phantom.skull import MANDIBLE, SKULL
 from spine_tf.datasets.phantom.tissue import Tissue
 
 
@@ -29,7 +32,15 @@ def test_held_out_anatomy_is_absent_from_training():
 
 def test_regions_and_wear_vary():
     training = people("random")
-    assert {one.region for one in training} == {"cervical", "thoracic", "lumbar", "thoracolumbar", "whole"}
+    assert {one.region for one in training} == {
+        "cervical",
+        "thoracic",
+        "lumbar",
+        "thoracolumbar",
+        "whole",
+        "pelvis",
+        "head",
+    }
     assert np.ptp([one.degeneration for one in training]) > 0.8
     assert 0.2 < np.mean([one.fracture_rate > 0 for one in training]) < 0.6
 
@@ -55,4 +66,24 @@ def test_a_scene_holds_spine_soft_tissue_and_metal_where_it_should(anatomy):
     assert {16, 17, 18, 19, 20} <= labels
     assert labels <= {0, *person.labels, 26}
     assert (scene.bones.owner > 100).any()
-    assert scene.metal.any() == bool(person.screws)
+    # Leads, clips and the like lie elsewhere; only screws stand in vertebrae.
+    assert (scene.metal & (scene.labels() > 0)).any() == bool(person.screws)
+    assert set(scene.notes) == {"devices", "lesions", "arms_raised"}
+
+
+def test_a_wide_scene_holds_pelvis_thighs_shoulders_and_skull():
+    rng = np.random.default_rng(5)
+    person = draw_person(rng, "random", "whole")
+    spine, trunk = draw_anatomy(person, rng)
+    top = spine.levels[0].place.centre_mm[2]
+    frame = Frame((92, 70, round((top + 450) / 5)), (5.0, 5.0, 5.0), (-230.0, -170.0, -300.0))
+    scene = build_scene(person, spine, trunk, frame, rng)
+    owners = set(np.unique(scene.bones.owner[scene.bones.depth_mm > 0]))
+    for first in (HIP, FEMUR, SCAPULA, CLAVICLE, HUMERUS):
+        assert {first, first + 1} <= owners
+    assert {SKULL, MANDIBLE, 26} <= owners
+    assert set(np.unique(scene.labels())) == {0, *person.labels, 26}
+    assert {Tissue.BRAIN, Tissue.URINE, Tissue.MEDULLA, Tissue.THYROID} <= set(np.unique(scene.tissue))
+    # Air lies between the two legs.
+    legs = np.isin(scene.tissue[:, :, 5], [Tissue.SKIN, Tissue.FAT, Tissue.MUSCLE]).any(axis=1)
+    assert np.count_nonzero(np.diff(legs.astype(int)) == 1) >= 2

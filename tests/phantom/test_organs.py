@@ -1,47 +1,61 @@
-"""Paint: what covers what."""
+"""Belly and chest: organs where they belong, contrast in some, calcium in the old."""
 
 import numpy as np
+import pytest
 
-from spine_tf.datasets.phantom.organs import paint_table
+from spine_tf.datasets.phantom.chest import paint_chest, paint_vessels
+from spine_tf.datasets.phantom.organs import paint_organs
 from spine_tf.datasets.phantom.paint import Painter
-from spine_tf.datasets.phantom.shapes import Frame, ellipsoid
+from spine_tf.datasets.phantom.shapes import Frame
 from spine_tf.datasets.phantom.spine import REGULAR, draw_spine
 from spine_tf.datasets.phantom.tissue import Tissue
-from spine_tf.datasets.phantom.trunk import draw_trunk
 
-FRAME = Frame((40, 40, 40), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0))
-
-
-def painter(frame=FRAME):
-    return Painter(frame, np.zeros(frame.shape, np.uint8), np.ones(frame.shape, bool), np.random.default_rng(0))
+SPINE = draw_spine(np.random.default_rng(1), REGULAR, 0.0, 16.0)
+FRAME = Frame((76, 60, 155), (4.0, 4.0, 4.0), (-152.0, -80.0, -170.0))
 
 
-def test_a_rim_surrounds_its_filling_and_paint_stays_where_it_may():
-    paint = painter()
-    right = np.zeros(FRAME.shape, bool)
-    right[20:] = True
-    paint.shape(ellipsoid((0, 0, 0), (12, 12, 12)), Tissue.GAS, 0.0, Tissue.BOWEL, 3.0, over=right)
-    assert paint.tissue[22, 20, 20] == Tissue.GAS
-    assert paint.tissue[30, 20, 20] == Tissue.BOWEL
-    assert not paint.tissue[:20].any()
+def painted(seed=0, calcified=0.0):
+    paint = Painter(
+        FRAME, np.full(FRAME.shape, Tissue.FAT, np.uint8), np.ones(FRAME.shape, bool), np.random.default_rng(seed)
+    )
+    paint_organs(paint, SPINE, calcified)
+    paint_chest(paint, SPINE, SPINE.level(17).place.centre_mm[2], calcified)
+    paint_vessels(paint, SPINE, calcified)
+    return paint.tissue
 
 
-def test_a_column_follows_its_nodes():
-    paint = painter()
-    paint.column(np.array([[15.0, 8, 0, 4, 4], [-15, -8, 0, 4, 4]]), Tissue.MUSCLE, 0.0)
-    assert paint.tissue[27, 20, 34] == Tissue.MUSCLE
-    assert paint.tissue[13, 20, 6] == Tissue.MUSCLE
-    assert not paint.tissue[27, 20, 6]
-    assert not paint.tissue[20, 20, 38]
+def where(tissue, *kinds):
+    return np.argwhere(np.isin(tissue, kinds)) * 4 + FRAME.origin_mm
 
 
-def test_a_table_lies_behind_the_back_in_air_only():
-    rng = np.random.default_rng(0)
-    trunk = draw_trunk(rng, draw_spine(rng, REGULAR, 0.0, 16.0))
-    back = float((trunk.skin_centre[:10, 1] - trunk.skin[:10, 1]).min())
-    frame = Frame((40, 60, 4), (3.0, 2.0, 3.0), (-60.0, back - 90, 0.0))
-    paint = painter(frame)
-    paint.tissue[:, 50:] = Tissue.SKIN
-    paint_table(paint, trunk)
-    assert (paint.tissue[:, 50:] == Tissue.SKIN).all()
-    assert {Tissue.TABLE, Tissue.FOAM} <= set(np.unique(paint.tissue[:, :46]))
+@pytest.fixture(scope="module")
+def young():
+    return painted()
+
+
+def test_organs_lie_where_they_belong(young):
+    assert where(young, Tissue.LIVER)[:, 0].mean() > 20  # right
+    assert where(young, Tissue.SPLEEN)[:, 0].mean() < -50
+    kidneys = where(young, Tissue.KIDNEY)
+    assert np.sort(np.unique(np.sign(kidneys[:, 0]))).tolist() == [-1, 1]
+    middle = SPINE.level(20).place.centre_mm[2]
+    assert abs(kidneys[:, 2].mean() - middle) < 50
+    assert {Tissue.MEDULLA, Tissue.URINE, Tissue.PORTAL, Tissue.HEART, Tissue.RIGHT_HEART, Tissue.INFLOW} <= set(
+        np.unique(young)
+    )
+    assert where(young, Tissue.URINE)[:, 2].min() < -90  # the bladder's
+
+
+def test_oral_contrast_fills_the_bowel_of_some():
+    shares = [(painted(seed) == Tissue.ORAL_CONTRAST).mean() for seed in range(8)]
+    assert min(shares) < 1e-3
+    assert max(shares) > 5e-3
+
+
+def test_arteries_calcify_in_the_old(young):
+    old = painted(calcified=1.0)
+    assert (old == Tissue.CALCIUM).sum() > 20 + 3 * (young == Tissue.CALCIUM).sum()
+    aorta = where(old, Tissue.ARTERY)
+    hard = where(old, Tissue.CALCIUM)
+    nearest = [np.linalg.norm(aorta - point, axis=1).min() for point in hard]
+    assert np.median(nearest) < 8

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom.physics import draw_appearance, metal_streaks, render
+from spine_tf.datasets.phantom.physics import draw_appearance, render
 from spine_tf.datasets.phantom.shapes import Bones, Frame, block
 from spine_tf.datasets.phantom.tissue import Scene, Tissue
 
@@ -18,6 +18,15 @@ QUIET = replace(
     cortical_hu=1200.0,
     shell_mm=(0.8, 1.5),
     padded_mm=(0.0, 0.0),
+    kernel="medium",
+    trabeculae=0.28,
+    overshoot=0.0,
+    slice_mm=0.0,
+    starvation=0.0,
+    hardening=0.0,
+    circle=None,
+    wedge=None,
+    motion=None,
 )
 
 
@@ -67,20 +76,52 @@ def test_metal_saturates_and_throws_streaks_that_fade():
     assert hu[23:25, 23:25].min() == 3071
     change = np.abs(hu.astype(int) - plain)
     assert change[24, 30:34].mean() > change[24, 44:].mean()
-    rod = np.zeros((40, 40, 3), bool)
-    rod[18:22, 18:22, 1] = True
-    streaks = metal_streaks(rod, (1.0, 1.0, 4.0), np.random.default_rng(0))
-    assert not streaks[:, :, 0].any()
-    assert streaks[:, :, 1].min() < -20
-    assert streaks[:, :, 1].max() > 20
+
+
+def test_edge_enhancement_overshoots_beside_an_edge_and_a_soft_kernel_does_not():
+    plain, sharp = draw(scene()), draw(scene(), replace(QUIET, overshoot=1.2))
+    # The cube's wall lies at x = 38; fat and muscle just outside it get darker, the wall brighter.
+    assert sharp[40, 18:23, 18:30].mean() < plain[40, 18:23, 18:30].mean() - 15
+    assert sharp[38, 18:30, 18:30].mean() > plain[38, 18:30, 18:30].mean()
+
+
+def test_thick_slices_blur_along_z_alone():
+    plain, thick = draw(scene()), draw(scene(), replace(QUIET, slice_mm=5.0))
+
+    def width(hu):
+        # mm over which the cube's top goes from soft tissue to bone
+        profile = hu[20:28, 20:28].mean((0, 1))[34:44].astype(float)
+        return np.abs(np.diff(profile)).sum() / np.abs(np.diff(profile)).max()
+
+    assert width(thick) > 1.2 * width(plain)
+    np.testing.assert_allclose(thick[44, 18:23, 20:28].mean(), plain[44, 18:23, 20:28].mean(), atol=8)
+
+
+def test_extra_hu_and_thick_shells_are_added_to_bone():
+    lesion, shelled = scene(), replace(scene(), shell={22: 4.0})
+    lesion.bones.extra_hu[20:28, 20:28, 20:28] = 500
+    plain = draw(scene()).astype(float)
+    assert np.median(draw(lesion)[22:26, 22:26, 22:26]) > np.median(plain[22:26, 22:26, 22:26]) + 300
+    assert draw(shelled)[35, 18:30, 18:30].mean() > plain[35, 18:30, 18:30].mean() + 100
+
+
+def test_breathing_doubles_edges_in_some_slices_only():
+    moved = draw(scene(), replace(QUIET, motion=(0.5, 0.2, 4.0))).astype(int)
+    change = np.abs(moved - draw(scene())).mean((0, 1))
+    assert change[:20].max() < 1
+    assert change[25:32].min() > 5
 
 
 def test_drawn_appearances_are_plausible_and_differ():
     drawn = [draw_appearance(np.random.default_rng(seed)) for seed in range(60)]
     assert {one.kernel for one in drawn} == {"soft", "medium", "sharp"}
-    assert {one.contrast for one in drawn} == {"native", "arterial", "venous"}
+    assert {one.contrast for one in drawn} == {"native", "arterial", "venous", "late"}
     for one in drawn:
-        assert 30 <= one.trabecular_hu <= 280
-        assert 800 <= one.cortical_hu <= 1400
+        assert 20 <= one.trabecular_hu <= 350
+        assert 750 <= one.cortical_hu <= 1600
         assert one.tissue_hu[Tissue.FAT] < -80 < 30 < one.tissue_hu[Tissue.MUSCLE] < 80
         assert (one.tissue_hu[Tissue.ARTERY] > 100) == (one.contrast != "native")
+        assert (one.tissue_hu[Tissue.URINE] > 200) >= (one.contrast == "late")
+    dense = np.array([one.trabecular_hu for one in drawn])
+    assert (dense < 80).mean() > 0.1
+    assert (dense > 200).mean() > 0.05

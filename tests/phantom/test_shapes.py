@@ -9,13 +9,13 @@ from spine_tf.datasets.phantom.shapes import (
     Placement,
     block,
     blur,
+    brighten,
     capsule,
     ellipsoid,
     evaluate,
-    plate,
     smooth_max,
     smooth_noise,
-)  # fmt: skip
+)
 
 FRAME = Frame((41, 41, 41), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0))
 
@@ -32,7 +32,6 @@ def test_depth_is_the_distance_below_the_surface():
     assert depth_at(rod, 0, 0, 0) == pytest.approx(2)
     assert depth_at(rod, 8, 0, 0) == pytest.approx(-1)
     assert depth_at(block((0, 0, 0), (10, 10, 4), 1.0), 0, 0, 3) == pytest.approx(1)
-    assert depth_at(plate((0, 0, 0), (0, -10, 0), 3, (6, 6), 0), 0, -5, 0) == pytest.approx(3)
 
 
 def test_a_shape_is_evaluated_in_its_box_only_and_fills_its_volume():
@@ -86,3 +85,24 @@ def test_blur_keeps_the_sum_and_leaves_coarse_axes_alone():
     soft = blur(peak, 1.0, (1.0, 1.0, 20.0))
     assert soft.sum() == pytest.approx(1, abs=1e-4)
     assert not soft[:, :, 9].any()
+
+
+def test_a_shape_that_is_not_placed_has_the_depth_of_one_placed_at_the_origin():
+    shape = capsule((-5, 1, 2), (5, 3, -4), 3, 2)
+    plain, turned = evaluate(shape, FRAME), evaluate(shape, FRAME, Placement(np.zeros(3), np.eye(3)))
+    assert plain[0] == turned[0]
+    np.testing.assert_allclose(plain[1], turned[1], atol=1e-4)
+
+
+def test_brightening_adds_hu_inside_alone_and_fades_in():
+    bones = Bones(FRAME)
+    brighten(bones, ellipsoid((0, 0, 0), (10, 10, 10)), 300, soft_mm=4.0)
+    assert bones.extra_hu[20, 20, 20] == 300
+    assert bones.extra_hu[28, 20, 20] == pytest.approx(150, abs=1)  # 2 mm deep
+    assert bones.extra_hu[32, 20, 20] == 0
+
+
+def test_a_part_of_a_grid_keeps_its_place():
+    part = FRAME.part((slice(3, 13), slice(0, 41), slice(40, 41)))
+    assert part.shape == (10, 41, 1)
+    assert part.origin_mm == (-17.0, -20.0, 20.0)

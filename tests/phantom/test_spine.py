@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spine_tf.datasets.phantom.spine import REGULAR, draw_labels, draw_spine
+from spine_tf.datasets.phantom.spine import CHILDREN, REGULAR, draw_labels, draw_spine
 
 
 def draw(seed=0, labels=REGULAR, cobb_deg=0.0):
@@ -51,3 +51,11 @@ def test_variants_are_rare_and_keep_their_place_in_the_chain():
     thirteen = next(labels for labels in drawn if 28 in labels)
     assert thirteen[18:21] == (19, 28, 20)
     assert len(draw(labels=thirteen).levels) == 25
+
+
+def test_some_are_children_and_backs_are_round_or_flat():
+    spines = [draw(seed) for seed in range(150)]
+    small = np.mean([spine.scale < 0.84 for spine in spines])
+    assert 0 < small < 3 * CHILDREN
+    tilt = [spine.level(8).place.rotation[1, 2] - spine.level(18).place.rotation[1, 2] for spine in spines]
+    assert np.ptp(np.degrees(np.arcsin(np.clip(tilt, -1, 1)))) > 25

@@ -60,6 +60,22 @@ def test_osteophytes_widen_the_rim():
     assert worn > 1.01 * plain
 
 
+def test_a_node_dents_one_endplate_and_sclerosis_leaves_the_outline():
+    sound, level = vertebra(22)
+    dented, _ = vertebra(22, Wear(nodes=((0.0, 0.0, 5.0, 1.0),)))
+    hard, _ = vertebra(22, Wear(sclerosis_hu=300.0))
+    lost = (sound.depth_mm > 0) & (dented.depth_mm <= 0)
+    assert 50 < lost.sum() < 3000
+    z = np.argwhere(lost)[:, 2].mean() + sound.frame.origin_mm[2]
+    assert z > level.place.centre_mm[2] + 5
+    assert not ((sound.depth_mm <= 0) & (dented.depth_mm > 0.01)).any()
+    np.testing.assert_array_equal(hard.depth_mm, sound.depth_mm)
+    more = hard.extra_hu - sound.extra_hu
+    assert more.max() == 300
+    middle = tuple(np.round(level.place.centre_mm - hard.frame.origin_mm).astype(int))
+    assert more[middle] == 0
+
+
 def test_wear_grows_with_degeneration_and_necks_do_not_break():
     rng = np.random.default_rng(0)
     young, old = ([draw_wear(rng, d, 0.0, 20.0).osteophyte_mm for _ in range(200)] for d in (0.1, 1.0))

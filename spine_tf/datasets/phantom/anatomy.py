@@ -6,24 +6,30 @@ import numpy as np
 
 from spine_tf.datasets.phantom.chest import paint_chest, paint_vessels
 from spine_tf.datasets.phantom.devices import add_devices, add_screws, paint_table
+from spine_tf.datasets.phantom.lesions import add_flowing_bone, add_lesions
 from spine_tf.datasets.phantom.muscles import paint_muscles, paint_spine_soft
 from spine_tf.datasets.phantom.organs import paint_organs
 from spine_tf.datasets.phantom.paint import Painter
-from spine_tf.datasets.phantom.pelvis import add_pelvis, add_sacrum
+from spine_tf.datasets.phantom.pelvis import FEMUR, HIP, add_pelvis, add_sacrum
 from spine_tf.datasets.phantom.shapes import Bones, Frame, smooth_noise
-from spine_tf.datasets.phantom.shoulder import add_arms, add_shoulders, draw_arms, paint_arms
+from spine_tf.datasets.phantom.shoulder import CLAVICLE, HUMERUS, add_arms, add_shoulders, draw_arms, paint_arms
 from spine_tf.datasets.phantom.skeleton import add_ribs, add_sternum, paint_cartilage
-from spine_tf.datasets.phantom.skull import add_skull, paint_head
+from spine_tf.datasets.phantom.skull import HYOID, MANDIBLE, SKULL, TEETH, add_skull, paint_head
 from spine_tf.datasets.phantom.spine import Spine, draw_labels, draw_spine
 from spine_tf.datasets.phantom.tissue import Scene
 from spine_tf.datasets.phantom.trunk import Trunk, draw_trunk, paint_trunk
 from spine_tf.datasets.phantom.vertebra import add_vertebra, draw_wear
 
 ANATOMIES = ("random", "scoliosis_metal")
-REGIONS = ("cervical", "thoracic", "lumbar", "thoracolumbar", "whole")
+REGIONS = ("cervical", "thoracic", "lumbar", "thoracolumbar", "whole", "pelvis", "head")
 MAX_TRAINING_COBB_DEG = 25.0
 MIN_HELD_OUT_COBB_DEG = 35.0
 """Training phantoms stay below the first, held-out ones above the second angle."""
+
+_SHELLS = {HIP: 1.2, HIP + 1: 1.2, SKULL: 1.6, MANDIBLE: 1.8, TEETH: 2.0, TEETH + 1: 2.0, HYOID: 0.8} | {
+    owner: 1.3 for side in (0, 1) for owner in (FEMUR + side, HUMERUS + side, CLAVICLE + side)
+}
+"""How much thicker the shell of some bones is."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def draw_person(rng: np.random.Generator, anatomy: str, region: str) -> Person:
         raise ValueError(f"region must be 'random' or one of {REGIONS}. Received: {region!r}")
     held_out = anatomy == "scoliosis_metal"
     if region == "random":
-        share = [0, 0.25, 0.2, 0.45, 0.1] if held_out else [0.13, 0.22, 0.32, 0.23, 0.1]
+        share = [0, 0.25, 0.2, 0.45, 0.1, 0, 0] if held_out else [0.13, 0.19, 0.27, 0.22, 0.12, 0.04, 0.03]
         region = str(rng.choice(REGIONS, p=share))
     labels = draw_labels(rng)
     cobb = float(rng.uniform(MIN_HELD_OUT_COBB_DEG, 60) if held_out else min(rng.gamma(1.2, 6), MAX_TRAINING_COBB_DEG))
@@ -113,6 +119,7 @@ def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: n
         wear = draw_wear(rng, person.degeneration, person.fracture_rate, level.row)
         trabecular[level.label] = float(rng.normal(1, 0.06) + (0.6 * wear.loss if wear.loss else 0))
         add_vertebra(bones, level, wear, rough, rng)
+    add_flowing_bone(bones, spine, person.degeneration, rng)
     add_sacrum(bones, spine, rng)
     add_pelvis(bones, spine, rng, 300 * max(0.0, person.degeneration - 0.4))
     ends = add_ribs(bones, spine, trunk, rng)
@@ -120,11 +127,14 @@ def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: n
     add_shoulders(bones, spine, trunk, arms)
     add_arms(bones, spine, arms)
     add_skull(bones, spine, rng)
+    lesions = add_lesions(bones, spine, rng)
     paint_cartilage(paint, spine, ends, person.calcified)
     metal = np.zeros(frame.shape, bool)
     add_screws(metal, frame, spine, person.screws, rng)
-    add_devices(metal, frame, spine, trunk, person.calcified, rng)
-    return Scene(frame, tissue, bones, metal, trabecular)
+    devices = add_devices(metal, frame, spine, trunk, person.calcified, rng)
+    raised = [bool(arm.raised) for arm in arms]
+    notes = {"devices": devices, "lesions": lesions, "arms_raised": raised}
+    return Scene(frame, tissue, bones, metal, trabecular, _SHELLS, notes)
 
 
 def draw_anatomy(person: Person, rng: np.random.Generator) -> tuple[Spine, Trunk]:

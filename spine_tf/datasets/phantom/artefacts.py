@@ -15,7 +15,7 @@ _MOST_PIECES = 6
 def grain(hu: np.ndarray, frame: Frame, appearance, rng: np.random.Generator) -> np.ndarray:
     """Noise with the grain of the kernel, stronger where rays cross much tissue from side to side, float32 (x, y, z).
 
-    Soft kernels leave blobs, sharp ones single pixels; where rays starve, as in shoulders and hips, streaks run along x.
+    Soft kernels leave blobs, sharp ones single pixels; where rays starve (shoulders, hips) streaks run along x.
     """
     spacing = np.array(frame.spacing_mm)
     noise = rng.standard_normal(frame.shape, dtype=np.float32)
@@ -33,7 +33,7 @@ def grain(hu: np.ndarray, frame: Frame, appearance, rng: np.random.Generator) ->
         noise *= np.clip(over, 0.5, 4)[None]
         starved = np.clip(np.exp(2 * np.float32(appearance.starvation) * (water_cm - _STARVED_CM)) - 1, 0, 4)
         if starved.max() > 0.05:
-            streaks = _streaks(frame, rng) * starved[None] * np.float32(0.5 * appearance.noise_hu)
+            streaks = _streaks(frame, rng) * starved[None] * np.float32(appearance.noise_hu)
             noise += streaks * np.clip(dense * np.float32(1e-3), 0.2, 1)
     return noise
 
@@ -133,7 +133,9 @@ def _darken(plane, x, y, one, other) -> None:
     if size < 1.2:
         return
     length = max(float(np.hypot(x1 - x0, y1 - y0)), 1.0)
-    t = ((x - np.float32(x0)) * np.float32(x1 - x0) + (y - np.float32(y0)) * np.float32(y1 - y0)) / np.float32(length**2)
+    t = ((x - np.float32(x0)) * np.float32(x1 - x0) + (y - np.float32(y0)) * np.float32(y1 - y0)) / np.float32(
+        length**2
+    )
     off = ((x - np.float32(x0)) * np.float32(y1 - y0) - (y - np.float32(y0)) * np.float32(x1 - x0)) / np.float32(length)
     band = np.exp(-np.square(off / np.float32(size + 1.5)) - np.square(np.maximum(np.abs(t - 0.5) - 0.5, 0) / 0.35))
     plane -= np.float32(min(70 * size, 300)) * band

@@ -30,7 +30,11 @@ def paint_chest(paint: Painter, spine: Spine, diaphragm_z: float, calcified: flo
     trunk = [heart + np.array(p) * scale for p in ((2, 30, 24), (-6, 14, 50))]
     paint.tube(trunk, 13 * scale, Tissue.RIGHT_HEART)
     for side in (-1, 1):
-        branch = [trunk[1], heart + np.array([side * 20 + 12, -12, 52]) * scale, heart + np.array([side * 52 + 14, -18, 44]) * scale]
+        branch = [
+            trunk[1],
+            heart + np.array([side * 20 + 12, -12, 52]) * scale,
+            heart + np.array([side * 52 + 14, -18, 44]) * scale,
+        ]
         paint.tube(branch, np.array([10, 9, 6]) * scale, Tissue.RIGHT_HEART)
     if rng.random() < calcified:
         for _ in range(int(rng.integers(1, 5))):
@@ -40,7 +44,9 @@ def paint_chest(paint: Painter, spine: Spine, diaphragm_z: float, calcified: flo
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 6))):
             spot = heart + np.array([rng.uniform(-35, 50), rng.uniform(-45, 0), rng.uniform(30, 80)]) * scale
-            paint.shape(ellipsoid(spot, rng.uniform(2.5, 7, 3)), Tissue(rng.choice([Tissue.CALCIFIED, Tissue.CALCIUM])), 1.0)
+            paint.shape(
+                ellipsoid(spot, rng.uniform(2.5, 7, 3)), Tissue(rng.choice([Tissue.CALCIFIED, Tissue.CALCIUM])), 1.0
+            )
 
 
 def _paint_airways(paint: Painter, spine: Spine) -> None:
@@ -75,7 +81,7 @@ def _paint_airways(paint: Painter, spine: Spine) -> None:
 
 def _paint_sick_lungs(paint: Painter, spine: Spine, diaphragm_z: float) -> None:
     rng = paint.rng
-    fluid, dense = rng.random() < 0.1, rng.random() < 0.12
+    fluid, dense = rng.random() < 0.1, rng.random() < 0.07
     if not (fluid or dense):
         return
     lung = (paint.tissue == Tissue.LUNG) | (paint.tissue == Tissue.VESSEL)
@@ -120,14 +126,33 @@ def paint_vessels(paint: Painter, spine: Spine, calcified: float) -> None:
     veins = [(cava, np.r_[10, 11, 12, 12, 12] * wide)]
     upper = ([beside(9, 20, 35), beside(13, 24, 50)], [8, 10])
     kidney = spine.level(20).place.centre_mm
-    arteries.append(([down[4], shifted(down[4], 0, 35 * scale, -20), shifted(down[6], 6, 38 * scale, -10)], [4, 3.5, 3]))
+    arteries.append(
+        ([down[4], shifted(down[4], 0, 35 * scale, -20), shifted(down[6], 6, 38 * scale, -10)], [4, 3.5, 3])
+    )
     spleen = shifted(spine.level(19).place.centre_mm, -75 * scale, 15, 5)
     arteries.append(([down[4], shifted(down[4], -30, 32, 12), spleen], [3.5, 3, 2.5]))
     for side in (-1, 1):
-        iliac = [fork, low(side * 28, 30, -25), low(side * 56, 26, -85), low(side * 78, 62, -130), low(side * 88, 62, -210)]
+        iliac = [
+            fork,
+            low(side * 28, 30, -25),
+            low(side * 56, 26, -85),
+            low(side * 78, 62, -130),
+            low(side * 88, 62, -210),
+        ]
         arteries.append((iliac, [7, 6, 5.5, 5, 4.5]))
         arteries.append(([low(side * 36, 28, -38), low(side * 48, -22, -95)], [4, 3]))
-        veins.append(([cava[0], low(side * 24, 20, -30), low(side * 52, 12, -90), low(side * 66, 58, -134), low(side * 76, 58, -210)], [8, 7, 7, 6, 5.5]))
+        veins.append(
+            (
+                [
+                    cava[0],
+                    low(side * 24, 20, -30),
+                    low(side * 52, 12, -90),
+                    low(side * 66, 58, -134),
+                    low(side * 76, 58, -210),
+                ],
+                [8, 7, 7, 6, 5.5],
+            )
+        )
         arteries.append(([down[4], shifted(kidney, side * 50 * scale, 2, 0)], [3, 3]))
         veins.append(([shifted(cava[2], 0, 4, 0), shifted(kidney, side * 50 * scale, 8, -4)], [4.5, 4]))
         neck = [arch[2], beside(8, side * 14, 28), beside(5, side * 26, 14), beside(3, side * 27, 10)]

@@ -5,6 +5,7 @@ import numpy as np
 from spine_tf.datasets.phantom.paint import Painter
 from spine_tf.datasets.phantom.pelvis import HIP_CENTRE
 from spine_tf.datasets.phantom.shapes import Frame, Shape, capsule, ellipsoid, evaluate, shifted, tube
+from spine_tf.datasets.phantom.skull import head_origin
 from spine_tf.datasets.phantom.spine import Spine
 from spine_tf.datasets.phantom.tissue import Tissue
 from spine_tf.datasets.phantom.trunk import Trunk
@@ -17,7 +18,10 @@ def paint_table(paint: Painter, trunk: Trunk) -> None:
     back = float((trunk.skin_centre[:10, 1] - trunk.skin[:10, 1]).min())
     surface = np.float32(back - rng.uniform(4, 30)) + np.square(x) * np.float32(rng.uniform(0, 1.2e-3))
     gap = surface - y + 0 * z
-    thick, shell = np.float32(rng.uniform(25, 75)), np.float32(max(rng.uniform(1.0, 3.5), 1.05 * paint.frame.spacing_mm[1]))
+    thick, shell = (
+        np.float32(rng.uniform(25, 75)),
+        np.float32(max(rng.uniform(1.0, 3.5), 1.05 * paint.frame.spacing_mm[1])),
+    )
     outside, wide = paint.tissue == Tissue.AIR, np.abs(x) < rng.uniform(195, 240)
     free = outside & wide
     paint.tissue[free & (gap > 0) & (gap < thick)] = Tissue.FOAM
@@ -27,7 +31,9 @@ def paint_table(paint: Painter, trunk: Trunk) -> None:
         paint.tissue[free & (gap > low) & (gap < low + max(3, shell))] = Tissue.TABLE
 
 
-def add_screws(metal: np.ndarray, frame: Frame, spine: Spine, screws: tuple[int, ...], rng: np.random.Generator) -> None:
+def add_screws(
+    metal: np.ndarray, frame: Frame, spine: Spine, screws: tuple[int, ...], rng: np.random.Generator
+) -> None:
     """Pedicle screws into these vertebrae, and a rod along their heads on each side; drawn into `metal`, bool."""
     if not screws:
         return
@@ -79,13 +85,13 @@ def _leads(spine, trunk, rng) -> list[Shape]:
     top, low = (spine.level(label).place.centre_mm[2] for label in (9, 18))
     for _ in range(int(rng.integers(2, 5))):
         angle, z = rng.uniform(-1.3, 1.3), rng.uniform(low, top)
-        patch = trunk.skin_point(angle, z) + (0, 3, 0)
+        patch = shifted(trunk.skin_point(angle, z), 0, 3, 0)
         shapes.append(ellipsoid(patch, (5, 4, 5)))
         wire, end = [patch], rng.uniform(-1, 1)
         for step in range(8):
             angle = 0.7 * angle + 0.3 * end
             z -= rng.uniform(5, 40)
-            wire.append(trunk.skin_point(angle, z) + (0, 4 + 3 * (step % 2), 0))
+            wire.append(shifted(trunk.skin_point(angle, z), 0, 4 + 3 * (step % 2), 0))
         shapes += tube(wire, 0.8)
     return shapes
 
@@ -107,7 +113,7 @@ def _pacemaker(spine, trunk, rng) -> list[Shape]:
     case = trunk.skin_point(side * 0.5, z) - (0, 12, 0)
     heart = spine.level(15).place.centre_mm + np.array([-30, 85, 0]) * spine.scale
     vein = spine.level(10).place.centre_mm + np.array([20, 45, 0]) * spine.scale
-    lead = [case, case + (-side * 10, -10, 40), vein, (vein + heart) / 2 + (25, 0, 0), heart]
+    lead = [case, shifted(case, -side * 10, -10, 40), vein, (vein + heart) / 2 + (25, 0, 0), heart]
     return [ellipsoid(case, (24, 5, 20)), *tube(lead, 1.0), ellipsoid(heart, (2, 2, 5))]
 
 
@@ -116,7 +122,7 @@ def _port(spine, trunk, rng) -> list[Shape]:
     case = trunk.skin_point(0.55, z) - (0, 8, 0)
     vein = spine.level(9).place.centre_mm + np.array([24, 36, 0]) * spine.scale
     end = spine.level(13).place.centre_mm + np.array([24, 50, 0]) * spine.scale
-    return [ellipsoid(case, (9, 5, 9)), *tube([case, case + (-8, -4, 50), vein, end], 0.9)]
+    return [ellipsoid(case, (9, 5, 9)), *tube([case, shifted(case, -8, -4, 50), vein, end], 0.9)]
 
 
 def _clips(spine, trunk, rng) -> list[Shape]:
@@ -160,14 +166,17 @@ def _stent(spine, trunk, rng) -> list[Shape]:
         level = spine.level(label)
         x, y, z = level.place.centre_mm + np.array([-7, level.size["depth"] / 2 + 13, 0]) * spine.scale
         for up in np.arange(-0.5, 0.5, 0.34) * level.size["height"]:
-            ring = np.array([(x + 10 * np.sin(a), y + 10 * np.cos(a), z + up + 3 * np.sin(4 * a)) for a in np.linspace(0, 2 * np.pi, 13)])
+            ring = np.array(
+                [
+                    (x + 10 * np.sin(a), y + 10 * np.cos(a), z + up + 3 * np.sin(4 * a))
+                    for a in np.linspace(0, 2 * np.pi, 13)
+                ]
+            )
             shapes += tube(ring, 0.4)
     return shapes
 
 
 def _fillings(spine, trunk, rng) -> list[Shape]:
-    from spine_tf.datasets.phantom.skull import head_origin
-
     zero, scale = head_origin(spine), spine.scale**0.5
     shapes = []
     for _ in range(int(rng.integers(1, 7))):
@@ -178,6 +187,8 @@ def _fillings(spine, trunk, rng) -> list[Shape]:
 
 
 def _coils(spine, trunk, rng) -> list[Shape]:
-    centre = spine.level(int(rng.choice([19, 21, 23]))).place.centre_mm + np.array([rng.uniform(-60, 60), rng.uniform(30, 60), 0])
+    centre = spine.level(int(rng.choice([19, 21, 23]))).place.centre_mm + np.array(
+        [rng.uniform(-60, 60), rng.uniform(30, 60), 0]
+    )
     points = centre + np.cumsum(rng.normal(0, 3.5, (14, 3)), 0)
     return tube(points, 0.8)

@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from spine_tf.datasets.cases import Case
 from spine_tf.datasets.phantom.anatomy import build_scene, draw_anatomy, draw_person
+from spine_tf.datasets.phantom.artefacts import unseen
+from spine_tf.datasets.phantom.gantry import MOST_DEG, shift_mm, tilted
 from spine_tf.datasets.phantom.physics import draw_appearance, render
 from spine_tf.datasets.phantom.view import draw_frame
 from spine_tf.files import write_gzip, write_text
@@ -20,6 +22,9 @@ from spine_tf.files import write_gzip, write_text
 ORIENTATIONS = ("PIR", "RAS", "LPS", "LAS", "ASL", "PSR")
 _SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
 """Stored orientations, and how often each is drawn; VerSe's own are mostly the first."""
+
+TILTED = 0.07
+"""Share of scans with a tilted gantry."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,9 @@ def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "rand
     Args:
         seed: at least 0.
         shape: (nx, ny, nz) voxels, each at least 16; None: drawn, at most about 4 million voxels.
-        spacing_mm: a number or one per axis; None: drawn, 0.7 to 3 mm.
+        spacing_mm: a number or one per axis; None: drawn, 0.7 to 5 mm.
         anatomy: "random" (what is trained on) or "scoliosis_metal" (held out), see `anatomy.draw_person`.
-        region: "cervical", "thoracic", "lumbar", "thoracolumbar", "whole" or "random".
+        region: "cervical", "thoracic", "lumbar", "thoracolumbar", "whole", "pelvis", "head" or "random".
 
     Raises:
         ValueError: an unknown anatomy or region, or a shape or spacing that is no use.
@@ -68,23 +73,36 @@ def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "rand
     spine, trunk = draw_anatomy(person, rng_person)
     frame, around = draw_frame(rng_view, spine, trunk, person.region, shape, spacing_mm)
     scene = build_scene(person, spine, trunk, frame, rng_scene)
+    tilt_deg = float(rng_view.uniform(-MOST_DEG, MOST_DEG)) if rng_view.random() < TILTED else 0.0
+    if tilt_deg:
+        scene = tilted(scene, tilt_deg)
     appearance = draw_appearance(rng_scan)
     hu = render(scene, appearance, rng_scan)
     affine = np.diag([*frame.spacing_mm, 1.0])
     affine[:3, 3] = frame.origin_mm
     labels, centroids = scene.labels(), {}
+    empty = unseen(frame, appearance)
+    if empty is not None:
+        labels[empty] = 0
     for level in spine.levels:
-        at = (level.place.centre_mm - frame.origin_mm) / frame.spacing_mm
-        if np.all((at >= 0) & (at <= np.array(frame.shape) - 1)):
+        x, y, z = level.place.centre_mm
+        place = np.array([x, y + (shift_mm(z, frame, tilt_deg) if tilt_deg else 0.0), z])
+        at = (place - frame.origin_mm) / frame.spacing_mm
+        if np.all((at >= 0) & (at <= np.array(frame.shape) - 1)) and labels[tuple(np.rint(at).astype(int))]:
             centroids[level.label] = tuple(float(c) for c in at.round(1))
-    description = person.describe() | {
-        "around": around,
-        "cobb_deg": round(spine.cobb_deg, 1),
-        "contrast": appearance.contrast,
-        "kernel": appearance.kernel,
-        "noise_hu": round(appearance.noise_hu, 1),
-        "trabecular_hu": round(appearance.trabecular_hu, 1),
-    }
+    description = (
+        person.describe()
+        | scene.notes
+        | {
+            "around": around,
+            "gantry_deg": round(tilt_deg, 1),
+            "cobb_deg": round(spine.cobb_deg, 1),
+            "contrast": appearance.contrast,
+            "kernel": appearance.kernel,
+            "noise_hu": round(appearance.noise_hu, 1),
+            "trabecular_hu": round(appearance.trabecular_hu, 1),
+        }
+    )
     return Phantom(hu, labels, affine, centroids, seed, description)
 
 

@@ -65,9 +65,24 @@ def paint_muscles(paint: Painter, spine: Spine, infiltration: float) -> None:
 
 def _hip_muscles(side: int) -> list[list[list[float]]]:
     """Columns (z, x, y, half width, half depth) of the muscles around hip and thigh, for a person of scale 1."""
-    great = [[-210, side * 98, -52, 50, 26], [-150, side * 86, -66, 58, 34], [-70, side * 78, -70, 52, 28], [0, side * 84, -46, 30, 14]]
-    middle = [[-150, side * 132, -8, 26, 34], [-80, side * 128, 4, 26, 46], [-10, side * 128, 2, 16, 40], [25, side * 126, 0, 6, 20]]
-    iliac = [[-140, side * 84, 36, 24, 16], [-70, side * 82, 22, 20, 26], [-15, side * 96, 8, 14, 26], [15, side * 106, 0, 6, 14]]
+    great = [
+        [-210, side * 98, -52, 50, 26],
+        [-150, side * 86, -66, 58, 34],
+        [-70, side * 78, -70, 52, 28],
+        [0, side * 84, -46, 30, 14],
+    ]
+    middle = [
+        [-150, side * 132, -8, 26, 34],
+        [-80, side * 128, 4, 26, 46],
+        [-10, side * 128, 2, 16, 40],
+        [25, side * 126, 0, 6, 20],
+    ]
+    iliac = [
+        [-140, side * 84, 36, 24, 16],
+        [-70, side * 82, 22, 20, 26],
+        [-15, side * 96, 8, 14, 26],
+        [15, side * 106, 0, 6, 14],
+    ]
     inner = [[-165, side * 48, 10, 22, 34], [-130, side * 52, 12, 12, 34], [-95, side * 62, 8, 8, 26]]
     front = [[-430, side * 104, 34, 40, 28], [-200, side * 112, 48, 44, 34], [-120, side * 118, 52, 26, 20]]
     rear = [[-430, side * 96, -34, 36, 28], [-240, side * 88, -40, 40, 30], [-170, side * 72, -30, 26, 22]]

@@ -8,7 +8,11 @@ from spine_tf.datasets.phantom.spine import Spine
 from spine_tf.datasets.phantom.tissue import Tissue
 
 _FILLINGS = (Tissue.BOWEL, Tissue.FLUID, Tissue.GAS, Tissue.STOOL, Tissue.ORAL_CONTRAST)
-_SHARES = {"none": (0.34, 0.24, 0.2, 0.22, 0.0), "some": (0.25, 0.2, 0.15, 0.15, 0.25), "much": (0.08, 0.1, 0.12, 0.05, 0.65)}
+_SHARES = {
+    "none": (0.34, 0.24, 0.2, 0.22, 0.0),
+    "some": (0.25, 0.2, 0.15, 0.15, 0.25),
+    "much": (0.08, 0.1, 0.12, 0.05, 0.65),
+}
 
 
 def paint_organs(paint: Painter, spine: Spine, calcified: float) -> None:
@@ -45,7 +49,9 @@ def paint_organs(paint: Painter, spine: Spine, calcified: float) -> None:
             node = at(int(rng.choice([21, 22, 23])), rng.uniform(-60, 60), rng.uniform(25, 85), rng.uniform(-60, 20))
             organ(node, rng.uniform(2.5, 8, 3), Tissue(rng.choice([Tissue.CALCIFIED, Tissue.CALCIUM])), rough_mm=1.0)
     for _ in range(int(rng.poisson(1.2 + 3 * calcified))):
-        vein_stone = np.array([rng.choice([-1, 1]) * rng.uniform(25, 62), rng.uniform(-25, 25), rng.uniform(-150, -105)])
+        vein_stone = np.array(
+            [rng.choice([-1, 1]) * rng.uniform(25, 62), rng.uniform(-25, 25), rng.uniform(-150, -105)]
+        )
         organ(vein_stone * spine.scale, rng.uniform(1.2, 3, 3), Tissue.CALCIUM, rough_mm=0.2)
 
 
@@ -85,11 +91,18 @@ def _paint_bowel(paint: Painter, spine: Spine, inside: np.ndarray, shares) -> No
         bend(points, np.full(len(points), rng.uniform(8, 15) * scale), _filling(rng, shares), rng.uniform(1.5, 3))
     frame = [at(24, 82, 40, -70), at(23, 95, 35), at(21, 98, 22), at(20, 88, 45), at(21, 45, 88), at(22, 0, 100),
              at(21, -45, 85), at(19, -90, 35), at(21, -100, 15), at(23, -98, 25), at(24, -80, 40, -55)]  # fmt: skip
-    frame += [np.array(p) * scale for p in ((-50, 30, -75), (-15, 15, -60), (5, -15, -70), (0, -38, -105), (0, -28, -155))]
+    frame += [
+        np.array(p) * scale for p in ((-50, 30, -75), (-15, 15, -60), (5, -15, -70), (0, -38, -105), (0, -28, -155))
+    ]
     steps = np.linspace(0, len(frame) - 1, 40)
     path = np.column_stack([np.interp(steps, np.arange(len(frame)), np.array(frame)[:, k]) for k in range(3)])
     path += rng.normal(0, 4, path.shape)
-    wide = rng.uniform(15, 24) * scale * (1 + 0.18 * np.sin(np.arange(40) * 2.4)) * np.interp(steps, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
+    wide = (
+        rng.uniform(15, 24)
+        * scale
+        * (1 + 0.18 * np.sin(np.arange(40) * 2.4))
+        * np.interp(steps, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
+    )
     content = _filling(rng, shares)
     for k in range(0, 39, 2):
         if rng.random() < 0.4:
@@ -115,7 +128,10 @@ def _paint_urinary(paint: Painter, spine: Spine, at, organ) -> None:
         # The pyramids sit between cortex and the fat of the hilum.
         for up in np.linspace(-36, 36, 6):
             for turn in (-0.9, 0.4, 1.6):
-                spot = kidney + np.array([side * 12 * np.cos(turn) * (1 - abs(up) / 70), 11 * np.sin(turn) + 1, up]) * scale
+                spot = (
+                    kidney
+                    + np.array([side * 12 * np.cos(turn) * (1 - abs(up) / 70), 11 * np.sin(turn) + 1, up]) * scale
+                )
                 organ(spot, (6, 6, 5), Tissue.MEDULLA, rough_mm=0.5)
         organ(shifted(kidney, -side * 15 * scale, 6, 0), (13, 11, 24), Tissue.FAT, rough_mm=2.0)
         wide = rng.uniform(0.6, 1.5)
@@ -136,6 +152,8 @@ def _paint_urinary(paint: Painter, spine: Spine, at, organ) -> None:
     organ(bladder, size, Tissue.URINE, rim=Tissue.MUSCLE, rim_mm=rng.uniform(2.5, 5))
     if rng.random() < 0.5:
         # Contrast sinks to the back; what floats above it is water.
-        box, depth = evaluate(ellipsoid(bladder, size * scale), paint.frame)
-        fluid = (paint.tissue[box] == Tissue.URINE) & (paint.frame.axis_mm(1, box[1]) > bladder[1] + rng.uniform(-8, 20))
+        box, _ = evaluate(ellipsoid(bladder, size * scale), paint.frame)
+        fluid = (paint.tissue[box] == Tissue.URINE) & (
+            paint.frame.axis_mm(1, box[1]) > bladder[1] + rng.uniform(-8, 20)
+        )
         paint.tissue[box][fluid] = Tissue.FLUID

@@ -61,7 +61,8 @@ class Painter:
         if not found:
             return
         whole = tuple(
-            slice(min(box[axis].start for box, _ in found), max(box[axis].stop for box, _ in found)) for axis in range(3)
+            slice(min(box[axis].start for box, _ in found), max(box[axis].stop for box, _ in found))
+            for axis in range(3)
         )
         depth = np.full([part.stop - part.start for part in whole], -9, np.float32)
         for box, own in found:

@@ -2,19 +2,19 @@
 
 import numpy as np
 
+from spine_tf.datasets.phantom.boards import plate, sheet
 from spine_tf.datasets.phantom.shapes import (
     Bones,
     Frame,
     Placement,
     Shape,
     block,
+    brighten,
     capsule,
     ellipsoid,
     evaluate,
-    plate,
-    sheet,
+    shifted,
     smooth_max,
-    tube,
 )
 from spine_tf.datasets.phantom.spine import SACRUM, Spine
 
@@ -94,10 +94,14 @@ def add_pelvis(bones: Bones, spine: Spine, rng: np.random.Generator, sclerosis_h
             return np.array([side * x * flare, y, z]) * scale
 
         def middle(y, z, side=side):
-            rows = [np.interp(y, np.multiply(_ILIUM_Y, scale * deep), np.multiply(x, scale * flare)) for _, x in _ILIUM_X]
+            rows = [
+                np.interp(y, np.multiply(_ILIUM_Y, scale * deep), np.multiply(x, scale * flare)) for _, x in _ILIUM_X
+            ]
             low = np.clip((z / scale + 25) / -70, 0, 1)
             high = np.clip((z / scale + 25) / 50, 0, 1)
-            return np.float32(side) * (rows[1] + (rows[0] - rows[1]) * high + (rows[2] - rows[1]) * low).astype(np.float32)
+            return np.float32(side) * (rows[1] + (rows[0] - rows[1]) * high + (rows[2] - rows[1]) * low).astype(
+                np.float32
+            )
 
         def half_thick(y, z, inside):
             rear = np.clip((-22 * scale - y) / (30 * scale), 0, 1)
@@ -108,19 +112,19 @@ def add_pelvis(bones: Bones, spine: Spine, rng: np.random.Generator, sclerosis_h
         low, high = (span[0], *contour.min(0)), (span[1], *contour.max(0))
         merge_parts(bones, [sheet(0, low, high, middle, half_thick, contour)], HIP + (side > 0), 2.0)
         others = [
-            capsule(joint + (side * 2, 4, 8), at(52, 50, -112), 11, 8.5, (1, 1, 1.1)),
+            capsule(shifted(joint, side * 2, 4, 8), at(52, 50, -112), 11, 8.5, (1, 1, 1.1)),
             capsule(at(52, 50, -112), at(15, 62, -128), 8, 8, (1, 1, 1.3)),
             capsule(at(9.5, 63, -120), at(9.5, 60, -142), 7.5, 7, (1, 1.3, 1)),
             capsule(at(13, 58, -144), at(48, 14, -172), 6.5, 7, (1, 1.2, 1)),
-            capsule(joint + (-side * 6, -16, -14), at(64, -10, -162), 16, 15),
+            capsule(shifted(joint, -side * 6, -16, -14), at(64, -10, -162), 16, 15),
             capsule(at(64, -12, -160), at(48, 12, -172), 14, 8),
-            capsule(joint + (-side * 12, -18, -8), at(72, -34, -96), 8, 3),
+            capsule(shifted(joint, -side * 12, -18, -8), at(72, -34, -96), 8, 3),
         ]
         shapes = [_cup(joint, side, scale), *(_hollowed(one, joint, 25.5 * scale) for one in others)]
         merge_parts(bones, shapes, HIP + (side > 0), 2.0)
         _add_femur(bones, joint, side, scale, rng)
         if sclerosis_hu:
-            for spot, radii in ((joint + (0, 0, 24 * scale), (22, 18, 8)), (at(62, -32, -30), (10, 20, 26))):
+            for spot, radii in ((shifted(joint, 0, 0, 24 * scale), (22, 18, 8)), (at(62, -32, -30), (10, 20, 26))):
                 brighten(bones, ellipsoid(spot, radii), sclerosis_hu)
 
 
@@ -192,13 +196,6 @@ def tubular(bones: Bones, owner: int, start, end, wall_mm: float) -> None:
         return
     wall = np.clip((np.float32(wall_mm) - depth) / 1.5 + 0.5, 0, 1)
     bones.extra_hu[box] = np.where(mine, 1000 * wall - 250 * (1 - wall), bones.extra_hu[box])
-
-
-def brighten(bones: Bones, shape: Shape, hu: float, place: Placement | None = None, soft_mm: float = 4.0) -> None:
-    """Add HU to the spongy bone inside a shape, fading in over `soft_mm` below its surface."""
-    box, depth = evaluate(shape, bones.frame, **({} if place is None else {"place": place}), margin_mm=0.0)
-    if depth.size:
-        bones.extra_hu[box] += (np.float32(hu) * np.clip(depth / np.float32(soft_mm), 0, 1)).astype(np.int16)
 
 
 def _leaned(turn: np.ndarray, degrees: float) -> np.ndarray:

@@ -90,6 +90,8 @@ class Appearance:
     padded_mm: tuple[float, float] = (0.0, 0.0)
     """Without data at the front and at the back of the grid."""
     notes: dict = field(default_factory=dict)
+    trabeculae: float = 0.28
+    """How uneven spongy bone is: standard deviation over mean."""
     overshoot: float = 0.0
     """Edge enhancement of a sharp kernel: this share of the local contrast is added."""
     slice_mm: float = 0.0
@@ -130,20 +132,23 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
         texture_hu=texture,
         trabecular_hu=float(np.clip(trabecular, 20, 350)),
         cortical_hu=float(rng.uniform(750, 1600)),
-        shell_mm=(float(rng.uniform(0.35, 0.9) * thin), float(rng.uniform(0.8, 2.2) * thin)),
+        shell_mm=(float(rng.uniform(0.35, 0.9) * thin), float(rng.uniform(0.6, 1.8) * thin)),
         contrast=contrast,
         kernel=kernel,
         blur_mm=float(blur_mm),
         noise_hu=float(noise),
         sideways=float(rng.choice([1.0, rng.uniform(1.5, 4.0)])),
         padded_mm=padded,
+        trabeculae=float(rng.uniform(0.15, 0.65)),
         overshoot=float(max(overshoot, 0.0)),
         slice_mm=float(rng.uniform(1.0, 5.0) if rng.random() < 0.3 else 0.0),
         starvation=float(rng.uniform(0.0, 0.045)),
         hardening=float(rng.uniform(0.0005, 0.003) if rng.random() < 0.6 else 0.0),
         circle=float(rng.uniform(0.96, 1.2)) if rng.random() < 0.15 else None,
         wedge=(int(rng.integers(2)), float(rng.normal(0, 0.12))) if rng.random() < 0.1 else None,
-        motion=(float(rng.random()), float(rng.uniform(0.1, 0.4)), float(rng.uniform(1, 4))) if rng.random() < 0.08 else None,
+        motion=(float(rng.random()), float(rng.uniform(0.1, 0.4)), float(rng.uniform(1, 4)))
+        if rng.random() < 0.08
+        else None,
     )
 
 
@@ -157,7 +162,8 @@ def render(scene: Scene, appearance: Appearance, rng: np.random.Generator) -> np
         HU, int16 (x, y, z), clipped to HU_RANGE; its lower end where there are no data (see `artefacts.unseen`).
     """
     frame, spacing = scene.frame, np.array(scene.frame.spacing_mm)
-    fine = smooth_noise(rng, frame, max(2.2, 1.2 * max(spacing)))
+    # Grain stands upright, as trabeculae do.
+    fine = smooth_noise(rng, frame, np.maximum((2.0, 2.0, 3.2), 1.2 * spacing))
     hu = appearance.tissue_hu[scene.tissue]
     hu += appearance.texture_hu[scene.tissue] * fine
     _add_bone(hu, scene, appearance, fine, rng)
@@ -211,7 +217,7 @@ def _add_bone(hu, scene, appearance, fine, rng) -> None:
     spongy = np.float32(appearance.trabecular_hu) * _by_owner(scene.trabecular)[owner]
     spongy *= np.where(arch, np.float32(1.2), np.float32(1))
     # Trabeculae: fine grain, coarser patches, and denser bone towards the shell.
-    spongy = spongy * (1 + np.float32(0.28) * fine[near] + np.float32(0.16) * coarse)
+    spongy = spongy * (1 + np.float32(appearance.trabeculae) * fine[near] + np.float32(0.16) * coarse)
     spongy += np.float32(0.3 * appearance.trabecular_hu + 90) * np.exp(-np.maximum(depth, 0) / 2.0)
     spongy = np.maximum(spongy + bones.extra_hu[near], np.float32(MARROW_HU))
     hard = np.maximum(np.float32(appearance.cortical_hu) * np.clip(1 + 0.12 * fine[near], 0.6, 1.4), spongy)

@@ -101,67 +101,6 @@ def capsule(start, end, r_start: float, r_end: float, squash=(1.0, 1.0, 1.0)) ->
     return Shape(corners.min(0) - reach, corners.max(0) + reach, depth)
 
 
-def plate(start, end, half_thick: float, half_high: tuple[float, float], normal_axis: int) -> Shape:
-    """A flat rounded board from `start` to `end`, thin along `normal_axis`, its half height going over both values.
-
-    The height is measured in the plane of the board, across the line from start to end.
-    """
-    start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
-    i, j = (axis for axis in range(3) if axis != normal_axis)
-    along = end - start
-    flat2 = np.float32(max(float(along[i] ** 2 + along[j] ** 2), 1e-6))
-    h0, h1 = (np.float32(h) for h in half_high)
-
-    def depth(u, v, w):
-        p = (u - start[0], v - start[1], w - start[2])
-        t = np.clip((p[i] * along[i] + p[j] * along[j]) / flat2, 0, 1)
-        inside = h0 + t * (h1 - h0) - np.sqrt((p[i] - t * along[i]) ** 2 + (p[j] - t * along[j]) ** 2)
-        thick = np.float32(half_thick) - np.abs(p[normal_axis] - t * along[normal_axis])
-        return smooth_min(inside, thick, 1.5)
-
-    reach = np.full(3, max(half_high), np.float32)
-    reach[normal_axis] = half_thick
-    return Shape(np.minimum(start, end) - reach, np.maximum(start, end) + reach, depth)
-
-
-def sheet(axis: int, low, high, middle, half_thick, outline) -> Shape:
-    """A curved board seen along one axis: every line along it crosses the board at most once.
-
-    Args:
-        axis: that axis.
-        low, high: corners (3,) in mm.
-        middle, half_thick: functions of the two other coordinates (in order) and of the depth inside the outline, in
-            mm: where along `axis` the board lies, and half its thickness there. `middle` takes the coordinates alone.
-        outline: (n, 2) corners in mm of its contour, in the two other coordinates.
-    """
-    outline = np.asarray(outline, np.float32)
-
-    def depth(u, v, w):
-        p = (u, v, w)
-        a, b = (p[k] for k in range(3) if k != axis)
-        inside = polygon_depth(outline, a, b)
-        at = middle(a, b)
-        slope = np.sqrt(1 + np.square(middle(a + 1, b) - at) + np.square(middle(a, b + 1) - at))
-        across = half_thick(a, b, inside) - np.abs(p[axis] - at) / slope
-        return smooth_min(across, inside, 2.0)
-
-    return Shape(np.asarray(low, np.float32), np.asarray(high, np.float32), depth)
-
-
-def polygon_depth(corners: np.ndarray, a, b) -> np.ndarray:
-    """How deep points (a, b) lie inside a polygon, corners (n, 2) in mm; negative outside."""
-    distance2 = np.float32(1e9)
-    inside = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b)), bool)
-    for (a0, b0), (a1, b1) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        da, db = a1 - a0, b1 - b0
-        t = np.clip(((a - a0) * da + (b - b0) * db) / max(da * da + db * db, np.float32(1e-6)), 0, 1)
-        distance2 = np.minimum(distance2, np.square(a - a0 - t * da) + np.square(b - b0 - t * db))
-        crosses = (b0 > b) != (b1 > b)
-        if db:
-            inside ^= crosses & (a < a0 + (b - b0) * (da / db))
-    return np.where(inside, 1, -1).astype(np.float32) * np.sqrt(distance2)
-
-
 def shifted(point, x: float, y: float, z: float) -> np.ndarray:
     """A point (3,) moved by x, y, z."""
     return np.add(point, (x, y, z))
@@ -251,6 +190,13 @@ class Bones:
         for shape in shapes:
             box, depth = evaluate(shape, self.frame, place)
             self.add(box, depth, owner, arch, gap_mm)
+
+
+def brighten(bones: Bones, shape: Shape, hu: float, place: Placement = WORLD, soft_mm: float = 4.0) -> None:
+    """Add HU to the spongy bone inside a shape, fading in over `soft_mm` below its surface."""
+    box, depth = evaluate(shape, bones.frame, place, margin_mm=0.0)
+    if depth.size:
+        bones.extra_hu[box] += (np.float32(hu) * np.clip(depth / np.float32(soft_mm), 0, 1)).astype(np.int16)
 
 
 def tube(points, radii, squash=(1.0, 1.0, 1.0)) -> list[Shape]:

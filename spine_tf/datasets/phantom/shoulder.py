@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spine_tf.datasets.phantom.boards import sheet
 from spine_tf.datasets.phantom.paint import Painter
 from spine_tf.datasets.phantom.pelvis import merge_parts, tubular
-from spine_tf.datasets.phantom.shapes import Bones, capsule, ellipsoid, sheet, shifted, tube
+from spine_tf.datasets.phantom.shapes import Bones, capsule, ellipsoid, shifted, tube
 from spine_tf.datasets.phantom.spine import Spine
 from spine_tf.datasets.phantom.trunk import Trunk
 
@@ -41,7 +42,9 @@ def draw_arms(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Arm]
             joint = np.array([x * 0.5 + side * (half - 52), back_y + rng.uniform(-5, 20), z + 18 * scale])
             way = np.array([side * rng.uniform(-0.15, 0.5), rng.uniform(0.0, 0.5), 1.0])
             elbow = joint + way / np.linalg.norm(way) * 300 * scale
-            wrist = elbow + np.array([-side * rng.uniform(60, 180), rng.uniform(-20, 80), rng.uniform(-40, 180)]) * scale
+            wrist = (
+                elbow + np.array([-side * rng.uniform(60, 180), rng.uniform(-20, 80), rng.uniform(-40, 180)]) * scale
+            )
         else:
             joint = np.array([x * 0.5 + side * (half - 40), back_y - rng.uniform(0, 15), z - 4 * scale])
             low = joint[2] - 300 * scale
@@ -49,7 +52,9 @@ def draw_arms(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Arm]
             elbow = np.array([at_x, joint[1] - rng.uniform(5, 30), low])
             if mine == "down":
                 end_z = low - 240 * scale
-                wrist = np.array([side * (_widest(trunk, end_z - 20, low) + 45 * scale), joint[1] + rng.uniform(0, 60), end_z])
+                wrist = np.array(
+                    [side * (_widest(trunk, end_z - 20, low) + 45 * scale), joint[1] + rng.uniform(0, 60), end_z]
+                )
             else:
                 front = trunk.at(trunk.skin_centre, low)[1] + trunk.at(trunk.skin, low)[1]
                 wrist = np.array([side * rng.uniform(20, 90), front + 35 * scale, low + rng.uniform(-70, 60)])
@@ -86,7 +91,10 @@ def add_shoulders(bones: Bones, spine: Spine, trunk: Trunk, arms: list[Arm]) -> 
         height = [top + 12 + lift, top - 45, low - 6 + lift, low + 10 + lift, top - 62, top - 14, top + 6 + lift]
         contour = np.column_stack([cx + side * np.multiply(reach, wide), height])
         y_low = float(middle(np.float32(cx), np.float32(low))) - 20
-        corners = (contour[:, 0].min(), y_low, contour[:, 1].min()), (contour[:, 0].max(), y_low + half_y + 60, contour[:, 1].max())
+        corners = (
+            (contour[:, 0].min(), y_low, contour[:, 1].min()),
+            (contour[:, 0].max(), y_low + half_y + 60, contour[:, 1].max()),
+        )
         blade = sheet(1, *corners, middle, half_thick, contour)
 
         def on_blade(k, behind, middle=middle, contour=contour):
@@ -102,12 +110,24 @@ def add_shoulders(bones: Bones, spine: Spine, trunk: Trunk, arms: list[Arm]) -> 
             ellipsoid(socket, np.array([6, 12, 17]) * scale),
             *tube([ridge, (ridge + roof) / 2 + (0, -12, 8), roof], [2.5, 4, 7], (1, 1, 1.5)),
             capsule(roof, joint + np.array([side * 2, 6, 31]) * scale, 7, 6, (1.2, 1.2, 0.7)),
-            *tube([socket + (0, 6, 14), joint + np.array([-side * 22, 22, 20]) * scale, joint + np.array([-side * 12, 34, 8]) * scale], 5),
+            *tube(
+                [
+                    shifted(socket, 0, 6, 14),
+                    joint + np.array([-side * 22, 22, 20]) * scale,
+                    joint + np.array([-side * 12, 34, 8]) * scale,
+                ],
+                5,
+            ),
             capsule(on_blade(2, 0), on_blade(4, 0), 4, 5),
         ]
         merge_parts(bones, shapes, owner, 2.0)
         inner = np.array([cx + side * 20 * scale, front_y - 2, top - 10])
-        bend = [inner, inner + np.array([side * 45, 6, 10]) * scale, (inner + 2 * roof) / 3 + (0, -4, 6), joint + np.array([side * 2, 10, 34]) * scale]
+        bend = [
+            inner,
+            inner + np.array([side * 45, 6, 10]) * scale,
+            (inner + 2 * roof) / 3 + (0, -4, 6),
+            joint + np.array([side * 2, 10, 34]) * scale,
+        ]
         bones.add_shapes(tube(bend, np.array([10, 6.5, 6, 7]) * scale), CLAVICLE + (side > 0), gap_mm=2.0)
 
 
@@ -145,5 +165,11 @@ def paint_arms(paint: Painter, spine: Spine, trunk: Trunk, arms: list[Arm]) -> N
     """Skin, fat and muscles of the arms, where there was air."""
     scale, fat = spine.scale, float(np.clip(np.mean(trunk.fat_mm) * 0.45, 3, 14))
     for arm in arms:
-        points = [arm.shoulder, arm.shoulder * 0.5 + arm.elbow * 0.5, arm.elbow, arm.elbow * 0.7 + arm.wrist * 0.3, arm.wrist]
+        points = [
+            arm.shoulder,
+            arm.shoulder * 0.5 + arm.elbow * 0.5,
+            arm.elbow,
+            arm.elbow * 0.7 + arm.wrist * 0.3,
+            arm.wrist,
+        ]
         paint.limb(points, np.array([52, 41, 37, 38, 26]) * scale + fat * 0.7, fat)

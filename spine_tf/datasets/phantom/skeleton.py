@@ -56,11 +56,15 @@ def add_ribs(bones: Bones, spine: Spine, trunk: Trunk, rng: np.random.Generator)
 
 
 def add_sternum(bones: Bones, spine: Spine, trunk: Trunk) -> None:
-    """Merge the breast bone, in front of T3 to T9."""
+    """Merge the breast bone in front of T3 to T9: manubrium, body, xiphoid."""
     z = np.array([spine.level(label).place.centre_mm[2] for label in (10, 16)])
+    z = z[0] + (z[1] - z[0]) * np.array([-0.05, 0.2, 0.24, 0.85, 0.89, 1.08])
     (_, half_y), (cx, cy) = trunk.at(trunk.cage, z), trunk.at(trunk.cage_centre, z)
-    top, bottom = ((cx[k], cy[k] + half_y[k] - 2, z[k]) for k in range(2))
-    bones.add_shapes([capsule(top, bottom, 6, 5, (3.2, 1, 1))], STERNUM)
+    at = np.stack([cx * 0.8, cy + half_y - 2, z], 1)
+    parts = [capsule(at[0], at[1], 6, 5, (4.2, 1, 1)), capsule(at[2], at[3], 4.8, 5.2, (3.0, 1, 1))]
+    parts.append(capsule(at[4], at[5], 3.5, 2.5, (2.0, 1, 1)))
+    for number, part in enumerate(parts):
+        bones.add_shapes([part], STERNUM + number, gap_mm=2.0)
 
 
 def paint_cartilage(paint: Painter, spine: Spine, ends: list[np.ndarray], calcified: float) -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from spine_tf.datasets.phantom.boards import plate
 from spine_tf.datasets.phantom.paint import Painter
-from spine_tf.datasets.phantom.pelvis import brighten, merge_parts
-from spine_tf.datasets.phantom.shapes import Bones, Shape, block, capsule, ellipsoid, evaluate, plate, tube
+from spine_tf.datasets.phantom.pelvis import merge_parts
+from spine_tf.datasets.phantom.shapes import Bones, Shape, block, brighten, capsule, ellipsoid, evaluate, tube
 from spine_tf.datasets.phantom.spine import Spine
 from spine_tf.datasets.phantom.tissue import Tissue
 
@@ -54,7 +55,7 @@ def add_skull(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
         capsule(at(0, 22, 4), at(0, 42, 22), 8, 9, (1.5, 1, 1)),
         plate(at(0, 52, 28), at(0, 94, 34), 2.0, (40, 44), 2),
         plate(at(0, 48, -18), at(0, 84, -20), 2.0, (12, 20), 2),
-        plate(at(0, 56, 6), at(0, 90, 2), 1.2, (20, 22), 0),
+        plate(at(rng.uniform(-3, 3), 56, 6), at(rng.uniform(-3, 3), 90, 2), 0.7, (20, 22), 0),
     ]
     merge_parts(bones, parts, SKULL, 1.5)
     arch = np.linspace(-1.25, 1.25, 15)

@@ -9,6 +9,8 @@ from spine_tf.datasets.phantom.shapes import Placement
 SACRUM, T13 = 26, 28
 FIRST_LUMBAR = 19
 """Row of L1 in the chain."""
+CHILDREN = 0.06
+"""Share of persons who are not grown up."""
 REGULAR = tuple(range(1, 25))
 """VerSe ids of the usual 24 vertebrae, C1 to L5."""
 
@@ -18,7 +20,7 @@ _ANCHORS = {
     "width": {1: 19, 2: 19, 5: 21, 6: 24, 7: 28, 9: 26.5, 11: 27, 14: 31, 17: 37, 18: 40, 19: 42, 21: 46, 23: 51},
     "depth": {1: 16, 6: 17, 7: 17.5, 9: 20, 12: 25, 15: 29, 18: 31.5, 19: 33, 21: 35, 23: 36},
     "height": {0: 11, 1: 20, 2: 13, 6: 14, 7: 16, 12: 19.5, 15: 21.5, 18: 25, 19: 26.5, 21: 28, 23: 28},
-    "disc": {0: 3, 1: 5, 6: 5, 7: 4.5, 10: 4, 14: 5, 17: 6, 18: 7, 19: 8.5, 20: 10, 22: 11.5, 23: 11},
+    "disc": {0: 3, 1: 5, 6: 5, 7: 4.3, 10: 3.2, 14: 3.8, 17: 5, 18: 6, 19: 8, 20: 9.5, 22: 11, 23: 10.5},
     "canal_width": {0: 30, 2: 24, 6: 24, 8: 19, 12: 17, 17: 19, 19: 22, 23: 27},
     "canal_depth": {0: 22, 2: 14.5, 6: 15, 12: 15.5, 19: 17, 23: 17},
     "pedicle_width": {1: 6, 2: 5.5, 6: 6.5, 7: 8, 10: 5, 13: 5.5, 17: 8.5, 19: 9, 21: 11, 23: 16},
@@ -26,10 +28,10 @@ _ANCHORS = {
     "transverse": {1: 27, 2: 26, 5: 28, 6: 34, 7: 38, 9: 32, 14: 30, 16: 27, 17: 24, 18: 22, 19: 36, 21: 45, 23: 45},
     "transverse_back_deg": {1: -8, 5: -8, 6: 5, 7: 25, 12: 38, 17: 45, 18: 40, 19: 14, 23: 10},
     "spinous": {1: 20, 2: 15, 5: 20, 6: 30, 7: 31, 10: 32, 15: 30, 18: 25, 19: 26, 21: 27, 22: 25, 23: 19},
-    "spinous_down_deg": {1: 15, 6: 22, 7: 35, 10: 52, 14: 55, 16: 40, 18: 20, 19: 10, 23: 12},
-    "spinous_high": {1: 5, 5: 4, 7: 4.5, 12: 5, 16: 6.5, 18: 9, 19: 10.5, 21: 11, 22: 10, 23: 8},
+    "spinous_down_deg": {1: 15, 6: 22, 7: 35, 10: 55, 14: 58, 16: 42, 18: 24, 19: 17, 23: 17},
+    "spinous_high": {1: 5, 5: 4, 7: 4.2, 12: 3.8, 16: 4.8, 18: 7.5, 19: 9, 21: 9.5, 22: 9, 23: 7.5},
     "lamina_high": {1: 6, 2: 5, 6: 6.5, 7: 8.5, 12: 9.5, 18: 10.5, 21: 10.5, 23: 9},
-    "facet": {1: 19, 2: 19.5, 6: 19, 7: 15, 9: 12.5, 16: 12.5, 18: 13.5, 19: 14.5, 21: 17, 23: 21},
+    "facet": {1: 19, 2: 19.5, 6: 19, 7: 15, 9: 12.5, 16: 12, 18: 12.5, 19: 13, 21: 15.5, 23: 20},
     "tilt_deg": {
         0: -8,
         1: -6,
@@ -105,21 +107,27 @@ def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: floa
         cobb_deg: the scoliosis' Cobb angle.
         apex_row: its apex, as a place in the chain.
     """
-    scale = float(np.clip(rng.normal(1.0, 0.06), 0.85, 1.15))
+    # Some are children, from about five years on.
+    small = rng.random() < CHILDREN
+    scale = float(rng.uniform(0.6, 0.85) if small else np.clip(rng.normal(1.0, 0.065), 0.84, 1.18))
     stretch = {name: float(np.clip(rng.normal(1, 0.05), 0.85, 1.15)) for name in _ANCHORS}
     thin_discs = float(rng.choice([1.0, 0.9, 0.7], p=[0.5, 0.3, 0.2]))
     rows = np.array([min(row_of(label), 23.0) for label in labels])
     order = np.arange(len(labels), dtype=float)
     table = {name: np.interp(rows, list(at), list(at.values())) for name, at in _ANCHORS.items()}
     lordosis, lean = rng.uniform(0.45, 1.25), rng.normal(0, 4)
-    tilt = np.radians(table.pop("tilt_deg") * lordosis + lean + rng.normal(0, 1.0, len(rows)))
+    # Round backs and flat ones: the chest's curve has a strength of its own.
+    kyphosis = rng.uniform(0.6, 2.3)
+    bend = np.interp(rows, [5, 9, 14, 18], [lordosis, kyphosis, kyphosis, lordosis])
+    tilt = np.radians(table.pop("tilt_deg") * bend + lean + rng.normal(0, 1.0, len(rows)))
     coronal, axial = _scoliosis(rng, rows, cobb_deg, apex_row)
     sizes = []
     for k in range(len(rows)):
         size = {n: float(v[k]) * (stretch[n] if "deg" in n else scale * stretch[n]) for n, v in table.items()}
         for name in ("width", "depth", "height", "spinous", "transverse"):
             size[name] *= float(rng.normal(1, 0.02))
-        size["disc"] *= thin_discs * float(rng.uniform(0.75, 1.1)) * (0.5 if rng.random() < 0.06 else 1.0)
+        worn = rng.uniform(0.2, 0.6) if rng.random() < (0.14 if rows[k] >= 21 else 0.06) else 1.0
+        size["disc"] *= thin_discs * float(rng.uniform(0.75, 1.1) * worn)
         sizes.append(size)
     point, places = np.zeros(3), []
     turn = _rotation(np.radians(_SACRAL_TILT_DEG * lordosis + lean), 0.0, 0.0)

@@ -61,7 +61,7 @@ class Scene:
 
     tissue: uint8 (x, y, z), codes of `Tissue`. bones: on the same grid. metal: bool (x, y, z).
     trabecular: factor on the trabecular HU by owner of the bone; owners that are absent have 1. shell: the same for the
-    thickness of the cortical shell.
+    thickness of the cortical shell. notes: what was drawn, as plain JSON types.
     """
 
     frame: Frame
@@ -70,6 +70,7 @@ class Scene:
     metal: np.ndarray
     trabecular: dict[int, float]
     shell: dict[int, float] = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)
 
     def labels(self) -> np.ndarray:
         """VerSe ids, uint8 (x, y, z): whole vertebrae 1-25 and 28, sacrum 26; every other bone is background."""

@@ -77,7 +77,7 @@ class Trunk:
 
 def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
     """One person's build around a spine."""
-    wide, deep = rng.normal(1, 0.08), rng.normal(1, 0.1)
+    wide, deep = rng.normal(1, 0.08), np.clip(rng.normal(1.05, 0.12), 0.8, 1.4)
     # Most are neither thin nor very stout; some are.
     fat = (float(np.clip(rng.gamma(3.5, 5), 4, 60)), float(np.clip(rng.gamma(3.0, 8), 4, 85)))
     shoulders = rng.uniform(0.8, 1.15)
@@ -108,7 +108,7 @@ def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
     neck = np.clip((z - spine.level(8).place.centre_mm[2]) / 40, 0, 1)
     # On the table the back is flat: the skin follows the tips of the spinous processes only in part.
     back = y - reach - fat[0] - 4
-    flat = np.minimum(back * 0.5 + back[2:9].mean() * 0.5, back + 12) * (1 - neck) + (back + 4) * neck
+    flat = np.minimum(back * 0.5 + back[2:9].mean() * 0.5, back + min(12, fat[0])) * (1 - neck) + (back + 4) * neck
     back = np.where(np.arange(len(z)) < 3, np.minimum(flat, back), flat)
     centre = back + rows[:, 1]
     # The head does not grow with the fat of the trunk; its middle lies a little in front of the spine.
@@ -155,8 +155,8 @@ def paint_trunk(
     tissue[depth > fat + 2] = Tissue.MUSCLE
     cavity = depth > fat + np.float32(12) + np.float32(10) * behind
     cavity &= z > np.float32(CROTCH_MM * trunk.scale + 8)
-    tissue[cavity & (neck < 0.5)] = Tissue.FAT
-    _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble)
+    tissue[cavity & (z < np.float32(trunk.chain_z[-1]))] = Tissue.FAT
+    _paint_lungs(rng, frame, trunk, tissue, cavity, diaphragm_z, wobble)
     return tissue, cavity
 
 
@@ -173,7 +173,7 @@ def _with_legs(depth, trunk: Trunk, x, y, z, wobble):
     return np.where(z < crotch, legs, np.maximum(depth - 40 * above * above, np.where(above > 0, legs, -9)))
 
 
-def _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble):
+def _paint_lungs(rng, frame, trunk, tissue, cavity, diaphragm_z, wobble):
     box = frame.box((-1e4, -1e4, diaphragm_z - 90), (1e4, 1e4, trunk.z[10]))
     if not tissue[box].size:
         return
@@ -181,6 +181,9 @@ def _paint_lungs(rng, frame, trunk, tissue, diaphragm_z, wobble):
     (half_x, half_y), (cx, cy) = trunk.at(trunk.cage, z), trunk.at(trunk.cage_centre, z)
     px, py = np.square((x - cx) / half_x), np.square((y - cy) / half_y)
     radius2 = px + py - np.float32(0.25) * px * py
+    # Outside the ribs lie the muscles of chest and shoulder, with fat between them.
+    outside = cavity[box] & (radius2 > 1.1) & (np.abs(wobble[box]) < 1.3)
+    tissue[box][outside] = Tissue.MUSCLE
     inner = np.square(1 - np.float32(9) / np.minimum(half_x, half_y))
     dome = np.float32(diaphragm_z) + np.where(x > cx, np.float32(8), np.float32(-8)) - 75 * radius2 + 3 * wobble[box]
     sx, sy = trunk.spine("x", z), trunk.spine("y", z)

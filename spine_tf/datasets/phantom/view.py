@@ -8,8 +8,21 @@ from spine_tf.datasets.phantom.trunk import Trunk
 
 MAX_VOXELS = 4_000_000
 THICKEST_MM = 5.0
-_SPAN = {"cervical": (1, 10), "thoracic": (8, 19), "lumbar": (19, 24), "thoracolumbar": (14, 24), "whole": (1, 24)}
+_SPAN = {
+    "cervical": (1, 10),
+    "thoracic": (8, 19),
+    "lumbar": (19, 24),
+    "thoracolumbar": (14, 24),
+    "whole": (1, 24),
+    "pelvis": (24, 24),
+    "head": (1, 3),
+}
 """First and last VerSe id in view."""
+AROUND = {"narrow": 0.33, "spine": 0.2, "trunk": 0.47}
+"""How much lies around the spine, and how often: the spine alone, with its muscles, or the trunk with air and table."""
+_BELOW_MM = {"lumbar": (20, 290), "thoracolumbar": (20, 290), "whole": (60, 330), "pelvis": (150, 270)}
+_ABOVE_MM = {"cervical": (0, 150), "whole": (20, 170), "head": (90, 170)}
+"""How far a scan of the trunk goes on beyond the span: down to the thighs, up to the top of the skull."""
 
 
 def draw_frame(
@@ -18,48 +31,58 @@ def draw_frame(
     """Draw the voxel grid.
 
     Args:
-        region: a key of `_SPAN`.
+        region: a key of `_SPAN`; "pelvis" and "head" are seen with what is around them only.
         shape: (nx, ny, nz) to force; None: what the drawn extent needs, at most MAX_VOXELS voxels.
         spacing_mm: to force; None: 0.7 to 5 mm, drawn.
 
     Returns:
-        the frame, and how much lies around the spine: "narrow" (spine alone), "spine" (with muscles) or "trunk" (with
-        air and table).
+        the frame, and how much lies around the spine, a key of AROUND.
     """
+    around = str(rng.choice(list(AROUND), p=list(AROUND.values())))
+    if region in ("pelvis", "head"):
+        around = "trunk"
     first, last = (spine.level(label) for label in _SPAN[region])
     inner = [
         one for one in spine.levels if last.place.centre_mm[2] <= one.place.centre_mm[2] <= first.place.centre_mm[2]
     ]
+    if around == "narrow" and len(inner) > 6 and rng.random() < 0.45:
+        # A crop of a few vertebrae.
+        count = int(rng.integers(4, 9))
+        start = int(rng.integers(0, max(len(inner) - count, 0) + 1))
+        inner = inner[start : start + count]
+        first, last = inner[0], inner[-1]
     points = np.array([one.place.centre_mm for one in inner])
     low_z = points[-1, 2] - last.size["height"] * rng.uniform(-0.3, 2.2)
     high_z = points[0, 2] + first.size["height"] * rng.uniform(-0.3, 1.6)
+    if rng.random() < {"narrow": 0.1, "spine": 0.25, "trunk": 0.75}[around]:
+        low_z -= rng.uniform(*_BELOW_MM.get(region, (0, 60))) * (1.0 if around == "trunk" else 0.3)
+    if rng.random() < {"narrow": 0.1, "spine": 0.25, "trunk": 0.75}[around]:
+        high_z += rng.uniform(*_ABOVE_MM.get(region, (0, 60))) * (1.0 if around == "trunk" else 0.3)
+    if region in ("pelvis", "head"):
+        low_z -= 150 * spine.scale * (region == "pelvis")
+        high_z += 90 * spine.scale * (region == "head")
     rear = min(
         p[1] - s.size["depth"] / 2 - s.size["canal_depth"] - s.size["spinous"]
         for p, s in zip(points, inner, strict=True)
     )
     front = max(p[1] + s.size["depth"] / 2 for p, s in zip(points, inner, strict=True))
-    around = str(rng.choice(["narrow", "spine", "trunk"], p=[0.34, 0.22, 0.44]))
-    # A scan of the trunk goes on to where its organs end: down to the hips, up to the skull.
-    beyond = 0.6 if around == "trunk" else 0.15
-    if region in ("lumbar", "thoracolumbar", "whole") and rng.random() < beyond:
-        low_z -= rng.uniform(20, 260)
-    if region in ("cervical", "whole") and rng.random() < beyond:
-        high_z += rng.uniform(10, 130)
     if around == "narrow":
-        half = rng.uniform(26, 58)
-        x = (points[:, 0].min() * 0.8 - half, points[:, 0].max() * 0.8 + half)
-        y = (rear - rng.uniform(-8, 35), front + rng.uniform(4, 45))
+        half, middle = rng.uniform(26, 58), rng.normal(0, 6)
+        x = (points[:, 0].min() * 0.8 - half + middle, points[:, 0].max() * 0.8 + half + middle)
+        y = (rear - rng.uniform(-8, 45), front + rng.uniform(4, 55))
     elif around == "spine":
-        half = rng.uniform(60, 110)
-        x = (points[:, 0].mean() - half, points[:, 0].mean() + half)
-        y = (rear - rng.uniform(5, 60), front + rng.uniform(15, 110))
+        half, middle = rng.uniform(60, 120), points[:, 0].mean() + rng.normal(0, 12)
+        x = (middle - half, middle + half)
+        y = (rear - rng.uniform(5, 60), front + rng.uniform(15, 120))
     else:
         near = (trunk.z > low_z - 60) & (trunk.z < high_z + 60)
-        half = max(trunk.skin[near, 0].max(), 90) * rng.uniform(0.8, 1.15)
-        x = (-half, half)
+        # Some fields cut the flanks, some hold the arms too.
+        half = max(trunk.skin[near, 0].max(), 90) * rng.uniform(0.75, 1.35)
+        shift = rng.normal(0, 8)
+        x = (shift - half, shift + half)
         y = (
-            (trunk.skin_centre[near, 1] - trunk.skin[near, 1]).min() - rng.uniform(5, 60),
-            (trunk.skin_centre[near, 1] + trunk.skin[near, 1]).max() + rng.uniform(-30, 30),
+            (trunk.skin_centre[near, 1] - trunk.skin[near, 1]).min() - rng.uniform(-10, 110),
+            (trunk.skin_centre[near, 1] + trunk.skin[near, 1]).max() + rng.uniform(-30, 70),
         )
     low, high = np.array([x[0], y[0], low_z]), np.array([x[1], y[1], high_z])
     extent = high - low
