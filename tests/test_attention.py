@@ -24,6 +24,18 @@ def set_all(model: keras.Model, values: dict[str, float]) -> None:
         layer.set_weights(kernel_only)
 
 
+def test_channel_pool_as_if_removed_zeros_were_there(tmp_path):
+    x = np.float32([[-3, -1], [2, 4]]).reshape(1, 2, 1, 2)
+    # With two zeros: means of (-3, -1, 0, 0) and (2, 4, 0, 0), maxima of the same.
+    np.testing.assert_allclose(ChannelPool(zeros=2)(x)[0, :, 0], [[-1, 0], [1.5, 4]])
+    np.testing.assert_array_equal(ChannelPool(zeros=2)(x), ChannelPool()(np.pad(x, [(0, 0)] * 3 + [(0, 2)])))
+    image = keras.Input((2, 1, 2))
+    model = keras.Model(image, ChannelPool(zeros=2)(image))
+    assert model.output.shape == (None, 2, 1, 2)
+    model.save(tmp_path / "pool.keras")
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "pool.keras")(x), model(x))
+
+
 def test_channel_pool_is_mean_and_maximum_over_channels():
     pooled = ChannelPool()(np.float32([[[[1, 2, 6]]]]))
     np.testing.assert_array_equal(pooled, [[[[3, 6]]]])

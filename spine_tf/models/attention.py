@@ -15,15 +15,30 @@ MIN_BOTTLENECK = 4
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class ChannelPool(layers.Layer):
-    """Mean and maximum over the channels: (batch, H, W, C) -> (batch, H, W, 2), of the layer's compute dtype."""
+    """Mean and maximum over the channels: (batch, H, W, C) -> (batch, H, W, 2), of the layer's compute dtype.
+
+    Args:
+        zeros: as if the map had this many further channels that are zero. A network whose zeroed channels were removed
+            needs them: without them the mean would change, and so would a maximum that is below zero.
+    """
+
+    def __init__(self, zeros: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.zeros = zeros
 
     def call(self, inputs):
+        channels = inputs.shape[-1]
         mean = keras.ops.mean(inputs, axis=-1, keepdims=True)
         maximum = keras.ops.max(inputs, axis=-1, keepdims=True)
+        if self.zeros:
+            mean, maximum = mean * (channels / (channels + self.zeros)), keras.ops.relu(maximum)
         return keras.ops.concatenate([mean, maximum], axis=-1)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 2)
+
+    def get_config(self):
+        return super().get_config() | {"zeros": self.zeros}
 
 
 def bottleneck_filters(channels: int) -> int:

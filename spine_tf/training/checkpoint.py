@@ -13,7 +13,11 @@ import keras
 
 from spine_tf.files import flush, whole_file, write_json, write_text
 
-STATES = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter"), "BestModel": ("best", "best_epoch")}
+STATES = {
+    "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
+    "BestModel": ("best", "best_epoch"),
+    "GradientSensitivityPruning": ("asked",),
+}
 """Attributes of callbacks that must survive a stop, by class name."""
 
 

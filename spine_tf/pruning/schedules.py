@@ -1,0 +1,62 @@
+"""Schedules of tensorflow_model_optimization: the one place that imports it."""
+
+import os
+
+import tensorflow as tf
+
+
+def load_schedules() -> dict[str, type]:
+    """tfmot's schedules by class name, `ConstantSparsity` and `PolynomialDecay`; Keras 3 stays Keras 3.
+
+    On import tfmot sets TF_USE_LEGACY_KERAS=1 for this process and its children. `tf.keras` decides what it is when it
+    is first used, so it is used before; the variable is cleared after, before a worker can inherit it.
+    """
+    tf.keras.Model  # noqa: B018
+    try:
+        from tensorflow_model_optimization.sparsity import keras as sparsity
+    finally:
+        os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    return {"ConstantSparsity": sparsity.ConstantSparsity, "PolynomialDecay": sparsity.PolynomialDecay}
+
+
+def constant_sparsity(amount: float, begin_step: int, end_step: int = -1, frequency: int = 100):
+    """tfmot's ConstantSparsity: `amount` of the filters every `frequency` steps from `begin_step` to `end_step`."""
+    return load_schedules()["ConstantSparsity"](amount, begin_step, end_step, frequency)
+
+
+def polynomial_decay(
+    amount: float, begin_step: int, end_step: int, initial: float = 0.0, power: int = 3, frequency: int = 100
+):
+    """tfmot's PolynomialDecay: from `initial` to `amount` of the filters, every `frequency` steps.
+
+    Source: Zhu and Gupta, "To prune, or not to prune", 2017.
+    """
+    return load_schedules()["PolynomialDecay"](initial, amount, begin_step, end_step, power, frequency)
+
+
+def schedule_from_config(config: dict):
+    """A schedule from its `get_config()`.
+
+    Raises:
+        ValueError: a schedule that tfmot does not have.
+    """
+    schedules = load_schedules()
+    if config["class_name"] not in schedules:
+        raise ValueError(f"schedule must be one of {sorted(schedules)}. Received: {config['class_name']!r}")
+    return schedules[config["class_name"]](**config["config"])
+
+
+def final_amount(schedule) -> float | None:
+    """The amount a schedule ends at; None for one of another class that does not say."""
+    return getattr(schedule, "final_sparsity", getattr(schedule, "target_sparsity", None))
+
+
+def due(schedule, step: int) -> float | None:
+    """The amount that a schedule asks for at this step, None where it asks for nothing.
+
+    From its last step on the final amount is due, also where `frequency` does not hit that step.
+    """
+    now, amount = schedule(step)
+    over = 0 <= getattr(schedule, "end_step", -1) <= step
+    # Float32 noise is no new amount.
+    return round(float(amount), 6) if bool(now) or over else None
