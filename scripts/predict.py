@@ -44,20 +44,17 @@ def main() -> int:
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
     from spine_tf.device import use_device
     from spine_tf.engines import SHIPPED, load_engine
-    from spine_tf.predict import predict_cases
+    from spine_tf.predict import exit_status, predict_cases
 
     try:
         use_device(flags.device, flags.threads)
         engine = load_engine(flags.model or SHIPPED, flags.batch_size)
-        names = ("series", "assume_hu", "save_probability", "clean_up", "flips", "overwrite", "batch_size")
-        options = {name: getattr(flags, name) for name in names}
+        options = {n: v for n, v in vars(flags).items() if n not in ("inputs", "model", "output", "threads", "device")}
         outcomes = predict_cases(flags.inputs, engine, flags.output, **options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    failed = [f"failed: {outcome.case}: {outcome.detail}" for outcome in outcomes if outcome.status == "failed"]
-    print(*failed, sep="\n", end="\n" if failed else "", file=sys.stderr)
-    return 1 if failed else 0
+    return exit_status(outcomes)
 
 
 if __name__ == "__main__":

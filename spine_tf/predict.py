@@ -1,6 +1,7 @@
 """Scans in, three files each out: mask, picture, report. Done cases are skipped; a bad one does not stop the rest."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -149,6 +150,14 @@ def predict_cases(
         outcomes.append(outcome)
         tqdm.write(f"{outcome.status:8} {name}: {outcome.detail}")
     return outcomes
+
+
+def exit_status(outcomes: Sequence[Outcome]) -> int:
+    """0 when nothing failed, else 1, after a line on stderr for each case that did."""
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.case}: {outcome.detail}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _attempt(path: Path, name: str, engine: Engine, output: Path, **options) -> Outcome:

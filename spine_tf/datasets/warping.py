@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from spine_tf.datasets.label_preparing import ARCH, STEP_MM, TENTHS
+from spine_tf.datasets.label_depths import TENTHS
+from spine_tf.datasets.label_preparing import ARCH, STEP_MM
 from spine_tf.datasets.label_structures import Filled, tissue_table
 from spine_tf.datasets.phantom.shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
 from spine_tf.datasets.phantom.tissue import Scene, Tissue

@@ -1,6 +1,5 @@
 """Synthetic CT spines to train on: anatomy drawn from a seed, rendered as CT, written in VerSe'20's layout."""
 
-import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,12 +11,13 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 from tqdm import tqdm
 
 from spine_tf.datasets.cases import Case
+from spine_tf.datasets.centroids import Centroids, write_centroids
 from spine_tf.datasets.phantom.anatomy import build_scene, draw_anatomy, draw_person
 from spine_tf.datasets.phantom.artefacts import unseen
 from spine_tf.datasets.phantom.gantry import MOST_DEG, shift_mm, tilted
 from spine_tf.datasets.phantom.physics import draw_appearance, render
 from spine_tf.datasets.phantom.view import draw_frame
-from spine_tf.files import write_gzip, write_text
+from spine_tf.files import write_gzip
 
 ORIENTATIONS = ("PIR", "RAS", "LPS", "LAS", "ASL", "PSR")
 _SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
@@ -119,14 +119,14 @@ def write_phantom(phantom: Phantom, root: Path, subject: str) -> Case:
     stored_shape = apply_orientation(phantom.labels, turn).shape
     for path in (case.image, case.mask):
         path.parent.mkdir(parents=True, exist_ok=True)
-    entries = [{"direction": list(codes)}]
-    for label, centre in sorted(phantom.centroids.items()):
+    points = {}
+    for label, centre in phantom.centroids.items():
         at = np.empty(3)
         for axis, (new, flip) in enumerate(turn):
             # The voxel itself, counted from the other end: VerSe's own tools write size - c, one voxel off.
             at[int(new)] = centre[axis] if flip > 0 else stored_shape[int(new)] - 1 - centre[axis]
-        entries.append({"label": label} | dict(zip("XYZ", (round(float(c), 1) for c in at), strict=True)))
-    write_text(case.centroids, json.dumps(entries))
+        points[label] = tuple(at)
+    write_centroids(case.centroids, Centroids(tuple(codes), points))
     _write_nifti(case.mask, apply_orientation(phantom.labels, turn), affine)
     _write_nifti(case.image, apply_orientation(phantom.hu, turn), affine)
     return case
