@@ -14,8 +14,9 @@ from spine_tf.half import write_half
 from spine_tf.report import environment
 from spine_tf.scoring import markdown_table
 
-SHARE_ALIKE = "VerSe"
-"""Word in a scan's source or name whose licence (CC BY-SA 4.0) asks for attribution beside what was made from it."""
+SHARE_ALIKE = "verse"
+"""Word in the source or name of a scan or label map whose licence, CC BY-SA 4.0, asks for attribution beside what was
+made from it."""
 
 
 MOST_DIFFERENT = 0.02
@@ -97,7 +98,7 @@ def card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -
         "",
         *(f"- {case.case_id}: {case.source}" for case in trained),
         f"- synthetic scans, made by spine_tf: {config['data']['synthetic']} new ones in every epoch, of phantoms and "
-        "of label maps of the scans above.",
+        f"of the label maps of {', '.join(report['label_maps']) or 'nobody'}.",
         *(
             f"- start of the {start['flag'].removesuffix('_weights')}: {start['source']} ({start['licence']})"
             for start in report["pretrained"]
@@ -105,7 +106,8 @@ def card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -
         "",
         f"Never seen in training: {', '.join(sorted(held_out))}.",
     ]
-    if any(SHARE_ALIKE in f"{case.source} {case.case_id}" or "verse" in case.case_id for case in trained):
+    origins = [text for case in trained for text in (case.source, case.case_id)] + report["label_maps"]
+    if any(SHARE_ALIKE in text.lower() for text in origins):
         lines += [
             "",
             "Scans of VerSe (Sekuboyina et al., Medical Image Analysis 73, 2021; Löffler et al., Radiology: Artificial "

@@ -21,6 +21,7 @@ from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.datasets.embedded import embedded_split, weighted
 from spine_tf.datasets.fresh import FreshScans
 from spine_tf.datasets.splits import Split, read_split, split_cases, write_split
+from spine_tf.datasets.synthesis import LabelMap, find_label_maps, make_synthetic
 from spine_tf.datasets.verse import find_cases, pair_globs
 from spine_tf.engines import load_engine
 from spine_tf.figures import plot_history
@@ -109,14 +110,17 @@ def train_run(
     drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
     train_cases = [opened[case.case_id] for case in drawn]
     val_cases = [opened[case.case_id] for case in split.val]
-    fresh = _fresh_scans(config, split, data_root, folder) if embedded and config.data.synthetic else None
+    synthetic = config.data.synthetic if embedded else 0
+    held_out = {case.subject for case in [*split.val, *split.test]}
+    maps = find_label_maps(data_root, config.data.more, held_out) if synthetic else []
+    fresh = _fresh_scans(config, maps, folder) if synthetic else None
     seed = config.train.seed
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
         history, facts = fit(
             build=partial(start_model, config, folder, starts),
             dataset=partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
-            steps=steps_per_epoch(len(train_cases) + config.data.synthetic * embedded, config.data),
+            steps=steps_per_epoch(len(train_cases) + synthetic, config.data),
             validation=validation_dataset(val_cases, spec, config.data) if val_cases else None,
             train=config.train,
             folder=folder,
@@ -136,6 +140,7 @@ def train_run(
         "cases": {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")},
         "notes": notes,
         "pretrained": pretrained,
+        "label_maps": [label_map.name for label_map in maps],
         "training": facts | {"last": history[-1] if history else None},
         "threshold": threshold,
         "threshold_dice": threshold_scores,
@@ -163,12 +168,8 @@ def start_model(config: Config, folder: Path, starts: list):
     return model
 
 
-def _fresh_scans(config: Config, split: Split, data_root: Path, folder: Path) -> FreshScans:
-    """Synthetic scans of phantoms and of the label maps of subjects that this run may train on."""
-    from spine_tf.datasets.synthesis import find_label_maps, make_synthetic
-
-    held_out = {case.subject for case in [*split.val, *split.test]}
-    maps = find_label_maps(data_root, config.data.more, held_out)
+def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshScans:
+    """Synthetic scans of phantoms and of label maps, other ones in every epoch."""
     make = partial(make_synthetic, maps=maps, phantom_share=config.data.phantom_share)
     return FreshScans(make, config.data.synthetic, folder / "fresh", config.preprocess, config.train.seed)
 

@@ -86,6 +86,18 @@ def test_every_switch_is_honoured(switch, layer, shape):
     assert model.output.shape == (None, 64, 64, 3)
 
 
+def test_maps_fused_at_half_resolution_still_end_where_the_slices_do():
+    model = attention_linknet(64, encoder="efficientnetb0", linknet_encoder="resnet18", fusion_stride=2)
+    assert model.get_layer("feature_map").output.shape[1:3] == (32, 32)
+    rng = np.random.default_rng(0)
+    slices = {view: rng.random((1, 64, 64, 3), dtype="float32") for view in VIEWS}
+    head = keras.Model(model.inputs, model.get_layer("head_link").output)
+    before = head.predict_on_batch(slices)  # (1, 64, 64, 32): 16 coarse channels, then 16 of the slices
+    slices["sagittal"][0, 20, 30, 1] += 1.0
+    changed = np.argwhere(np.abs(head.predict_on_batch(slices) - before)[0, ..., 16:].max(-1) > 1e-6)
+    assert changed.min(axis=0).tolist() == [19, 29] and changed.max(axis=0).tolist() == [21, 31]
+
+
 def test_no_attention_leaves_no_attention_layer():
     names = [layer.name for layer in build_model(dataclasses.replace(TINY, attention="none"), 32).layers]
     assert not [name for name in names if "attention" in name]

@@ -108,7 +108,8 @@ def test_keras_weights_that_were_carried_over_need_no_network(tmp_path):
     model = tiny_model(encoder="efficientnetb0", share_branches=True)
     starts = read_pretrained(config("imagenet", encoder="efficientnetb0"), tmp_path)
     (record,) = load_pretrained(model, starts)
-    assert record["unused"] == ["normalization", "top_bn", "top_conv"]
+    # Keras counts its normalisation layers up, so that layer's name depends on what the process built before.
+    assert [name.rstrip("_0123456789") for name in record["unused"]] == ["normalization", "top_bn", "top_conv"]
     assert record["layers"] == len(layer_weights(reference)) - 3
     assert record["licence"] == "Apache-2.0"
     for name in ("block7a_project_conv", "block4b_se_reduce", "stem_bn"):

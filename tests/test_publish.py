@@ -30,6 +30,7 @@ def run(threshold_run, tmp_path):
         "config": to_dict(PRESETS["small"]),
         "training": training,
         "threshold": 0.45,
+        "label_maps": ["verse004"],
         "pretrained": [{"flag": "encoder_weights", "source": "some wheel", "licence": "Apache-2.0"}],
         "environment": environment(),
     }
@@ -54,6 +55,7 @@ def test_a_published_model_predicts_as_the_run_does_and_says_where_it_stands(run
         "0.750",
         "2 minutes",
         "Never seen in training: crop",
+        "label maps of verse004",
         "start of the encoder: some wheel (Apache-2.0)",
     ):
         assert wanted in text

@@ -7,11 +7,15 @@ import keras
 from keras import layers
 
 from spine_tf.config import VIEWS
-from spine_tf.models.encoders import encode
+from spine_tf.models.encoders import encode, kernel_initializer
 from spine_tf.models.linknet import linknet
+from spine_tf.models.normalization import FusedBatchNormalization
 
 SHARED = "shared"
 """Prefix of the one branch that reads all views when branches are shared."""
+
+HEAD_FILTERS = 16
+"""Channels of the head that brings maps fused at half resolution back to full."""
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -74,6 +78,34 @@ def branch(x, encoder: str, attention: str, fusion: str, filters: int, side: int
     return join(name=f"{prefix}_fusion")(projected)
 
 
+def full_resolution_head(coarse, slices: list, filters: int, masks: int):
+    """Logits at the slices' own resolution, from a decoder's coarser features and the slices themselves.
+
+    Maps fused at half the resolution tell a vertebra from its disc, but not the pixel where it ends; the slices do.
+    Not in the paper, which fuses at full resolution.
+
+    Args:
+        coarse: Keras tensor (batch, S / factor, S / factor, C).
+        slices: Keras tensors (batch, S, S, 3), one per view.
+        filters: channels of the two layers in between.
+
+    Returns:
+        Keras tensor (batch, S, S, masks).
+    """
+
+    def block(x, name):
+        x = layers.Conv2D(
+            filters, 3, padding="same", use_bias=False, kernel_initializer=kernel_initializer(), name=f"{name}_conv"
+        )(x)
+        return layers.Activation("relu", name=f"{name}_relu")(FusedBatchNormalization(name=f"{name}_bn")(x))
+
+    fine = layers.Concatenate(name="head_slices")(slices)  # (batch, S, S, 3 * V)
+    factor = fine.shape[1] // coarse.shape[1]
+    coarse = layers.UpSampling2D(factor, interpolation="bilinear", name="head_resize")(coarse)
+    joined = layers.Concatenate(name="head_link")([coarse, block(fine, "head_fine")])
+    return layers.Conv2D(masks, 1, name="head_full_conv")(block(joined, "head_joined"))
+
+
 def attention_linknet(
     image_size: int,
     encoder: str = "efficientnetb7",
@@ -120,9 +152,11 @@ def attention_linknet(
         ]
         features = layers.Concatenate(name="feature_map")(maps)
 
-    logits = linknet(features, linknet_encoder, decoder, masks=len(VIEWS))
-    if fusion_stride > 1:
-        logits = layers.UpSampling2D(fusion_stride, interpolation="bilinear", name="head_resize")(logits)
+    if fusion_stride == 1:
+        logits = linknet(features, linknet_encoder, decoder, masks=len(VIEWS))
+    else:
+        coarse = linknet(features, linknet_encoder, decoder, masks=HEAD_FILTERS)
+        logits = full_resolution_head(coarse, inputs, HEAD_FILTERS, masks=len(VIEWS))
     mask = layers.Activation("sigmoid", dtype="float32", name="mask")(logits)
     model = keras.Model(inputs, mask, name="attention_linknet")
     for layer in model.layers:

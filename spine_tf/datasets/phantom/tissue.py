@@ -51,8 +51,9 @@ class Tissue(IntEnum):
     """Vessels in the liver."""
 
 
-LABEL_DEPTH_MM = -0.7
-"""Human and automatic masks alike take in a little of the rim that partial volume darkens."""
+LABEL_DEPTH_MM = -0.3
+"""Human and automatic masks alike take in a little of the rim that partial volume darkens: 0.2 to 0.3 mm in
+TotalSegmentator's labels of the sample chest CT."""
 
 
 @dataclass(frozen=True)
