@@ -95,7 +95,8 @@ def test_maps_fused_at_half_resolution_still_end_where_the_slices_do():
     before = head.predict_on_batch(slices)  # (1, 64, 64, 32): 16 coarse channels, then 16 of the slices
     slices["sagittal"][0, 20, 30, 1] += 1.0
     changed = np.argwhere(np.abs(head.predict_on_batch(slices) - before)[0, ..., 16:].max(-1) > 1e-6)
-    assert changed.min(axis=0).tolist() == [19, 29] and changed.max(axis=0).tolist() == [21, 31]
+    assert changed.min(axis=0).tolist() == [19, 29]
+    assert changed.max(axis=0).tolist() == [21, 31]
 
 
 def test_no_attention_leaves_no_attention_layer():
