@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from spine_tf.config import PreprocessSpec
 from spine_tf.files import write_json
+from spine_tf.postprocess import GAP_MM, drop_small_components
 from spine_tf.report import environment
 
 VARIANTS = {
@@ -22,8 +23,13 @@ VARIANTS = {
 }
 """Name -> (coarse_to_fine, flips)."""
 
-CLEAN_UP = {"as it comes": 0.0, "small components dropped": 0.1, "largest component alone": 1.0}
-"""Name -> min_share of `postprocess.drop_small_components`."""
+CLEAN_UP = {
+    "as it comes": (0.0, 0.0),
+    "below a tenth of the largest dropped": (0.1, 0.0),
+    "largest component alone": (1.0, 0.0),
+    "as shipped: parts across discs joined, below 0.3 dropped": (0.3, GAP_MM),
+}
+"""Name -> (min_share, gap_mm) of `postprocess.drop_small_components`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,6 @@ def measure(flags: Flags) -> list[dict]:
     from spine_tf.datasets.cases import Case, load_case, spine_mask
     from spine_tf.engines import SHIPPED, load_engine
     from spine_tf.inference import segment
-    from spine_tf.postprocess import drop_small_components
     from spine_tf.scoring import dice
 
     engine = load_engine(flags.model or SHIPPED)
@@ -62,12 +67,12 @@ def measure(flags: Flags) -> list[dict]:
         {
             "variant": name,
             "clean_up": words,
-            "dice": round(dice(truth, drop_small_components(result.mask, share)), 4),
+            "dice": round(dice(truth, drop_small_components(result.mask, volume.spacing_mm, share, gap_mm)), 4),
             "time": round(median(seconds[name]) / one, 2),
             "triplets": result.steps,
         }
         for name, result in found.items()
-        for words, share in CLEAN_UP.items()
+        for words, (share, gap_mm) in CLEAN_UP.items()
     ]
 
 

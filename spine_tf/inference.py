@@ -26,6 +26,9 @@ SLAB = 32
 FIRST_THRESHOLD = 0.2
 """Probability from which the first look of coarse to fine counts: it may find too much, but should miss nothing."""
 
+FIRST_MIN_SHARE = 0.1
+"""What the first look finds is dropped below this share of its largest component: less readily than at the end."""
+
 MARGIN_MM = (30.0, 30.0, 50.0)
 """Around what the first look found, along x, y and z: a spine goes on up and down."""
 
@@ -67,7 +70,7 @@ def segment(
     start = time.monotonic()
     mask = probability >= engine.spec.threshold
     if clean_up:
-        mask = drop_small_components(mask)
+        mask = drop_small_components(mask, volume.spacing_mm)
     look.seconds["clean_up"] = time.monotonic() - start
     return Segmentation(mask, probability, {name: round(s, 3) for name, s in look.seconds.items()}, look.steps)
 
@@ -93,7 +96,7 @@ class _Look:
         inner, found = (slice(None),) * 3, None
         if spec.coarse_to_fine and not self._fits(hu.shape):
             coarse = self._at_box(hu, window_hu, spec.coarse_pixel_mm if spec.pixel_mm else None, False)
-            found = drop_small_components(coarse >= FIRST_THRESHOLD)
+            found = drop_small_components(coarse >= FIRST_THRESHOLD, self.spacing_mm, FIRST_MIN_SHARE)
             inner = box_around(found, self.spacing_mm, MARGIN_MM) or inner
             found = found[inner] if found.any() else None
         probability[box][inner] = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips, found)

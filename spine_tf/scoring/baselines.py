@@ -46,7 +46,7 @@ def best_threshold_hu(hu: np.ndarray, spacing_mm: tuple[float, float, float], tr
 
 def _largest_component(hu: np.ndarray, threshold_hu: float) -> np.ndarray:
     # A volume turned to RAS+ is a view with its axes swapped; labelling across memory order takes six times as long.
-    return drop_small_components(np.ascontiguousarray(hu >= threshold_hu), min_share=1.0)
+    return drop_small_components(np.ascontiguousarray(hu >= threshold_hu), (1.0, 1.0, 1.0), min_share=1.0, gap_mm=0.0)
 
 
 def _closed(mask: np.ndarray, spacing_mm: tuple[float, float, float], radius_mm: float) -> np.ndarray:
