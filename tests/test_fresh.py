@@ -1,4 +1,10 @@
+import os
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +42,40 @@ def test_scans_are_those_of_their_seeds_and_old_ones_are_forgotten(fresh, tmp_pa
     assert {"epoch0004", "epoch0005"} <= kept
     fresh.close()
     assert not (tmp_path / "fresh").exists()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.test_fresh import MAKE, SPEC, FreshScans
+
+if __name__ == "__main__":
+    scans = FreshScans(MAKE, 1, Path(sys.argv[1]), SPEC, seed=7)
+    scans.get(0, 0)
+    print(*scans._pool._processes, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_makers_do_not_outlive_a_training_that_is_killed(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    arguments = [sys.executable, str(script), str(tmp_path / "fresh")]
+    root = str(Path(__file__).parents[1])
+    training = subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}
+    )
+    maker = int(training.stdout.readline())
+    os.kill(maker, 0)  # it is there
+    training.send_signal(signal.SIGKILL)
+    training.wait()
+    give_up = time.monotonic() + 60
+    while Path(f"/proc/{maker}/stat").exists() and time.monotonic() < give_up:
+        if Path(f"/proc/{maker}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            break  # ended; nobody has collected it yet
+        time.sleep(0.1)
+    else:
+        assert not Path(f"/proc/{maker}").exists()
 
 
 def test_the_pipeline_draws_other_scans_in_every_epoch(fresh):

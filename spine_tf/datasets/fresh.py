@@ -90,6 +90,13 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
 
 def _step_back() -> None:
     os.nice(NICENESS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A training that is killed cannot tell its makers, which would wait for work for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _make_and_keep(make, folder: Path, spec: PreprocessSpec, seed: int, epoch: int, number: int) -> Path:
