@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import VIEWS, PreprocessSpec, spec_from_dict
+from spine_tf.datasets.phantom import make_phantom
 from spine_tf.datasets.splits import read_split
 from spine_tf.files import write_json, write_text
 from spine_tf.half import write_half
+from spine_tf.preprocess import clamp_window
 from spine_tf.report import environment
 from spine_tf.scoring import markdown_table
+from spine_tf.views import VIEW_AXIS, cut_slices, step_indices, with_neighbours
 
 SHARE_ALIKE = "verse"
 """Word in the source or name of a scan or label map whose licence, CC BY-SA 4.0, asks for attribution beside what was
@@ -20,7 +23,7 @@ made from it."""
 
 
 MOST_DIFFERENT = 0.02
-"""Largest difference of a probability that rounding the weights may make."""
+"""Largest difference of a pixel's probability that rounding the weights may make, in slices of a phantom."""
 
 
 def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
@@ -64,12 +67,18 @@ def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
-    """Largest difference of the two networks' probabilities on a seeded noise triplet."""
+def _difference(whole: Path, half: Path, spec: PreprocessSpec, steps: int = 16) -> float:
+    """Largest difference of the two networks' probabilities on triplets of a phantom, as prediction cuts them."""
     from spine_tf.engines.keras_model import keras_predictor
 
-    views = [np.random.default_rng(i).random((1, spec.image_size, spec.image_size, 3), np.float32) for i in range(3)]
-    one, two = (keras_predictor(path, spec.image_size, 1)(*views[: len(VIEWS)]) for path in (whole, half))
+    scan = make_phantom(0, spacing_mm=2.0)
+    window_hu = clamp_window(scan.hu, spec)
+    views = []
+    for view in VIEWS:
+        planes = np.arange(scan.hu.shape[VIEW_AXIS[view]])
+        slices = cut_slices(scan.hu, view, planes, window_hu, scan.spacing_mm, spec, pixel_mm=spec.pixel_mm)
+        views.append(with_neighbours(slices, step_indices(len(planes), steps)))  # (steps, H, W, 3)
+    one, two = (keras_predictor(path, spec.image_size, steps)(*views) for path in (whole, half))
     return float(np.abs(one - two).max())
 
 
