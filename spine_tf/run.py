@@ -8,8 +8,10 @@ import contextlib
 import dataclasses
 import json
 import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -88,7 +90,6 @@ def train_run(
         what `report.json` holds.
     """
     from spine_tf.models.pretrained import read_pretrained
-    from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
     from spine_tf.training.fit import fit, prepare_process
 
     folder, start = Path(folder), time.monotonic()
@@ -103,6 +104,36 @@ def train_run(
         write_split(folder / "split.json", split)
     for note in notes:
         print(note)
+    with training_data(config, folder, data_root, split) as data:
+        history, training = fit(
+            build=partial(start_model, config, folder, starts),
+            dataset=data.dataset,
+            steps=data.steps,
+            validation=data.validation,
+            train=config.train,
+            folder=folder,
+            strategy=strategy,
+            max_minutes=max_minutes,
+        )
+    return finish_run(config, folder, split, data, history, {"notes": notes, "training": training}, start)
+
+
+class RunData(NamedTuple):
+    """What a run trains on, as `training.fit.fit` takes it."""
+
+    dataset: Callable
+    """First epoch (from 0) -> endless batches from that epoch on."""
+    steps: int
+    validation: Iterable | None
+    label_maps: list[LabelMap]
+    """Of which synthetic scans are made."""
+
+
+@contextlib.contextmanager
+def training_data(config: Config, folder: Path, data_root: Path, split: Split) -> Iterator[RunData]:
+    """Open what a run trains on, and make its synthetic scans as long as the block lasts."""
+    from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
+
     print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
     spec, cache = config.preprocess, config.data.cache or folder / "cache"
     opened = open_cases([*split.train, *split.val], cache, spec)
@@ -117,16 +148,36 @@ def train_run(
     seed = config.train.seed
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
-        history, facts = fit(
-            build=partial(start_model, config, folder, starts),
-            dataset=partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
-            steps=steps_per_epoch(len(train_cases) + synthetic, config.data),
-            validation=validation_dataset(val_cases, spec, config.data) if val_cases else None,
-            train=config.train,
-            folder=folder,
-            strategy=strategy,
-            max_minutes=max_minutes,
+        yield RunData(
+            partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
+            steps_per_epoch(len(train_cases) + synthetic, config.data),
+            validation_dataset(val_cases, spec, config.data) if val_cases else None,
+            maps,
         )
+
+
+def finish_run(
+    config: Config,
+    folder: Path,
+    split: Split,
+    data: RunData,
+    history: list[dict],
+    facts: dict,
+    start: float,
+    about: dict | None = None,
+) -> dict:
+    """Leave a model that predicts beside best.keras: curves, the threshold from validation cases, metadata, report.
+
+    Args:
+        history: as `training.fit.fit` returns it.
+        facts: of the report; "training" among them, the facts that `fit` returns.
+        start: `time.monotonic()` when the run started.
+        about: further entries of metadata.json.
+
+    Returns:
+        what `report.json` holds.
+    """
+    spec = config.preprocess
     plot_history(folder / "curves.png", history)
     pretrained = json.loads((folder / PRETRAINED).read_text()) if (folder / PRETRAINED).exists() else []
     write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)})
@@ -134,14 +185,14 @@ def train_run(
     spec = dataclasses.replace(spec, threshold=threshold)
     scans = {role: [case.source for case in getattr(split, role)] for role in ("train", "val")}
     origin = {"sources": _counted(scans), "pretrained": pretrained}
-    write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)} | origin)
+    write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)} | origin | (about or {}))
     report = {
         "config": to_dict(config),
         "cases": {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")},
-        "notes": notes,
         "pretrained": pretrained,
-        "label_maps": [label_map.name for label_map in maps],
-        "training": facts | {"last": history[-1] if history else None},
+        "label_maps": [label_map.name for label_map in data.label_maps],
+        **facts,
+        "training": facts["training"] | {"last": history[-1] if history else None},
         "threshold": threshold,
         "threshold_dice": threshold_scores,
         "total_seconds": round(time.monotonic() - start, 1),

@@ -1,6 +1,7 @@
 """Fixtures for all tests: small made scans, and the folder of real CT that is not part of the repository."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -93,6 +94,41 @@ def six_scans(tmp_path_factory) -> Path:
         nib.save(nib.Nifti1Image(hu.astype(np.int16), np.eye(4)), root / "ct" / f"case{number}.nii.gz")
         nib.save(nib.Nifti1Image(mask * 20, np.eye(4)), root / "masks" / f"case{number}.nii.gz")
     return root
+
+
+@pytest.fixture(scope="session")
+def plain_run(six_scans, tmp_path_factory) -> Path:
+    """A run's folder as `train_run` leaves it for six_scans, with a plain network of random weights in it.
+
+    27 filters: 6 of a convolution a view, 6 that read all of them, 3 masks; only the latter cannot be removed.
+    """
+    import keras
+
+    from spine_tf.config import PRESETS, VIEWS, to_dict
+    from spine_tf.datasets.splits import split_cases, write_split
+    from spine_tf.datasets.verse import pair_globs
+    from spine_tf.files import write_json
+    from spine_tf.training.checkpoint import save_model, write_metadata
+
+    folder, tiny = tmp_path_factory.mktemp("plain_run"), PRESETS["tiny"]
+    globs = {kind: str(six_scans / place / "*.nii.gz") for kind, place in (("images", "ct"), ("masks", "masks"))}
+    config = replace(
+        tiny,
+        data=replace(tiny.data, **globs, val_fraction=0.25),
+        augment=replace(tiny.augment, min_box_mm=10.0),
+        train=replace(tiny.train, learning_rate=0.1, loss="bce_dice", seed=7),
+    )
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
+    maps = [keras.layers.Conv2D(6, 1, name=f"{view}_conv")(x) for view, x in zip(VIEWS, inputs, strict=True)]
+    maps = keras.layers.BatchNormalization(name="bn")(keras.layers.Concatenate(name="joined")(maps))
+    joined = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="joined_conv")(maps)
+    mask = keras.layers.Conv2D(3, 1, activation="sigmoid", name="mask")(joined)
+    save_model(keras.Model(inputs, mask), folder / "best.keras")
+    write_json(folder / "config.json", to_dict(config))
+    write_split(folder / "split.json", split_cases(pair_globs(globs["images"], globs["masks"]), 0.2, 0.25))
+    write_metadata(folder, {"preprocess": to_dict(config.preprocess)})
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import tensorflow as tf
 from spine_tf.config import VIEWS, TrainConfig
 from spine_tf.training.checkpoint import latest_checkpoint
 from spine_tf.training.fit import StopAfter, compile_model, fit, prepare_process
+from spine_tf.training.penalty import Penalty, convolution_kernels
 
 
 def _network():
@@ -62,6 +63,18 @@ def test_a_run_in_two_parts_is_the_run_in_one(tmp_path, options):
     a, b = (keras.saving.load_model(tmp_path / name / "best.keras").get_weights() for name in ("whole", "parts"))
     for one, two in zip(a, b, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_penalty_is_in_the_loss_but_decides_nothing(tmp_path):
+    train = TrainConfig(epochs=3, learning_rate=0.1, loss="bce_dice", plateau_patience=1)
+    whole, facts = _fit(tmp_path / "whole", train, penalty=Penalty("l2", 0.01))
+    model = keras.saving.load_model(latest_checkpoint(tmp_path / "whole") / "model.keras")
+    squares = sum(float(np.square(kernel).sum()) for kernel in convolution_kernels(model))
+    assert whole[-1]["val_loss"] - whole[-1]["val_data_loss"] == pytest.approx(0.01 * squares, rel=1e-4)
+    assert facts["monitor"] == "val_data_loss"
+    _fit(tmp_path / "parts", train, penalty=Penalty("l2", 0.01), max_minutes=0.0)
+    parts, _ = _fit(tmp_path / "parts", train, penalty=Penalty("l2", 0.01))
+    assert parts == whole
 
 
 def test_a_finished_run_is_not_trained_further(tmp_path):

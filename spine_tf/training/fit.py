@@ -17,6 +17,7 @@ from spine_tf.losses import get_loss
 from spine_tf.metrics import DiceCoefficient, JaccardIndex
 from spine_tf.optimizers import OPTIMIZERS
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
+from spine_tf.training.penalty import Penalty, penalise
 
 
 def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
@@ -30,8 +31,16 @@ def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy() if train.mirrored else tf.distribute.get_strategy()
 
 
-def compile_model(model: keras.Model, train: TrainConfig, total_steps: int) -> None:
-    """Compile for training: optimizer, loss, and Dice and Jaccard at 0.5 as metrics."""
+def compile_model(model: keras.Model, train: TrainConfig, total_steps: int, penalised: bool = False) -> None:
+    """Compile for training: optimizer, loss, and Dice and Jaccard at 0.5 as metrics.
+
+    With `penalised`, the metric `data_loss` is the loss without what `penalty.penalise` adds to it.
+    """
+    metrics = [DiceCoefficient(name="dice"), JaccardIndex(name="jaccard")]
+    if penalised:
+        loss = get_loss(train.loss)
+        loss.reduction = "none"
+        metrics.append(keras.metrics.MeanMetricWrapper(loss, name="data_loss"))
     rate = train.learning_rate
     if train.cosine:
         warm = max(1, min(100, total_steps // 10))
@@ -41,7 +50,7 @@ def compile_model(model: keras.Model, train: TrainConfig, total_steps: int) -> N
     model.compile(
         optimizer=OPTIMIZERS[train.optimizer](learning_rate=rate),
         loss=get_loss(train.loss),
-        metrics=[DiceCoefficient(name="dice"), JaccardIndex(name="jaccard")],
+        metrics=metrics,
         jit_compile=train.jit_compile,
     )
     # Left to `fit`, its state would be made inside the trace of the first step, which is then traced a second time.
@@ -92,6 +101,7 @@ def fit(
     folder: Path,
     strategy: tf.distribute.Strategy,
     max_minutes: float | None = None,
+    penalty: Penalty | None = None,
 ) -> tuple[list[dict], dict]:
     """Train, or go on training where the folder's last checkpoint stopped.
 
@@ -99,11 +109,12 @@ def fit(
         build: makes the model; not called when a checkpoint is there.
         dataset: first epoch (from 0) -> endless batches from that epoch on.
         steps: batches in an epoch.
-        validation: finite batches whose `val_loss` decides learning rate and best model; None: the training loss does.
+        validation: finite batches whose loss decides learning rate and best model; None: the training loss does.
         train: optimisation.
         folder: the run's folder; gets best.keras, checkpoints/, history.csv, tensorboard/.
         strategy: from `prepare_process`.
         max_minutes: end with the epoch in which this runs out.
+        penalty: on the weights, added to the loss; it has no part in what is decided.
 
     Returns:
         history (one dict an epoch, of all epochs so far) and facts: seconds, first_step_seconds, best_epoch, epochs,
@@ -112,16 +123,19 @@ def fit(
     folder = Path(folder)
     found = latest_checkpoint(folder)
     with strategy.scope():
-        if found:
-            model = keras.saving.load_model(found / "model.keras")
-        else:
-            model = build()
-            compile_model(model, train, steps * train.epochs)
-    monitor = "val_loss" if validation is not None else "loss"
+        model = keras.saving.load_model(found / "model.keras") if found else build()
+        if penalty is not None:
+            penalise(model, penalty)
+        if not found:
+            compile_model(model, train, steps * train.epochs, penalised=penalty is not None)
+    # A penalty falls from epoch to epoch whatever the masks do, and would make the last epoch the best one.
+    decides = "loss" if penalty is None else "data_loss"
+    monitor = f"val_{decides}" if validation is not None else decides
     first_step = FirstStep()
     callbacks = [keras.callbacks.TerminateOnNaN(), first_step, BestModel(folder, monitor)]
     if not train.cosine:
-        plateau = keras.callbacks.ReduceLROnPlateau(monitor, train.plateau_factor, train.plateau_patience, verbose=1)
+        factor, patience = train.plateau_factor, train.plateau_patience
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=1, mode="min")
         callbacks.append(plateau)
     callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
     if max_minutes is not None:
