@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from spine_tf.config import PRESETS, Config, config_from_dict
+from spine_tf.sections import ENCODER_FIELDS, idle_fields
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ def parse_config(
         if preset not in PRESETS:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
         base = config_from_dict(values | {"preset": preset}, PRESETS[preset])
-        return _parse(args, base, extra, description)
+        parsed = _parse(args, base, extra, description)
+        _refuse_idle(args, (parsed[0] if extra else parsed).model.architecture)
+        return parsed
     except (ValueError, TypeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -58,6 +61,15 @@ def _resumed_config(args: list[str], extra: type | None) -> Path | None:
     own, _ = tyro.cli(extra, args=args, return_unknown_args=True, add_help=False)
     path = own.run / "config.json"
     return path if own.resume and path.exists() else None
+
+
+def _refuse_idle(args: list[str], architecture: str) -> None:
+    """Refuse an encoder that the architecture does not read: presets set both, so that ModelConfig has to let it be."""
+    given = {arg.partition("=")[0].replace("_", "-") for arg in args}
+    for name in sorted(idle_fields(architecture).intersection(ENCODER_FIELDS)):
+        flag = f"--{name.replace('_', '-')}"
+        if flag in given:
+            raise ValueError(f"{flag} is not read by architecture={architecture!r}. Received: {flag}")
 
 
 def _parse(args: list[str], base: Config, extra: type | None, description: str):

@@ -16,6 +16,7 @@ from spine_tf.sections import (
     ModelConfig,
     PreprocessSpec,
     TrainConfig,
+    idle_fields,
     require,
 )
 
@@ -44,6 +45,15 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self):
+        architecture, train = self.model.architecture, self.train
+        fits = train.encoder_weights != "imagenet" or "encoder" not in idle_fields(architecture)
+        expected = f"'none' or a path for architecture={architecture!r}, which does not read encoder"
+        require(fits, "encoder_weights", expected, train.encoder_weights)
+        fits = train.linknet_weights == "none" or architecture in ("attention_linknet", "stacked_linknet")
+        expected = f"'none' for architecture={architecture!r}, which has no LinkNet behind a map"
+        require(fits, "linknet_weights", expected, train.linknet_weights)
 
 
 PRESETS = {

@@ -29,6 +29,12 @@ def test_flags_go_over_the_file_and_the_file_over_the_preset(tmp_path):
     assert config.model == PRESETS["tiny"].model
 
 
+@pytest.mark.parametrize("flag", ["--model", "--architecture"])
+def test_another_network_is_asked_for_by_its_name_and_its_encoders(flag):
+    config = parse_config([flag, "unet", "--encoder", "resnet34"])
+    assert (config.model.architecture, config.model.encoder) == ("unet", "resnet34")
+
+
 def test_own_flags_come_beside_the_config(tmp_path):
     config, own = parse_config(["--preset", "paper", "--resume", "--run", str(tmp_path)], extra=Own)
     assert config == PRESETS["paper"]
@@ -51,6 +57,10 @@ def test_a_resumed_run_brings_its_own_config(tmp_path):
         ["--preset", "huge"],
         ["--epochs", "many"],
         ["--config", "missing.json"],
+        ["--model", "segnet"],
+        ["--model", "unet", "--linknet-encoder", "resnet152"],
+        ["--model", "hyperdensenet", "--encoder=resnet34"],
+        ["--model", "fpn", "--share-branches"],
     ],
 )
 def test_bad_flags_end_with_status_2(args, capsys):

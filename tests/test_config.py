@@ -8,11 +8,13 @@ from spine_tf.config import (
     SECTIONS,
     Config,
     DataConfig,
+    ModelConfig,
     PreprocessSpec,
     config_from_dict,
     spec_from_dict,
     to_dict,
 )
+from spine_tf.sections import ARCHITECTURES
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -43,6 +45,21 @@ def test_a_part_of_a_config_changes_only_that():
     assert config.model == PRESETS["tiny"].model
 
 
+def test_a_config_from_before_there_were_other_networks_is_that_of_the_proposed_one():
+    values = to_dict(PRESETS["tiny"])
+    del values["model"]["architecture"], values["model"]["stream_width"]
+    assert config_from_dict(values) == PRESETS["tiny"]
+    assert PRESETS["tiny"].model.architecture == "attention_linknet"
+
+
+def test_every_architecture_reads_fields_of_the_config_and_takes_the_encoders_of_every_preset():
+    fields = set(ModelConfig.__dataclass_fields__)
+    assert set().union(*ARCHITECTURES.values()) == fields - {"architecture", "norm_momentum"}
+    for preset in PRESETS:
+        for name in ARCHITECTURES:
+            assert config_from_dict({"model": {"architecture": name}}, PRESETS[preset]).model.architecture == name
+
+
 def test_field_names_are_unique_since_they_are_flags():
     names = [name for section in SECTIONS.values() for name in section.__dataclass_fields__]
     assert len(names) == len(set(names))
@@ -64,6 +81,19 @@ def test_field_names_are_unique_since_they_are_flags():
         ({"train": {"plateau_factor": 1.0}}, "plateau_factor must be"),
         ({"model": {"fusion_filters": 0}}, "fusion_filters must be positive"),
         ({"model": {"norm_momentum": 1.0}}, "norm_momentum must be between 0 and 1"),
+        ({"model": {"architecture": "segnet"}}, "architecture must be one of"),
+        ({"model": {"architecture": "unet", "share_branches": True}}, "share_branches must be False for .*'unet'"),
+        ({"model": {"architecture": "fpn", "decoder": "upsampling"}}, "decoder must be 'transpose' for .*'fpn'"),
+        ({"model": {"stream_width": 0.5}}, "stream_width must be 1.0 for architecture='attention_linknet'"),
+        ({"model": {"architecture": "hyperdensenet", "stream_width": 0.0}}, "stream_width must be positive"),
+        (
+            {"model": {"architecture": "stacked_linknet"}, "train": {"encoder_weights": "imagenet"}},
+            "encoder_weights must be 'none' or a path for architecture='stacked_linknet'",
+        ),
+        (
+            {"model": {"architecture": "unet"}, "train": {"linknet_weights": "astra"}},
+            "linknet_weights must be 'none' for architecture='unet'",
+        ),
         ({"preprocess": {"pixel_mm": 0.0}}, "pixel_mm must be None or positive"),
         ({"preprocess": {"coarse_pixel_mm": -1.0}}, "coarse_pixel_mm must be positive"),
         ({"data": {"synthetic": -1}}, "synthetic must be at least 0"),

@@ -61,12 +61,19 @@ def test_other_encoders(encoder):
         ({"encoder": "resnet19"}, "linknet_encoder must be one of"),
         ({"decoder": "nearest"}, "decoder must be"),
         ({"side": 48}, "multiples of 32"),
-        ({"encoder": "seresnet18"}, "Keras' own layers"),
+        ({"encoder": "resnext50"}, "linknet_encoder must be one of"),
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=rf"{message}[\s\S]*Received: "):
         build(**arguments)
+
+
+def test_a_layer_that_no_safe_loader_reads_is_refused():
+    x = keras.Input((4, 4, 1))
+    model = keras.Model(x, keras.layers.Lambda(lambda y: y + 1, name="plus_one")(x))
+    with pytest.raises(ValueError, match=r"Keras' own layers and no Lambda.*Received: 'plus_one'"):
+        replay(model, keras.Input((4, 4, 1)), stable_names(model, "net"))
 
 
 def test_replay_and_names_on_a_hand_made_graph():

@@ -1,4 +1,4 @@
-"""Attention LinkNet: three attended EfficientNet branches, one per view, feeding a LinkNet.
+"""Attention LinkNet: three attended EfficientNet branches, one per view, feeding a LinkNet, or another network.
 
 Source: paper, "Proposed LinkNet-152 model for spine segmentation", Figs. 5 and 6.
 """
@@ -8,7 +8,7 @@ from keras import layers
 
 from spine_tf.config import VIEWS
 from spine_tf.models.encoders import encode, kernel_initializer
-from spine_tf.models.linknet import linknet
+from spine_tf.models.linknet import zoo_network
 from spine_tf.models.normalization import FusedBatchNormalization
 
 SHARED = "shared"
@@ -106,6 +106,27 @@ def full_resolution_head(coarse, slices: list, filters: int, masks: int):
     return layers.Conv2D(masks, 1, name="head_full_conv")(block(joined, "head_joined"))
 
 
+def triplet_model(inputs: list, logits, name: str, norm_momentum: float) -> keras.Model:
+    """The network between the slices of a triplet and their masks' logits, (batch, S, S, 3), named as all are."""
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(logits)
+    model = keras.Model(inputs, mask, name=name)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = norm_momentum
+    return model
+
+
+def triplet_inputs(image_size: int) -> list:
+    """Keras tensors `axial`, `coronal`, `sagittal`, each (batch, S, S, 3) float32 in [0, 1].
+
+    Raises:
+        ValueError: a side that is no multiple of 32.
+    """
+    if image_size < 32 or image_size % 32:
+        raise ValueError(f"image_size must be a multiple of 32. Received: image_size={image_size!r}")
+    return [keras.Input((image_size, image_size, 3), dtype="float32", name=view) for view in VIEWS]
+
+
 def attention_linknet(
     image_size: int,
     encoder: str = "efficientnetb7",
@@ -117,11 +138,13 @@ def attention_linknet(
     decoder: str = "transpose",
     share_branches: bool = False,
     norm_momentum: float = 0.99,
+    network: str = "linknet",
 ) -> keras.Model:
     """The network, as one flat functional model. The switches are those of `config.ModelConfig`.
 
     Args:
         image_size: side S of the slices in pixels, a multiple of 32 * fusion_stride.
+        network: what reads the fused map, a row of `linknet.NETWORKS`; the paper has a LinkNet.
 
     Returns:
         A model with the inputs `axial`, `coronal`, `sagittal`, each (batch, S, S, 3) float32 in [0, 1], and the output
@@ -139,7 +162,7 @@ def attention_linknet(
             f"image_size must be a multiple of 32 * fusion_stride = {32 * fusion_stride}. "
             f"Received: image_size={image_size!r}"
         )
-    inputs = [keras.Input((image_size, image_size, 3), dtype="float32", name=view) for view in VIEWS]
+    inputs = triplet_inputs(image_size)
     side = image_size // fusion_stride
     if share_branches:
         slices = ViewsToBatch(name="views_to_batch")(inputs)
@@ -152,14 +175,8 @@ def attention_linknet(
         ]
         features = layers.Concatenate(name="feature_map")(maps)
 
-    if fusion_stride == 1:
-        logits = linknet(features, linknet_encoder, decoder, masks=len(VIEWS))
-    else:
-        coarse = linknet(features, linknet_encoder, decoder, masks=HEAD_FILTERS)
-        logits = full_resolution_head(coarse, inputs, HEAD_FILTERS, masks=len(VIEWS))
-    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(logits)
-    model = keras.Model(inputs, mask, name="attention_linknet")
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = norm_momentum
-    return model
+    masks = len(VIEWS) if fusion_stride == 1 else HEAD_FILTERS
+    logits = zoo_network(features, network, linknet_encoder, decoder, masks, prefix=network)
+    if fusion_stride != 1:
+        logits = full_resolution_head(logits, inputs, HEAD_FILTERS, masks=len(VIEWS))
+    return triplet_model(inputs, logits, f"attention_{network}", norm_momentum)

@@ -137,6 +137,19 @@ def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int,
     return x
 
 
+def input_scaling(encoder: str, name: str) -> layers.Layer:
+    """What brings pixels in [0, 1] to what a row of `ENCODERS` expects.
+
+    One affine map instead of Keras' Rescaling, Normalization, Rescaling, with the same values.
+    """
+    row = ENCODERS[encoder]
+    return layers.Rescaling(
+        scale=[1 / std for std in row.std],
+        offset=[-mean / std for mean, std in zip(row.mean, row.std, strict=True)],
+        name=name,
+    )
+
+
 def encode(x, encoder: str, attention: str, prefix: str) -> list:
     """All seven blocks of an encoder, an attention module in line after each of the first four.
 
@@ -159,12 +172,7 @@ def encode(x, encoder: str, attention: str, prefix: str) -> list:
         if value not in table:
             raise ValueError(f"{name} must be one of {sorted(table)}. Received: {name}={value!r}")
     row = ENCODERS[encoder]
-    # One affine map instead of Keras' Rescaling, Normalization, Rescaling: the same values from pixels in [0, 1].
-    x = layers.Rescaling(
-        scale=[1 / std for std in row.std],
-        offset=[-mean / std for mean, std in zip(row.mean, row.std, strict=True)],
-        name=f"{prefix}_scaling",
-    )(x)
+    x = input_scaling(encoder, f"{prefix}_scaling")(x)
     x = _conv_bn(x, scaled_filters(row.stem, row.width), 3, 2, f"{prefix}_stem_conv", f"{prefix}_stem_bn")
     x = layers.Activation(row.activation, name=f"{prefix}_stem_activation")(x)
 

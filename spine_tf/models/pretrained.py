@@ -111,6 +111,8 @@ def _open_attention(model: keras.Model, branch: str) -> None:
     for block in range(1, ATTENDED_BLOCKS + 1):
         parts = [f"{branch}_block{block}_attention_{part}" for part in ("channel_expand", "spatial_conv", "expand")]
         gates = [layers[part] for part in parts if part in layers]
+        if not gates:
+            continue
         for gate in gates:
             gate.set_weights([np.zeros_like(weight) for weight in gate.get_weights()])
         following = layers[f"{branch}_block{block + 1}a_expand_conv"]

@@ -1,0 +1,79 @@
+"""HyperDenseNet: a stream of convolutions for each view, every layer reading all earlier layers of all streams.
+
+Source: Dolz et al., "HyperDense-Net: A hyper-densely connected CNN for multi-modal image segmentation", IEEE TMI 38(5),
+2019 (arXiv 1804.02967), and its authors' code, github.com/josedolz/HyperDenseNet (Theano; layers, dropout, PReLU) and
+HyperDenseNet_pytorch (three streams). The spine paper has it in "A gradient sensitivity based network pruning" alone:
+"we introduce a pruning method based on gradient sensitivity, specifically designed to enhance the performance of the
+HyperDenseNet for spine segmentation tasks"; Step 1 then "begins by initializing a U-Net model", and no table has it.
+
+What differs from the original: slices and kernels of 3 x 3 instead of volumes and 3 x 3 x 3; the three views in the
+place of imaging modalities (they meet place by place, although a place is another one of the body in each view, as in
+the proposed network); zero padding instead of cropping, so that slices keep their size; a sigmoid for each view's mask
+instead of a softmax over classes.
+
+Nothing is downsampled: the receptive field is 19 x 19 pixels, and every layer computes at full resolution.
+"""
+
+import keras
+from keras import layers
+
+from spine_tf.config import VIEWS
+from spine_tf.models.attention_linknet import triplet_inputs, triplet_model
+from spine_tf.models.normalization import FusedBatchNormalization
+
+FILTERS = (25, 25, 25, 50, 50, 50, 75, 75, 75)
+"""Of the 3 x 3 convolutions of each stream."""
+HEAD_FILTERS = (400, 200, 150)
+"""Of the 1 x 1 convolutions that read all streams ("fully connected" there)."""
+HEAD_DROPOUT, LAST_DROPOUT = 0.25, 0.5
+PRELU_SLOPE = 0.01
+
+
+def scaled(filters: tuple[int, ...], width: float) -> tuple[int, ...]:
+    """Filters times the width, rounded, at least one each."""
+    return tuple(max(1, round(width * n)) for n in filters)
+
+
+def _layer(x, filters: int, kernel: int, name: str, dropout: float = 0.0, last: bool = False):
+    """Normalise, rectify, drop, convolve, in this order; the last one is not rectified but has a bias."""
+    x = FusedBatchNormalization(name=f"{name}_bn")(x)
+    if not last:
+        slope = keras.initializers.Constant(PRELU_SLOPE)
+        x = layers.PReLU(alpha_initializer=slope, shared_axes=[1, 2], name=f"{name}_prelu")(x)
+    if dropout:
+        x = layers.Dropout(dropout, name=f"{name}_drop")(x)
+    return layers.Conv2D(
+        filters, kernel, padding="same", use_bias=last, kernel_initializer="he_normal", name=f"{name}_conv"
+    )(x)
+
+
+def hyperdensenet(image_size: int, stream_width: float = 1.0, norm_momentum: float = 0.99) -> keras.Model:
+    """The network, as one flat functional model.
+
+    Layer l of a stream reads 3 * (sum of FILTERS before l) channels: what the layer before it read, then that layer's
+    output, then those of the other streams' in the order of `VIEWS`; so each stream has them in an order of its own.
+    The head reads what a tenth layer of each stream would read, side by side: 4050 channels.
+
+    Args:
+        image_size: side S of the slices in pixels, a multiple of 32 as for the other networks.
+        stream_width: filters of every layer as a share of the original's.
+
+    Returns:
+        A model with inputs and output as `attention_linknet`.
+
+    Raises:
+        ValueError: a size that is no multiple of 32.
+    """
+    inputs = triplet_inputs(image_size)
+    read = dict(zip(VIEWS, inputs, strict=True))
+    for number, filters in enumerate(scaled(FILTERS, stream_width), start=1):
+        made = {view: _layer(read[view], filters, 3, f"{view}_layer{number}") for view in VIEWS}
+        for view in VIEWS:
+            before = [read[view]] if number > 1 else []
+            others = [made[other] for other in VIEWS if other != view]
+            read[view] = layers.Concatenate(name=f"{view}_layer{number}_all")([*before, made[view], *others])
+    x = layers.Concatenate(name="head_streams")(list(read.values()))  # (batch, S, S, 4050)
+    for number, filters in enumerate(scaled(HEAD_FILTERS, stream_width), start=1):
+        x = _layer(x, filters, 1, f"head_layer{number}", HEAD_DROPOUT)
+    logits = _layer(x, len(VIEWS), 1, "head", LAST_DROPOUT, last=True)
+    return triplet_model(inputs, logits, "hyperdensenet", norm_momentum)
