@@ -52,6 +52,7 @@ def prune_run(
         ValueError: the source is no trained run, or the folder is another run's.
         ArithmeticError: the smaller network does not give the zeroed one's outputs.
     """
+    import spine_tf.models  # noqa: F401  registers our layers, so that a checkpoint of them loads
     from spine_tf.training.fit import fit, prepare_process
     from spine_tf.training.penalty import Penalty
 
