@@ -251,6 +251,17 @@ def test_every_network_of_the_paper_with_each_of_its_encoders(network, encoder, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("encoder", "side"),
+    [("seresnet18", 32), ("mobilenet", 32), ("vgg16", 32), ("inceptionv3", 96), ("inceptionresnetv2", 96)],
+)
+def test_a_network_with_each_other_kind_of_encoder(encoder, side, tmp_path):
+    keras.utils.set_random_seed(0)
+    prove(build_model(ModelConfig(architecture="unet", encoder=encoder), side), tmp_path)
+    keras.backend.clear_session()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["attention_fpn", "attention_pspnet", "attention_unet", "stacked_linknet"])
 def test_other_networks_behind_the_branches_and_linknet_alone(architecture, tmp_path):
     prove(tiny(architecture), tmp_path)
