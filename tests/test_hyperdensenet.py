@@ -1,7 +1,6 @@
 """HyperDenseNet: what each layer reads, counted by hand; how far it sees; files, training, pruning, a volume."""
 
 import json
-from itertools import pairwise
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ from spine_tf.config import VIEWS, ModelConfig, PreprocessSpec, to_dict
 from spine_tf.engines import load_engine
 from spine_tf.inference import segment
 from spine_tf.models import build_model
-from spine_tf.models.hyperdensenet import FILTERS, HEAD_FILTERS, hyperdensenet, scaled
+from spine_tf.models.hyperdensenet import FILTERS, hyperdensenet, scaled
 from spine_tf.pruning.prune import zero_filters
 from spine_tf.pruning.surgery import remove_filters
 from spine_tf.scans import volume_from_array
@@ -52,14 +51,6 @@ def test_parameters_counted_by_hand(original):
     each_channel = 5 * (3 * sum(READ) + 4050 + 400 + 200) + 4 * 150
     assert streams + head == 7_140_150 + 1_730_450
     assert original.count_params() == streams + head + each_channel + 3 == 8_955_248
-
-
-def test_the_widths_are_the_originals():
-    """Dolz et al. count 10,349,450 weights: kernels of 3 x 3 x 3, two modalities of one channel, four classes."""
-    read = [1, *(2 * sum(FILTERS[:number]) for number in range(1, 9))]
-    streams = 2 * 27 * sum(n * m for n, m in zip(read, FILTERS, strict=True))
-    widths = [2 * 2 * sum(FILTERS), *HEAD_FILTERS, 4]
-    assert streams + sum(n * m for n, m in pairwise(widths)) == 10_349_450
 
 
 def test_each_stream_has_them_in_an_order_of_its_own(narrow):

@@ -53,7 +53,7 @@ def single_view(
     if encoder in ENCODERS:
         slices = input_scaling(encoder, f"{SHARED}_scaling")(slices)
     logits = zoo_network(slices, network, encoder, decoder, masks=1, prefix=SHARED, argument="encoder")
-    logits = BatchToChannels(len(VIEWS), name="views_to_channels")(logits)  # (batch, S, S, V)
+    logits = BatchToChannels(len(VIEWS), name="head_views")(logits)  # (batch, S, S, V)
     return triplet_model(inputs, logits, network, norm_momentum)
 
 
