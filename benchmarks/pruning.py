@@ -86,7 +86,7 @@ def prune_all(flags: Flags, before: Config, settings: PruneSettings, jobs: list,
     from spine_tf.datasets.splits import read_split
     from spine_tf.prune_run import load_network, zeroed_network
     from spine_tf.pruning import remove_filters
-    from spine_tf.run import training_data
+    from spine_tf.run_data import training_data
     from spine_tf.training.fit import fit, prepare_process
     from spine_tf.training.penalty import Penalty
 
@@ -119,7 +119,7 @@ def scorer(flags: Flags, before: Config) -> Callable:
     from spine_tf.metrics import DiceCoefficient
     from spine_tf.pipeline import validation_dataset
     from spine_tf.prune_verdict import held_out_dice
-    from spine_tf.run import open_cases
+    from spine_tf.run_data import open_cases
     from spine_tf.training.checkpoint import save_model, write_metadata
 
     metadata, cases = read_metadata(flags.source / "metadata.json"), read_split(flags.source / "split.json").test

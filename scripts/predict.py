@@ -27,7 +27,7 @@ class Flags:
     clean_up: bool = True
     """Drop small components of the mask."""
     flips: bool = False
-    """Also segment the mirror image and average; twice the time."""
+    """Also segment the mirror image and average; at most twice the time."""
     batch_size: int = 8
     """Triplets the network gets at once."""
     threads: int | None = None
@@ -38,9 +38,6 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    if not flags.inputs:
-        print("error: INPUT is missing: a NIfTI file or a DICOM folder", file=sys.stderr)
-        return 2
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
     from spine_tf.device import use_device
     from spine_tf.engines import SHIPPED, load_engine

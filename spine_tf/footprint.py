@@ -60,9 +60,9 @@ def _peak_memory(model: Path, batch_size: int) -> dict[str, float]:
     use_device("cpu")
     import spine_tf.engines.keras_model  # noqa: F401  so that what it imports is no part of the model's share
 
-    start = _resident_peak_mib()
+    start = 1024 * peak_memory_gib()
     _predict(load_engine(model, batch_size), batch_size)
-    return {"start": start, "peak": _resident_peak_mib()}
+    return {"start": start, "peak": 1024 * peak_memory_gib()}
 
 
 def _latencies(models: dict[str, Path], batch_sizes: tuple[int, ...], rounds: int) -> dict[int, dict[str, list[float]]]:
@@ -86,12 +86,3 @@ def _latencies(models: dict[str, Path], batch_sizes: tuple[int, ...], rounds: in
 def _predict(engine, batch_size: int) -> None:
     side = engine.spec.image_size
     engine.predict(*np.full((3, batch_size, side, side, 3), 0.5, np.float32))
-
-
-def _resident_peak_mib() -> float:
-    # Not what getrusage tells: on Linux a new process starts with the peak of the one that made it.
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return 1024 * peak_memory_gib()

@@ -59,7 +59,7 @@ def segment(
         engine: the network and its pre-processing.
         batch_size: triplets at once.
         clean_up: drop small components (`postprocess.drop_small_components`).
-        flips: also segment the mirror image (left and right) and average; twice the time.
+        flips: also segment the mirror image (left and right) and average; at most twice the time.
         progress: show a bar.
     """
     oriented = volume if engine.spec.canonical else volume.as_stored()

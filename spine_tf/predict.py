@@ -133,8 +133,10 @@ def predict_cases(
     """Segment every input with a model loaded once; `options` are those of `predict_case`.
 
     Raises:
-        ValueError: two inputs would write the same files.
+        ValueError: no inputs, or two that would write the same files.
     """
+    if not inputs:
+        raise ValueError("inputs must be NIfTI files or DICOM folders, at least one. Received: none")
     names = [case_name(path) for path in inputs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -21,7 +21,8 @@ from spine_tf.config import Config, to_dict
 from spine_tf.datasets.splits import read_split, write_split
 from spine_tf.files import write_bytes, write_json
 from spine_tf.prune_settings import PruneSettings, check_resumed, source_config, tuning_config, write_settings
-from spine_tf.run import PRETRAINED, finish_run, start_folder, training_data
+from spine_tf.run import PRETRAINED, finish_run, start_folder
+from spine_tf.run_data import training_data
 
 UNTUNED = "untuned"
 RECORD = "pruning.json"

@@ -21,7 +21,6 @@ SHARE_ALIKE = "verse"
 """Word in the source or name of a scan or label map whose licence, CC BY-SA 4.0, asks for attribution beside what was
 made from it."""
 
-
 MOST_DIFFERENT = 0.02
 """Largest difference of a pixel's probability that rounding the weights may make, in slices of a phantom."""
 
@@ -67,11 +66,11 @@ def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _difference(whole: Path, half: Path, spec: PreprocessSpec, steps: int = 16) -> float:
+def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
     """Largest difference of the two networks' probabilities on triplets of a phantom, as prediction cuts them."""
     from spine_tf.engines.keras_model import keras_predictor
 
-    scan = make_phantom(0, spacing_mm=2.0)
+    scan, steps = make_phantom(0, spacing_mm=2.0), 16
     window_hu = clamp_window(scan.hu, spec)
     views = []
     for view in VIEWS:

@@ -4,32 +4,25 @@ The folder holds config.json, split.json, cache/, checkpoints/, best.keras with 
 curves.png, tensorboard/ and report.json.
 """
 
-import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from spine_tf.config import Config, config_from_dict, to_dict
-from spine_tf.datasets.cache import CachedCase, cache_case
 from spine_tf.datasets.cases import Case, load_case, spine_mask
-from spine_tf.datasets.embedded import embedded_split, weighted
-from spine_tf.datasets.fresh import FreshScans
-from spine_tf.datasets.splits import Split, read_split, split_cases, write_split
-from spine_tf.datasets.synthesis import LabelMap, find_label_maps, make_synthetic
-from spine_tf.datasets.verse import find_cases, pair_globs
+from spine_tf.datasets.splits import Split, read_split, write_split
 from spine_tf.engines import load_engine
 from spine_tf.figures import plot_history
 from spine_tf.files import write_json
 from spine_tf.inference import segment
+from spine_tf.prune_settings import SETTINGS
 from spine_tf.report import environment, peak_memory_gib
+from spine_tf.run_data import RunData, find_split, training_data
 from spine_tf.scoring import dice
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
 
@@ -44,7 +37,7 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
 
     Raises:
         ValueError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
-            differs in anything but the number of epochs.
+            differs in anything but the number of epochs, or in that where a cosine schedule was made for it.
     """
     path = Path(folder) / "config.json"
     if not resume:
@@ -59,20 +52,12 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
         f"{section.name}.{name}"
         for section in dataclasses.fields(Config)[1:]
         for name, value in to_dict(getattr(config, section.name)).items()
-        if value != to_dict(getattr(stored, section.name))[name] and name != "epochs"
+        if value != to_dict(getattr(stored, section.name))[name] and (name != "epochs" or stored.train.cosine)
     ]
     if changed:
-        raise ValueError(f"a resumed run must keep its config (only epochs may change). Received: changed {changed}")
+        may = "a cosine schedule is made for its epochs" if stored.train.cosine else "only epochs may change"
+        raise ValueError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
     write_json(path, to_dict(config))
-
-
-def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
-    """The cases of a run by role, and notes about what is missing; see DataConfig."""
-    data = config.data
-    if data.data is None and data.images is None:
-        return embedded_split(data_root, data.hold_out, data.phantoms, data.more)
-    cases = find_cases(data.data) if data.data is not None else pair_globs(data.images, data.masks)
-    return split_cases(cases, data.test_fraction, data.val_fraction, config.train.seed, data.split), []
 
 
 def train_run(
@@ -88,11 +73,16 @@ def train_run(
 
     Returns:
         what `report.json` holds.
+
+    Raises:
+        ValueError: as `start_folder` and `find_split`; the folder is that of a pruned run.
     """
     from spine_tf.models.pretrained import read_pretrained
     from spine_tf.training.fit import fit, prepare_process
 
     folder, start = Path(folder), time.monotonic()
+    if (folder / SETTINGS).exists():
+        raise ValueError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
     strategy = prepare_process(config.train)
     # Before the folder is claimed and the cases are read: weights may be out of reach.
     starts = [] if latest_checkpoint(folder) else read_pretrained(config, data_root)
@@ -116,44 +106,6 @@ def train_run(
             max_minutes=max_minutes,
         )
     return finish_run(config, folder, split, data, history, {"notes": notes, "training": training}, start)
-
-
-class RunData(NamedTuple):
-    """What a run trains on, as `training.fit.fit` takes it."""
-
-    dataset: Callable
-    """First epoch (from 0) -> endless batches from that epoch on."""
-    steps: int
-    validation: Iterable | None
-    label_maps: list[LabelMap]
-    """Of which synthetic scans are made."""
-
-
-@contextlib.contextmanager
-def training_data(config: Config, folder: Path, data_root: Path, split: Split) -> Iterator[RunData]:
-    """Open what a run trains on, and make its synthetic scans as long as the block lasts."""
-    from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
-
-    print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
-    spec, cache = config.preprocess, config.data.cache or folder / "cache"
-    opened = open_cases([*split.train, *split.val], cache, spec)
-    embedded = config.data.data is None and config.data.images is None
-    drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
-    train_cases = [opened[case.case_id] for case in drawn]
-    val_cases = [opened[case.case_id] for case in split.val]
-    synthetic = config.data.synthetic if embedded else 0
-    held_out = {case.subject for case in [*split.val, *split.test]}
-    maps = find_label_maps(data_root, config.data.more, held_out) if synthetic else []
-    fresh = _fresh_scans(config, maps, folder) if synthetic else None
-    seed = config.train.seed
-    # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
-    with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
-        yield RunData(
-            partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
-            steps_per_epoch(len(train_cases) + synthetic, config.data),
-            validation_dataset(val_cases, spec, config.data) if val_cases else None,
-            maps,
-        )
 
 
 def finish_run(
@@ -217,17 +169,6 @@ def start_model(config: Config, folder: Path, starts: list):
                 print(f"  {left}: {len(record[left])} layers, {', '.join(record[left][:5])} ...")
     write_json(folder / PRETRAINED, records)
     return model
-
-
-def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshScans:
-    """Synthetic scans of phantoms and of label maps, other ones in every epoch."""
-    make = partial(make_synthetic, maps=maps, phantom_share=config.data.phantom_share)
-    return FreshScans(make, config.data.synthetic, folder / "fresh", config.preprocess, config.train.seed)
-
-
-def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:
-    """Decode the cases, or open what was decoded before; by case id, with a progress bar."""
-    return {case.case_id: cache_case(case, cache, spec) for case in tqdm(cases, desc="reading cases", unit="case")}
 
 
 def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, float]]:

@@ -63,6 +63,18 @@ def threshold_run(tmp_path_factory) -> Path:
     return folder
 
 
+def shaken(model, rng):
+    """The model with its normalisation as after training: shifts are not 0, scales not 1."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for weight in layer.weights:
+                low, high = (0.8, 1.2) if weight.name in ("gamma", "moving_variance") else (-0.2, 0.2)
+                weight.assign(rng.uniform(low, high, weight.shape))
+    return model
+
+
 def bright_block_hu(shape=(32, 28, 20)) -> np.ndarray:
     """Body of 40 HU with noise, and a bright block off its centre, so that no flip maps it onto itself."""
     hu = np.random.default_rng(0).normal(40, 120, shape)
@@ -128,6 +140,17 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
     write_json(folder / "config.json", to_dict(config))
     write_split(folder / "split.json", split_cases(pair_globs(globs["images"], globs["masks"]), 0.2, 0.25))
     write_metadata(folder, {"preprocess": to_dict(config.preprocess)})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pruned_run(plain_run, tmp_path_factory) -> Path:
+    """`plain_run` with half of its filters removed, fine-tuned for two epochs; not to be changed."""
+    from spine_tf.prune_run import prune_run
+    from spine_tf.prune_settings import PruneSettings
+
+    folder = tmp_path_factory.mktemp("pruned") / "run"
+    prune_run(PruneSettings(plain_run, calibration_batches=2, epochs=2), folder, folder.parent / "data")
     return folder
 
 

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -75,6 +77,19 @@ def test_a_penalty_is_in_the_loss_but_decides_nothing(tmp_path):
     _fit(tmp_path / "parts", train, penalty=Penalty("l2", 0.01), max_minutes=0.0)
     parts, _ = _fit(tmp_path / "parts", train, penalty=Penalty("l2", 0.01))
     assert parts == whole
+
+
+def test_seconds_are_those_of_all_parts(tmp_path):
+    train = TrainConfig(epochs=2)
+    _fit(tmp_path, train, max_minutes=0.0)
+    path = latest_checkpoint(tmp_path) / "state.json"
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps(state | {"seconds": 1000.0}))
+    _, facts = _fit(tmp_path, train)
+    assert 1000 < facts["seconds"] < 1000 + 300
+    again = json.loads((latest_checkpoint(tmp_path) / "state.json").read_text())
+    assert again["epoch"] == 2
+    assert 1000 < again["seconds"] <= facts["seconds"] + 0.1
 
 
 def test_a_finished_run_is_not_trained_further(tmp_path):

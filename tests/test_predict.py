@@ -113,6 +113,11 @@ def test_two_inputs_of_one_name_are_refused(engine, tmp_path):
         predict_cases([tmp_path / "a.nii.gz", tmp_path / "b" / "a.nii.gz"], engine, tmp_path)
 
 
+def test_no_input_at_all_is_refused(engine, tmp_path):
+    with pytest.raises(ValueError, match="inputs must be NIfTI files or DICOM folders, at least one"):
+        predict_cases([], engine, tmp_path)
+
+
 def test_masks_that_want_a_look_are_warned_of():
     volume = volume_from_array(np.zeros((20, 20, 20), np.int16), np.eye(4))
     mask = np.zeros((20, 20, 20), bool)

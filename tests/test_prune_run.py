@@ -17,14 +17,8 @@ from spine_tf.run import THRESHOLDS
 
 @pytest.fixture(scope="module")
 def settings(plain_run) -> PruneSettings:
+    """Those of `pruned_run`."""
     return PruneSettings(plain_run, calibration_batches=2, epochs=2)
-
-
-@pytest.fixture(scope="module")
-def pruned(settings, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("pruned") / "run"
-    prune_run(settings, folder, folder.parent / "data")
-    return folder
 
 
 def _record(folder: Path) -> dict:
@@ -35,40 +29,41 @@ def _predict(folder: Path) -> np.ndarray:
     return load_engine(folder).predict(*np.random.default_rng(0).random((3, 2, 32, 32, 3), np.float32))
 
 
-def test_half_of_the_filters_are_gone_and_the_run_is_like_any_other(pruned, plain_run, settings):
-    record = _record(pruned)
+def test_half_of_the_filters_are_gone_and_the_run_is_like_any_other(pruned_run, plain_run, settings):
+    record = _record(pruned_run)
     assert (record["filters"], record["prunable"], record["kept"], record["amount"]) == (27, 24, 15, 0.5)
     assert record["calibration_triplets"] == 8
     assert record["difference"] <= 1e-5
     assert record["whole"] == {"mask": "is an output of the model"}
     kept = {row["layer"]: row["kept"] for row in record["layers"]}
-    assert {layer: load_network(pruned).get_layer(layer).filters for layer in kept} == kept
+    assert {layer: load_network(pruned_run).get_layer(layer).filters for layer in kept} == kept
 
-    config = config_from_dict(json.loads((pruned / "config.json").read_text()))
+    config = config_from_dict(json.loads((pruned_run / "config.json").read_text()))
     assert (config.train.learning_rate, config.train.loss, config.train.seed) == (pytest.approx(0.01), "bce", 8)
-    assert read_split(pruned / "split.json") == read_split(plain_run / "split.json")
-    assert read_settings(pruned) == settings
-    report = json.loads((pruned / "report.json").read_text())
+    assert read_split(pruned_run / "split.json") == read_split(plain_run / "split.json")
+    assert read_settings(pruned_run) == settings
+    report = json.loads((pruned_run / "report.json").read_text())
     assert report["training"]["epochs"] == 2
     assert report["training"]["monitor"] == "val_data_loss"
     assert report["threshold"] in THRESHOLDS
-    metadata = json.loads((pruned / "metadata.json").read_text())
+    metadata = json.loads((pruned_run / "metadata.json").read_text())
     assert metadata["preprocess"]["threshold"] == report["threshold"]
     assert metadata["pruned"] == {"criterion": "gradient", "amount": 0.5, "filters": 27, "kept": 15}
-    assert _predict(pruned).shape == (2, 32, 32, 3)
-    assert np.abs(_predict(pruned) - _predict(pruned / UNTUNED)).max() > 1e-4  # fine-tuning has changed something
+    assert _predict(pruned_run).shape == (2, 32, 32, 3)
+    # Fine-tuning has changed something.
+    assert np.abs(_predict(pruned_run) - _predict(pruned_run / UNTUNED)).max() > 1e-4
 
 
-def test_a_pruned_run_is_pruned_again(pruned, settings, tmp_path):
-    again = replace(settings, source=pruned, criterion="magnitude", scope="layer", epochs=1)
+def test_a_pruned_run_is_pruned_again(pruned_run, settings, tmp_path):
+    again = replace(settings, source=pruned_run, criterion="magnitude", scope="layer", epochs=1)
     prune_run(again, tmp_path / "again", tmp_path)
     record = _record(tmp_path / "again")
     assert (record["filters"], record["prunable"], record["kept"]) == (15, 12, 9)
-    assert load_network(tmp_path / "again").count_params() < load_network(pruned).count_params()
+    assert load_network(tmp_path / "again").count_params() < load_network(pruned_run).count_params()
     assert _predict(tmp_path / "again").shape == (2, 32, 32, 3)
 
 
-def test_a_stopped_run_goes_on_as_if_never_stopped(pruned, settings, tmp_path):
+def test_a_stopped_run_goes_on_as_if_never_stopped(pruned_run, settings, tmp_path):
     stopped = prune_run(settings, tmp_path / "run", tmp_path, max_minutes=0.0)
     assert stopped["training"]["epochs"] == 1
     removed = (tmp_path / "run" / UNTUNED / RECORD).stat().st_mtime_ns
@@ -77,16 +72,16 @@ def test_a_stopped_run_goes_on_as_if_never_stopped(pruned, settings, tmp_path):
     resumed = prune_run(settings, tmp_path / "run", tmp_path, resume=True)
     assert resumed["training"]["epochs"] == 2
     assert (tmp_path / "run" / UNTUNED / RECORD).stat().st_mtime_ns == removed
-    assert (tmp_path / "run" / "history.csv").read_text() == (pruned / "history.csv").read_text()
-    np.testing.assert_array_equal(_predict(tmp_path / "run"), _predict(pruned))
+    assert (tmp_path / "run" / "history.csv").read_text() == (pruned_run / "history.csv").read_text()
+    np.testing.assert_array_equal(_predict(tmp_path / "run"), _predict(pruned_run))
 
 
-def test_a_control_trains_all_filters_with_the_same_settings(pruned, plain_run, settings, tmp_path):
+def test_a_control_trains_all_filters_with_the_same_settings(pruned_run, plain_run, settings, tmp_path):
     report = prune_run(replace(settings, control=True), tmp_path / "control", tmp_path)
     assert load_network(tmp_path / "control").count_params() == load_network(plain_run).count_params()
     assert not (tmp_path / "control" / UNTUNED).exists()
     assert np.abs(_predict(tmp_path / "control") - _predict(plain_run)).max() > 1e-4
-    other = json.loads((pruned / "report.json").read_text())
+    other = json.loads((pruned_run / "report.json").read_text())
     assert report["config"] == other["config"]
     assert report["training"]["epochs"] == other["training"]["epochs"]
 

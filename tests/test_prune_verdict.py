@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,23 +10,21 @@ import pytest
 
 from spine_tf.datasets.splits import read_split
 from spine_tf.files import write_json
-from spine_tf.prune_run import prune_run
-from spine_tf.prune_settings import PruneSettings, write_settings
+from spine_tf.prune_settings import PruneSettings, read_settings, write_settings
 from spine_tf.prune_verdict import COSTS, control_dice, held_out_dice, verdict_text, write_verdict
 
 ENVIRONMENT = {"cores": 2, "processor": "a processor"}
 
 
-@pytest.fixture(scope="module")
-def settings(plain_run) -> PruneSettings:
-    return PruneSettings(plain_run, calibration_batches=1, epochs=1)
+@pytest.fixture
+def settings(pruned_run) -> PruneSettings:
+    return read_settings(pruned_run)
 
 
-@pytest.fixture(scope="module")
-def pruned(settings, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("pruned") / "run"
-    prune_run(settings, folder, folder.parent / "data")
-    return folder
+@pytest.fixture
+def pruned(pruned_run, tmp_path) -> Path:
+    """A copy: a verdict writes into the run's folder."""
+    return Path(shutil.copytree(pruned_run, tmp_path / "pruned"))
 
 
 HALF = {"case2": 0.5, "case5": 0.5}
@@ -67,7 +66,7 @@ def test_a_verdict_compares_a_pruned_run_with_its_source(pruned, plain_run, cont
 def test_a_control_must_be_one_of_the_same_settings(settings, control):
     assert control_dice(control, replace(settings, amount=0.9)) == {"control": HALF}
     with pytest.raises(ValueError, match=r"against must be a control with the same .*Received: other \['epochs'\]"):
-        control_dice(control, replace(settings, epochs=2))
+        control_dice(control, replace(settings, epochs=3))
     write_json(control / "report.json", {})
     with pytest.raises(ValueError, match="against must be a finished run"):
         control_dice(control, settings)

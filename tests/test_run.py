@@ -10,7 +10,10 @@ import pytest
 from spine_tf.config import PRESETS, Config, config_from_dict
 from spine_tf.datasets.splits import read_split
 from spine_tf.evaluation import evaluate_run
-from spine_tf.run import THRESHOLDS, find_split, start_folder, train_run
+from spine_tf.files import write_json
+from spine_tf.prune_settings import SETTINGS
+from spine_tf.run import THRESHOLDS, start_folder, train_run
+from spine_tf.run_data import find_split
 from spine_tf.training.checkpoint import latest_checkpoint
 
 
@@ -85,6 +88,21 @@ def test_a_folder_with_a_run_is_not_trained_over_and_no_run_not_resumed(run, con
     other = replace(config, model=replace(config.model, attention="se"), train=replace(config.train, epochs=9))
     with pytest.raises(ValueError, match=r"only epochs may change.*\['model\.attention'\]"):
         start_folder(run, other, resume=True)
+
+
+def test_a_cosine_schedule_is_made_for_its_epochs(config, tmp_path):
+    plain, cosine = (replace(config, train=replace(config.train, cosine=on)) for on in (False, True))
+    for name, started in (("plain", plain), ("cosine", cosine)):
+        start_folder(tmp_path / name, started, resume=False)
+    start_folder(tmp_path / "plain", replace(plain, train=replace(plain.train, epochs=9)), resume=True)
+    with pytest.raises(ValueError, match=r"a cosine schedule is made for its epochs.*\['train\.epochs'\]"):
+        start_folder(tmp_path / "cosine", replace(cosine, train=replace(cosine.train, epochs=9)), resume=True)
+
+
+def test_a_pruned_run_is_not_trained_on_without_its_penalty(config, tmp_path):
+    write_json(tmp_path / SETTINGS, {})
+    with pytest.raises(ValueError, match=r"must not be a pruned one; prune.py --resume"):
+        train_run(config, tmp_path, tmp_path / "data", resume=True)
 
 
 def test_a_verse_root_is_split_as_configured(shared_data):

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from conftest import shaken
 
 from spine_tf.config import PRESETS
 from spine_tf.models import build_model
@@ -18,13 +19,7 @@ from spine_tf.pruning.surgery import remove_filters
 def check(model: keras.Model, amount: float = 0.5, brightest: float = 1.0) -> tuple[Structure, keras.Model]:
     """Remove groups at random; outputs are those of the zeroed model. Returns the structure and the smaller model."""
     rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # As after training: not all shifts are 0 and not all scales 1.
-            for weight in layer.weights:
-                low, high = (0.8, 1.2) if weight.name in ("gamma", "moving_variance") else (-0.2, 0.2)
-                weight.assign(rng.uniform(low, high, weight.shape))
-    structure = find_groups(model)
+    structure = find_groups(shaken(model, rng))
     removed = choose_groups(structure, rng.random(len(structure.groups)), amount)
     assert abs(structure.share(removed) - amount) < 0.02
     images = {tensor.name: brightest * rng.random((2, *tensor.shape[1:]), "float32") for tensor in model.inputs}

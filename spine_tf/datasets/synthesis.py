@@ -13,12 +13,12 @@ from spine_tf.datasets.label_maps import LabelMap, find_label_maps, open_label_m
 from spine_tf.datasets.phantom import Phantom, make_phantom
 from spine_tf.datasets.phantom.physics import draw_appearance, render
 from spine_tf.datasets.phantom.shapes import Frame
-from spine_tf.datasets.phantom.tissue import Scene
+from spine_tf.datasets.phantom.tissue import RIM_MM, Scene
 from spine_tf.datasets.scan_effects import NO_DATA_HU, apply_scanner, make_wild, roughen_bone, vary_bone
 from spine_tf.datasets.transplant import transplant
 from spine_tf.datasets.trunk_view import draw_trunk_view
 from spine_tf.datasets.voxel_parts import Parts, choose_parts, finer_frame, majority_of_parts, mean_of_parts
-from spine_tf.datasets.warping import RIM_MM, add_screws, warp
+from spine_tf.datasets.warping import add_screws, warp
 
 __all__ = ["LabelMap", "find_label_maps", "make_synthetic"]
 
@@ -26,7 +26,7 @@ TRUNK_SHARE = 0.5
 """Of the volumes from label maps, how many are warped trunks; the others have real vertebrae in a phantom."""
 WILD_SHARE = 0.15
 VERSE_RIM_MM = 0.45
-"""The same for masks that were drawn or corrected by hand, which take in a little more."""
+"""`tissue.RIM_MM` for masks that were drawn or corrected by hand, which take in a little more: a guess."""
 
 
 def make_synthetic(seed: int, maps: Sequence[LabelMap] = (), phantom_share: float = 0.5) -> Phantom:

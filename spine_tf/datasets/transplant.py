@@ -10,7 +10,7 @@ from spine_tf.datasets.label_preparing import GAP_MM
 from spine_tf.datasets.phantom.anatomy import build_scene, draw_anatomy, draw_person
 from spine_tf.datasets.phantom.shapes import Bones, Frame, Shape, evaluate
 from spine_tf.datasets.phantom.spine import Level
-from spine_tf.datasets.phantom.tissue import LABEL_DEPTH_MM, Scene
+from spine_tf.datasets.phantom.tissue import RIM_MM, Scene
 from spine_tf.datasets.phantom.view import draw_frame
 from spine_tf.datasets.vertebra_shapes import HIGH_MM, LAST_VERTEBRA, LOW_MM, STEP_MM
 from spine_tf.datasets.voxel_parts import Parts, choose_parts, finer_frame
@@ -59,7 +59,7 @@ def transplant(arrays: dict[str, np.ndarray], rim_mm: float, rng: np.random.Gene
     pressed = {int(rng.choice(taken)): float(rng.uniform(0.15, 0.45))} if taken and rng.random() < 0.2 else {}
     for level in levels:
         add_real_vertebra(bones, level, arrays, rim_mm, mirrored, pressed.get(level.label, 0.0))
-    rim = np.where(np.isin(bones.owner, taken), np.float32(rim_mm), np.float32(-LABEL_DEPTH_MM))
+    rim = np.where(np.isin(bones.owner, taken), np.float32(rim_mm), np.float32(RIM_MM))
     labels = np.where((bones.depth_mm > -rim) & (bones.owner <= LAST_VERTEBRA), bones.owner, 0).astype(np.uint8)
     description = person.describe() | {
         "screws": list(person.screws),

@@ -9,11 +9,9 @@ from spine_tf.datasets.label_depths import TENTHS
 from spine_tf.datasets.label_preparing import ARCH, STEP_MM
 from spine_tf.datasets.label_structures import Filled, tissue_table
 from spine_tf.datasets.phantom.shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
-from spine_tf.datasets.phantom.tissue import Scene, Tissue
+from spine_tf.datasets.phantom.tissue import RIM_MM, Scene, Tissue
 from spine_tf.datasets.vertebra_shapes import LAST_VERTEBRA
 
-RIM_MM = 0.3
-"""How far bone ends inside its label: once blurred, its contrast then is half where it is half in the labelled CT."""
 _NEAR_TENTHS = -50
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import shutil
+import time
 from pathlib import Path
 
 import keras
@@ -60,8 +61,8 @@ class Checkpoint(keras.callbacks.Callback):
     """After every epoch, a checkpoint of everything a run consists of; at the start of training, the last one restored.
 
     `<folder>/checkpoints/epoch-0007/` holds model and optimizer with its learning rate (`model.keras`) and what a
-    `.keras` file forgets (`state.json`): epoch, history, counters of the other callbacks, the state of dropout's random
-    generators. The folder appears by rename, complete; older ones are then deleted. Also rewrites
+    `.keras` file forgets (`state.json`): epoch, history, seconds, counters of the other callbacks, the state of
+    dropout's random generators. The folder appears by rename, complete; older ones are then deleted. Also rewrites
     `<folder>/history.csv`.
 
     Must be the last callback of the list: it saves and restores the states of those before it.
@@ -77,9 +78,16 @@ class Checkpoint(keras.callbacks.Callback):
         self.restored = json.loads((found / "state.json").read_text()) if found else None
         if self.restored:
             self.history = self.restored["history"]
+        self.seconds_before = self.restored.get("seconds", 0.0) if self.restored else 0.0
+        self._start = time.monotonic()
 
     def get_config(self) -> dict:
         return {"folder": str(self.folder)}
+
+    @property
+    def seconds(self) -> float:
+        """What training has taken, with the parts of the run before this one."""
+        return self.seconds_before + time.monotonic() - self._start
 
     def on_train_begin(self, logs=None):
         for callback in self.tracked if self.restored else ():
@@ -104,6 +112,7 @@ class Checkpoint(keras.callbacks.Callback):
         state = {
             "epoch": epoch + 1,
             "history": self.history,
+            "seconds": self.seconds,
             "callbacks": states,
             "random": [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)],
         }

@@ -117,7 +117,8 @@ def fit(
         penalty: on the weights, added to the loss; it has no part in what is decided.
 
     Returns:
-        history (one dict an epoch, of all epochs so far) and facts: seconds, first_step_seconds, best_epoch, epochs,
+        history (one dict an epoch, of all epochs so far) and facts: seconds (of all parts of a
+        run that was stopped and resumed), first_step_seconds, best_epoch, epochs,
         monitor, diverged_in_epoch (the epoch whose loss was not finite, where training ended).
     """
     folder = Path(folder)
@@ -142,7 +143,6 @@ def fit(
         callbacks.append(StopAfter(max_minutes))
     checkpoint = Checkpoint(folder, callbacks)
     done = len(checkpoint.history)
-    start = time.monotonic()
     if done < train.epochs:
         model.fit(
             dataset(done),
@@ -158,7 +158,7 @@ def fit(
     # From the history, not from the callback: a run that was finished before has not trained here.
     best = min(checkpoint.history, key=lambda row: row[monitor], default=None)
     facts = {
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(checkpoint.seconds, 1),
         "first_step_seconds": round(first_step.seconds, 1) if first_step.seconds else None,
         "best_epoch": best["epoch"] if best else None,
         "epochs": len(checkpoint.history),

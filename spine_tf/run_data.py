@@ -1,0 +1,77 @@
+"""What a run trains on: its cases by role, decoded, and synthetic scans made as it goes."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from spine_tf.config import Config
+from spine_tf.datasets.cache import CachedCase, cache_case
+from spine_tf.datasets.cases import Case
+from spine_tf.datasets.embedded import embedded_split, weighted
+from spine_tf.datasets.fresh import FreshScans
+from spine_tf.datasets.splits import Split, split_cases
+from spine_tf.datasets.synthesis import LabelMap, find_label_maps, make_synthetic
+from spine_tf.datasets.verse import find_cases, pair_globs
+
+
+def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
+    """The cases of a run by role, and notes about what is missing; see DataConfig."""
+    data = config.data
+    if data.data is None and data.images is None:
+        return embedded_split(data_root, data.hold_out, data.phantoms, data.more)
+    cases = find_cases(data.data) if data.data is not None else pair_globs(data.images, data.masks)
+    return split_cases(cases, data.test_fraction, data.val_fraction, config.train.seed, data.split), []
+
+
+class RunData(NamedTuple):
+    """What a run trains on, as `training.fit.fit` takes it."""
+
+    dataset: Callable
+    """First epoch (from 0) -> endless batches from that epoch on."""
+    steps: int
+    validation: Iterable | None
+    label_maps: list[LabelMap]
+    """Of which synthetic scans are made."""
+
+
+@contextlib.contextmanager
+def training_data(config: Config, folder: Path, data_root: Path, split: Split) -> Iterator[RunData]:
+    """Open what a run trains on, and make its synthetic scans as long as the block lasts."""
+    from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
+
+    print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
+    spec, cache = config.preprocess, config.data.cache or folder / "cache"
+    opened = open_cases([*split.train, *split.val], cache, spec)
+    embedded = config.data.data is None and config.data.images is None
+    drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
+    train_cases = [opened[case.case_id] for case in drawn]
+    val_cases = [opened[case.case_id] for case in split.val]
+    synthetic = config.data.synthetic if embedded else 0
+    held_out = {case.subject for case in [*split.val, *split.test]}
+    maps = find_label_maps(data_root, config.data.more, held_out) if synthetic else []
+    fresh = _fresh_scans(config, maps, folder) if synthetic else None
+    seed = config.train.seed
+    # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
+    with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
+        yield RunData(
+            partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
+            steps_per_epoch(len(train_cases) + synthetic, config.data),
+            validation_dataset(val_cases, spec, config.data) if val_cases else None,
+            maps,
+        )
+
+
+def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshScans:
+    """Synthetic scans of phantoms and of label maps, other ones in every epoch."""
+    make = partial(make_synthetic, maps=maps, phantom_share=config.data.phantom_share)
+    return FreshScans(make, config.data.synthetic, folder / "fresh", config.preprocess, config.train.seed)
+
+
+def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:
+    """Decode the cases, or open what was decoded before; by case id, with a progress bar."""
+    return {case.case_id: cache_case(case, cache, spec) for case in tqdm(cases, desc="reading cases", unit="case")}
