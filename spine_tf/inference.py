@@ -5,20 +5,20 @@ the three views are averaged; a threshold decides. With isotropic pixels this is
 does it twice.
 """
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
-from spine_tf.config import VIEWS
+from spine_tf.config import VIEWS, PreprocessSpec
 from spine_tf.engines import Engine
 from spine_tf.postprocess import drop_small_components
 from spine_tf.preprocess import body_box, clamp_window
+from spine_tf.runtime import NumpyRuntime
 from spine_tf.scans import Volume
 from spine_tf.scans.volume import canonical_volume
-from spine_tf.views import VIEW_AXIS, cut_slices, fuse_views, n_steps, step_indices, with_neighbours
-from spine_tf.windows import box_around, window_boxes
+from spine_tf.views import VIEW_AXIS, cut_slices, fuse_views, longest_mm, n_steps, step_indices, with_neighbours
+from spine_tf.windows import box_around, window_axes, window_count, window_of
 
 SLAB = 32
 """Planes of the volume that are float at one time."""
@@ -62,111 +62,133 @@ def segment(
         flips: also segment the mirror image (left and right) and average; at most twice the time.
         progress: show a bar.
     """
-    oriented = volume if engine.spec.canonical else volume.as_stored()
-    look = _Look(engine, oriented.spacing_mm, batch_size, flips, progress)
-    probability = look.at_scan(oriented.hu)
-    if not engine.spec.canonical:
-        probability = canonical_volume(probability, volume.grid).hu
-    start = time.monotonic()
-    mask = probability >= engine.spec.threshold
-    if clean_up:
-        mask = drop_small_components(mask, volume.spacing_mm)
-    look.seconds["clean_up"] = time.monotonic() - start
-    return Segmentation(mask, probability, {name: round(s, 3) for name, s in look.seconds.items()}, look.steps)
+    rt = NumpyRuntime(progress)
+    if engine.volume is not None and engine.spec.canonical and not flips:
+        with rt.phase("server"):
+            probability, mask = engine.volume(volume.hu, volume.spacing_mm)
+    else:
+        oriented = volume if engine.spec.canonical else volume.as_stored()
+        # As a server gets them: float32.
+        spacing_mm = tuple(float(mm) for mm in np.float32(oriented.spacing_mm))
+        look = Look(engine.predict, engine.spec, spacing_mm, batch_size, flips)
+        probability = look.at_scan(oriented.hu, rt)
+        if not engine.spec.canonical:
+            probability = canonical_volume(probability, volume.grid).hu
+        mask = probability >= engine.spec.threshold
+    with rt.phase("clean_up"):
+        if clean_up:
+            mask = drop_small_components(mask, volume.spacing_mm)
+    return Segmentation(mask, probability, {name: round(s, 3) for name, s in rt.seconds.items()}, rt.steps)
 
 
-class _Look:
-    """One network looking at one scan; adds up the seconds of each phase and the triplets it took."""
+def prediction_triplets(volume: Volume, spec: PreprocessSpec, steps: int) -> tuple[np.ndarray, ...]:
+    """Triplets of a scan as prediction cuts them, without windows or boxes: three of (steps, H, W, 3) float32."""
+    window_hu, views = clamp_window(volume.hu, spec), []
+    for view in VIEWS:
+        planes = np.arange(volume.hu.shape[VIEW_AXIS[view]])
+        slices = cut_slices(volume.hu, view, planes, window_hu, volume.spacing_mm, spec, pixel_mm=spec.pixel_mm)
+        views.append(with_neighbours(slices, step_indices(len(planes), steps)))
+    return tuple(views)
 
-    def __init__(self, engine: Engine, spacing_mm, batch_size: int, flips: bool, progress: bool):
-        self.engine, self.spacing_mm = engine, spacing_mm
-        self.batch_size, self.flips, self.progress = batch_size, flips, progress
-        self.seconds = dict.fromkeys(("prepare", "network", "fuse"), 0.0)
-        self.steps = 0
 
-    def at_scan(self, hu: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Look:
+    """A network looking at scans of one voxel size. Its methods run on any runtime (`runtime.py`)."""
+
+    predict: Callable
+    """As `Engine.predict`."""
+    spec: PreprocessSpec
+    spacing_mm: tuple
+    """Of the volume's axes, floats (or float64 scalars of a graph)."""
+    batch_size: int = 8
+    flips: bool = False
+
+    def at_scan(self, hu, rt):
         """Probability of a whole scan (x, y, z), 0 outside the boxes that are looked at."""
-        start, spec = time.monotonic(), self.engine.spec
-        box = body_box(hu) if spec.body_box else (slice(None),) * 3
-        probability = np.zeros(hu.shape, np.float32)
-        # A turned volume is a view along other axes than memory; cutting three views from it wants it straight.
-        hu = np.ascontiguousarray(hu[box])
-        window_hu = clamp_window(hu, spec)
-        self.seconds["prepare"] += time.monotonic() - start
+        spec, xp, shape = self.spec, rt.xp, rt.xp.shape(hu)
+        with rt.phase("prepare"):
+            box = body_box(hu, xp) if spec.body_box else (slice(None),) * 3
+            # A turned volume is a view along other axes than memory; cutting three views from it wants it straight.
+            hu = rt.straight(hu[box])
+            window_hu = clamp_window(hu, spec, xp)
         inner, found = (slice(None),) * 3, None
-        if spec.coarse_to_fine and not self._fits(hu.shape):
-            coarse = self._at_box(hu, window_hu, spec.coarse_pixel_mm if spec.pixel_mm else None, False)
-            found = drop_small_components(coarse >= FIRST_THRESHOLD, self.spacing_mm, FIRST_MIN_SHARE)
-            inner = box_around(found, self.spacing_mm, MARGIN_MM) or inner
-            found = found[inner] if found.any() else None
-        probability[box][inner] = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips, found)
-        return probability
+        if spec.coarse_to_fine:
+            found = rt.cond(
+                self._fits(xp.shape(hu), xp),
+                lambda: xp.ones(xp.shape(hu), dtype="bool"),
+                lambda: self._first_look(hu, window_hu, rt),
+            )
+            inner = box_around(found, self.spacing_mm, MARGIN_MM, rt)
+            found = found[inner]
+        probability = self._at_box(hu[inner], window_hu, spec.pixel_mm, self.flips, found, rt)
+        return rt.place(rt.place(probability, inner, xp.shape(hu)), box, shape)
 
-    def _fits(self, shape) -> bool:
+    def _fits(self, shape, xp):
         """Whether isotropic pixels show the whole box in one image: a first look could only lose some of it."""
-        spec = self.engine.spec
-        longest_mm = max(n * mm for n, mm in zip(shape, self.spacing_mm, strict=True))
-        return spec.pixel_mm is not None and longest_mm <= spec.pixel_mm * spec.image_size
+        spec = self.spec
+        return spec.pixel_mm is not None and longest_mm(shape, self.spacing_mm, xp) <= spec.pixel_mm * spec.image_size
 
-    def _at_box(self, hu: np.ndarray, window_hu, pixel_mm: float | None, flips: bool, found=None) -> np.ndarray:
+    def _first_look(self, hu, window_hu, rt):
+        """Where a first look at a whole box finds a spine, (x, y, z) bool; everywhere, where it finds nothing."""
+        spec, xp = self.spec, rt.xp
+        coarse = self._at_box(hu, window_hu, spec.coarse_pixel_mm if spec.pixel_mm else None, False, None, rt)
+        found = drop_small_components(coarse >= FIRST_THRESHOLD, self.spacing_mm, FIRST_MIN_SHARE, rt=rt)
+        return xp.logical_or(found, xp.logical_not(xp.any(found)))
+
+    def _at_box(self, hu, window_hu, pixel_mm: float | None, flips: bool, found, rt):
         """Probability of a box (x, y, z) at one pixel size, blended from windows; 0 where no window was looked at.
 
         With `found`, (x, y, z) bool from a first look, windows in which it found nothing are left out.
         """
-        span_mm = None if pixel_mm is None else pixel_mm * self.engine.spec.image_size
-        windows = list(window_boxes(hu.shape, self.spacing_mm, span_mm))
-        wanted = [w for w in windows if found is None or found[w[0]].any()]
-        blended = np.zeros(hu.shape, np.float32)
-        for window, (by_x, by_y, by_z) in wanted:
-            by_yz = by_y[:, None] * by_z / (2 if flips else 1)
-            for planes, values in self._at_window(hu[window], window_hu, pixel_mm):
-                blended[window][planes] += by_x[planes, None, None] * by_yz * values
+        xp, shape = rt.xp, rt.xp.shape(hu)
+        axes = window_axes(shape, self.spacing_mm, None if pixel_mm is None else pixel_mm * self.spec.image_size, rt)
+
+        def look(window, weights, state):
+            blended, total = state
+            values = self._at_window(hu[window], window_hu, pixel_mm, rt)
             if flips:
-                mirrored = blended[window][::-1]
-                for planes, values in self._at_window(hu[window][::-1], window_hu, pixel_mm):
-                    mirrored[planes] += by_x[::-1][planes, None, None] * by_yz * values
-        if len(wanted) < len(windows):
-            _share_out(blended, wanted)
-        return blended
+                mirrored = self._at_window(rt.straight(xp.flip(hu[window], axis=0)), window_hu, pixel_mm, rt)
+                values = (values + xp.flip(mirrored, axis=0)) / 2
+            by_x, by_y, by_z = weights
+            weight = by_x[:, None, None] * (by_y[:, None] * by_z)
+            return rt.add(blended, window, values * weight), rt.add(total, window, weight)
 
-    def _at_window(self, hu: np.ndarray, window_hu, pixel_mm: float | None):
-        """Probabilities of one window, as slabs (planes of x, float32 (planes, y, z))."""
-        spec, clock = self.engine.spec, time.monotonic()
-        steps = n_steps(hu.shape, spec, self.spacing_mm, pixel_mm)
-        slices = {view: _all_slices(hu, view, window_hu, self.spacing_mm, spec, pixel_mm) for view in VIEWS}
-        indices = {view: step_indices(hu.shape[VIEW_AXIS[view]], steps) for view in VIEWS}
-        clock = self._clocked("prepare", clock)
-        predicted = np.empty((len(VIEWS), steps, spec.image_size, spec.image_size), np.float32)
-        starts = range(0, steps, self.batch_size)
-        for start in tqdm(starts, desc="segmenting", unit="batch", disable=not self.progress, leave=False):
-            batch = slice(start, start + self.batch_size)
-            views = (with_neighbours(slices[view], indices[view][batch]) for view in VIEWS)
-            predicted[:, batch] = np.moveaxis(self.engine.predict(*views), -1, 0)  # (view, step, H, W)
-        self.steps += steps
-        clock = self._clocked("network", clock)
-        stacks = dict(zip(VIEWS, predicted, strict=True))
-        yield from fuse_views(stacks, hu.shape, SLAB, spacing_mm=self.spacing_mm, pixel_mm=pixel_mm)
-        self._clocked("fuse", clock)
+        def step(number, state):
+            window, weights = window_of(axes, number, rt)
+            wanted = True if found is None else xp.any(found[window])
+            return rt.cond(wanted, lambda: look(window, weights, state), lambda: state)
 
-    def _clocked(self, phase: str, since: float) -> float:
-        now = time.monotonic()
-        self.seconds[phase] += now - since
-        return now
+        zeros = tuple(xp.zeros(shape, dtype="float32") for _ in range(2))
+        blended, total = rt.fold(step, window_count(axes, rt), zeros)
+        # The weights sum to 1 only where no window was left out.
+        return blended / xp.where(total > 0, total, 1.0)
 
+    def _at_window(self, hu, window_hu, pixel_mm: float | None, rt):
+        """Probability of one window (x, y, z), float32."""
+        spec, xp, shape = self.spec, rt.xp, rt.xp.shape(hu)
+        steps = n_steps(shape, spec, self.spacing_mm, pixel_mm, xp)
+        with rt.phase("prepare"):
+            slices = {view: self._all_slices(hu, view, window_hu, pixel_mm, rt) for view in VIEWS}
+            indices = {view: step_indices(shape[VIEW_AXIS[view]], steps, xp) for view in VIEWS}
 
-def _share_out(blended: np.ndarray, windows) -> None:
-    """Divide by the sum of the blending weights, which is 1 only where no window was left out."""
-    total = np.zeros(blended.shape, np.float32)
-    for window, (by_x, by_y, by_z) in windows:
-        total[window] += by_x[:, None, None] * by_y[:, None] * by_z
-    np.divide(blended, total, out=blended, where=total > 0)
+        def batch(start, stop):
+            return self.predict(*(with_neighbours(slices[view], indices[view][start:stop], xp) for view in VIEWS))
 
+        with rt.phase("network"):
+            predicted = rt.chunks(batch, steps, self.batch_size, "segmenting")  # (steps, H, W, views)
+            rt.took(steps)
+        with rt.phase("fuse"):
+            predicted = rt.straight(xp.moveaxis(predicted, -1, 0))
+            stacks = {view: predicted[number] for number, view in enumerate(VIEWS)}
+            return fuse_views(stacks, shape, slab=SLAB, spacing_mm=self.spacing_mm, pixel_mm=pixel_mm, rt=rt)
 
-def _all_slices(hu, view, window_hu, spacing_mm, spec, pixel_mm) -> np.ndarray:
-    """Every slice of a view, (n_slices, H, W); neighbours and steps share them, so each is resized once."""
-    n = hu.shape[VIEW_AXIS[view]]
-    out = np.empty((n, spec.image_size, spec.image_size), np.float32)
-    for start in range(0, n, SLAB):
-        planes = np.arange(start, min(start + SLAB, n))
-        out[planes] = cut_slices(hu, view, planes, window_hu, spacing_mm, spec, pixel_mm=pixel_mm)
-    return out
+    def _all_slices(self, hu, view: str, window_hu, pixel_mm: float | None, rt):
+        """Every slice of a view, (n_slices, H, W); neighbours and steps share them, so each is resized once."""
+
+        def some(start, stop):
+            planes = rt.xp.arange(start, stop, dtype="int32")
+            return cut_slices(
+                hu, view, planes, window_hu, self.spacing_mm, self.spec, pixel_mm=pixel_mm, xp=rt.xp
+            )  # (planes, H, W)
+
+        return rt.chunks(some, rt.xp.shape(hu)[VIEW_AXIS[view]], SLAB)

@@ -1,13 +1,13 @@
 """Clean-up of a predicted mask."""
 
-import numpy as np
-from scipy import ndimage
+from spine_tf.runtime import NUMPY
+from spine_tf.windows import box_around
 
 GAP_MM = 4.0
 """Vertebrae that a disc parts are still one spine; a heart full of contrast, 30 mm in front of it, is not."""
 
 
-def drop_small_components(mask: np.ndarray, spacing_mm, min_share: float = 0.3, gap_mm: float = GAP_MM) -> np.ndarray:
+def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: float = GAP_MM, rt=NUMPY):
     """Drop components smaller than a share of the largest: kidney stones, calcified vessels, chambers of the heart.
 
     Components are found on blocks of `gap_mm` (rounded down to whole voxels, at least one), with 26 neighbours: voxels
@@ -18,6 +18,7 @@ def drop_small_components(mask: np.ndarray, spacing_mm, min_share: float = 0.3, 
         spacing_mm: voxel sizes along x, y, z.
         min_share: in [0, 1]; 1 keeps the largest component alone, 0 everything.
         gap_mm: 0 for parts that touch only.
+        rt: the runtime.
 
     Returns:
         (x, y, z) bool.
@@ -29,18 +30,22 @@ def drop_small_components(mask: np.ndarray, spacing_mm, min_share: float = 0.3, 
         raise ValueError(f"min_share must be in [0, 1]. Received: min_share={min_share!r}")
     if gap_mm < 0:
         raise ValueError(f"gap_mm must not be negative. Received: gap_mm={gap_mm!r}")
-    if min_share == 0 or not mask.any():
+    if min_share == 0:
         return mask
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    xp = rt.xp
+    box = box_around(mask, spacing_mm, (0.0, 0.0, 0.0), rt)
     inner = blocks = mask[box]
-    sides = [max(1, int(gap_mm / mm)) for mm in spacing_mm]
-    for axis, side in enumerate(sides):
-        blocks = np.logical_or.reduceat(blocks, np.arange(0, inner.shape[axis], side), axis=axis)
-    labels, _ = ndimage.label(blocks, structure=np.ones((3, 3, 3)))
-    of_voxel = [np.arange(n) // side for n, side in zip(inner.shape, sides, strict=True)]
-    labels = labels[np.ix_(*of_voxel)] * inner  # (x, y, z) again
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    kept = np.zeros_like(mask)
-    kept[box] = (sizes >= min_share * sizes.max())[labels] & inner
-    return kept
+    of_voxel = []
+    for axis, mm in enumerate(spacing_mm):
+        n, side = xp.shape(inner)[axis], xp.maximum(1, xp.array(xp.floor(gap_mm / mm), dtype="int32"))
+        voxels = xp.arange(0, n, side, dtype="int32")[:, None] + xp.arange(side, dtype="int32")[None, :]
+        blocks = xp.any(xp.take(blocks, xp.minimum(voxels, n - 1), axis=axis), axis=axis + 1)
+        of_voxel.append(xp.arange(n, dtype="int32") // side)
+    labels = rt.components(blocks)
+    for axis, ids in enumerate(of_voxel):
+        labels = xp.take(labels, ids, axis=axis)  # (x, y, z) again
+    labels = xp.where(inner, labels, 0)
+    sizes = xp.bincount(xp.reshape(labels, (-1,)))
+    sizes = xp.where(xp.arange(xp.shape(sizes)[0]) > 0, sizes, 0)
+    large = xp.array(sizes, dtype="float64") >= min_share * xp.array(xp.max(sizes), dtype="float64")
+    return rt.place(xp.logical_and(xp.take(large, labels), inner), box, xp.shape(mask))

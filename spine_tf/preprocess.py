@@ -23,7 +23,7 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, step: float | None 
     Args:
         n_in: samples before, at least 1.
         n_out: samples after, at least 1.
-        sigma: Gaussian smoothing along with it, in input samples; 0 for none.
+        sigma: Gaussian smoothing along with it, in input samples; the number 0 for none.
         step: input samples from one output sample to the next, the middle of the axis staying in the middle. None:
             n_in / n_out, so that the ends of the axis stay its ends.
         xp: `numpy` or `keras.ops`.
@@ -31,24 +31,35 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, step: float | None 
     Returns:
         float32 matrix, pixel centres at half-integers. Rows sum to 1; those that a `step` puts outside the axis to 0.
     """
-    step = n_in / n_out if step is None else step
+    # In a graph the sizes of a scan are tensors, so they are made float32 here rather than by Python.
+    before, after = xp.array(n_in, dtype="float32"), xp.array(n_out, dtype="float32")
+    step = before / after if step is None else xp.array(step, dtype="float32")
     source = xp.arange(n_in, dtype="float32")
-    centres = (xp.arange(n_out, dtype="float32") - (n_out - 1) / 2) * step + (n_in - 1) / 2
-    inside = _float32(xp.abs(centres - (n_in - 1) / 2) <= n_in / 2, xp)[:, None]
+    middle = (before - 1) / 2
+    centres = (xp.arange(n_out, dtype="float32") - (after - 1) / 2) * step + middle
+    inside = _float32(xp.abs(centres - middle) <= before / 2, xp)[:, None]
     support = xp.maximum(step, 1.0)
     # Clipped to the samples, a row never sums to nothing.
-    centres = xp.clip(centres, 0.0, n_in - 1.0)
+    centres = xp.clip(centres, 0.0, before - 1)
     weights = xp.maximum(1.0 - xp.abs(source[None, :] - centres[:, None]) / support, 0.0)
     weights = weights / xp.sum(weights, axis=1, keepdims=True) * inside
     weights = _float32(weights, xp)
-    if sigma > 0:
-        # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
-        if step <= 1:
-            return xp.matmul(weights, gaussian_matrix(n_in, sigma, xp))
+    if isinstance(sigma, (int, float)) and sigma == 0:
+        return weights
+    sigma = xp.array(sigma, dtype="float32")
+
+    # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
+    def smooth_before():
+        return xp.matmul(weights, gaussian_matrix(n_in, sigma, xp))
+
+    def smooth_after():
         smooth = xp.matmul(gaussian_matrix(n_out, sigma / step, xp), weights)
         # Outside there is nothing to mix in: a row at the edge is the mean of what is inside.
         return smooth / xp.maximum(xp.sum(smooth, axis=1, keepdims=True), 1e-6) * inside
-    return weights
+
+    if xp is np:
+        return smooth_before() if step <= 1 else smooth_after()
+    return xp.cond(step <= 1, smooth_before, smooth_after)
 
 
 def gaussian_matrix(n: int, sigma: float, xp=np):
@@ -63,18 +74,27 @@ def along_axis(matrix, array, axis: int, xp=np):
     return xp.moveaxis(xp.tensordot(matrix, array, axes=[[1], [axis]]), 0, axis)
 
 
-def clamp_window(hu: np.ndarray, spec: PreprocessSpec) -> tuple[float, float]:
+def clamp_window(hu, spec: PreprocessSpec, xp=np) -> tuple[float, float]:
     """The HU that become 0 and 1: `window_hu`, or what of it the scan uses when `normalise="scan"`."""
     low, high = spec.window_hu
     if spec.normalise == "window":
         return low, high
     # Every 4th voxel of each axis is plenty for a percentile and 64 times cheaper.
-    sample = np.clip(hu[::4, ::4, ::4], low, high)
-    first, last = np.percentile(sample, (1, 99))
-    return (float(first), float(last)) if last - first >= 1 else (low, high)
+    sample = xp.sort(xp.reshape(xp.clip(_float32(hu[::4, ::4, ::4], xp), low, high), (-1,)))
+    last = xp.array(xp.shape(sample)[0] - 1, dtype="float32")
+    first, last = (_between(sample, last * share, xp) for share in (0.01, 0.99))
+    wide = last - first >= 1
+    return xp.where(wide, first, low), xp.where(wide, last, high)
 
 
-def normalise(hu, window_hu: tuple[float, float], xp=np):
+def _between(sample, position, xp):
+    """Linear interpolation in a sorted array."""
+    below = xp.floor(position)
+    low, high = (xp.take(sample, xp.array(edge, dtype="int32")) for edge in (below, xp.ceil(position)))
+    return low + (high - low) * (position - below)
+
+
+def normalise(hu, window_hu, xp=np):
     """Clamp HU to the window and map it to [0, 1], float32, same shape.
 
     Source: paper, "Clamping adjusts pixel values to stay within a specified range".
@@ -83,22 +103,29 @@ def normalise(hu, window_hu: tuple[float, float], xp=np):
     return (xp.clip(_float32(hu, xp), low, high) - low) / (high - low)
 
 
-def body_box(hu: np.ndarray) -> tuple[slice, slice, slice]:
+def body_box(hu, xp=np) -> tuple[slice, slice, slice]:
     """The box around the body: on each axis from the first to the last plane that holds enough body.
 
     Args:
         hu: (x, y, z).
+        xp: as in `resize_matrix`.
 
     Returns:
         one slice per axis; the whole volume when nothing in it is denser than `BODY_HU`.
     """
-    body = hu > BODY_HU
-    box = []
+    body, box = xp.greater(hu, BODY_HU), []
     for axis in range(3):
-        per_plane = np.count_nonzero(body, axis=tuple(a for a in range(3) if a != axis))
-        inside = np.flatnonzero(per_plane > BODY_SHARE * per_plane.max())
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, hu.shape[axis]))
+        per_plane = _float32(xp.count_nonzero(body, axis=tuple(a for a in range(3) if a != axis)), xp)
+        box.append(first_to_last(per_plane > BODY_SHARE * xp.max(per_plane), xp))
     return tuple(box)
+
+
+def first_to_last(line, xp=np) -> slice:
+    """From the first to the last True of a line (n,) of bool; all of it where there is none."""
+    n, some = xp.shape(line)[0], xp.any(line)
+    first, behind = (xp.argmax(xp.array(one, dtype="int32")) for one in (line, xp.flip(line)))
+    start, stop = xp.where(some, first, 0), xp.where(some, n - behind, n)
+    return slice(int(start), int(stop)) if xp is np else slice(start, stop)
 
 
 def _float32(array, xp):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import VIEWS, PreprocessSpec, spec_from_dict
+from spine_tf.config import PreprocessSpec, spec_from_dict
 from spine_tf.datasets.phantom import make_phantom
 from spine_tf.datasets.splits import read_split
 from spine_tf.files import write_json, write_text
 from spine_tf.half import write_half
-from spine_tf.preprocess import clamp_window
+from spine_tf.inference import prediction_triplets
 from spine_tf.report import environment
+from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
-from spine_tf.views import VIEW_AXIS, cut_slices, step_indices, with_neighbours
 
 SHARE_ALIKE = "verse"
 """Word in the source or name of a scan or label map whose licence, CC BY-SA 4.0, asks for attribution beside what was
@@ -71,12 +71,7 @@ def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
     from spine_tf.engines.keras_model import keras_predictor
 
     scan, steps = make_phantom(0, spacing_mm=2.0), 16
-    window_hu = clamp_window(scan.hu, spec)
-    views = []
-    for view in VIEWS:
-        planes = np.arange(scan.hu.shape[VIEW_AXIS[view]])
-        slices = cut_slices(scan.hu, view, planes, window_hu, scan.spacing_mm, spec, pixel_mm=spec.pixel_mm)
-        views.append(with_neighbours(slices, step_indices(len(planes), steps)))  # (steps, H, W, 3)
+    views = prediction_triplets(volume_from_array(scan.hu, np.diag([*scan.spacing_mm, 1.0])), spec, steps)
     one, two = (keras_predictor(path, spec.image_size, steps)(*views) for path in (whole, half))
     return float(np.abs(one - two).max())
 

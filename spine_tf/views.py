@@ -4,13 +4,11 @@ An image is a slice with its two remaining axes in canonical order: axial (x, y)
 three channels are the slice and its two native neighbours. Everything here is linear: matrices from `preprocess`.
 """
 
-import math
-from collections.abc import Iterator
-
 import numpy as np
 
 from spine_tf.config import VIEWS, PreprocessSpec
 from spine_tf.preprocess import along_axis, normalise, resize_matrix
+from spine_tf.runtime import NUMPY
 
 VIEW_AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 """The axis of (x, y, z) that is fixed in a slice of the view."""
@@ -22,7 +20,7 @@ def plane_axes(view: str) -> tuple[int, int]:
     return first, second
 
 
-def n_steps(shape: tuple[int, int, int], spec: PreprocessSpec, spacing_mm=None, pixel_mm: float | None = None) -> int:
+def n_steps(shape, spec: PreprocessSpec, spacing_mm=None, pixel_mm: float | None = None, xp=np) -> int:
     """How many triplets a volume of this shape (x, y, z) is cut into at prediction.
 
     The largest number of slices of the three views, but no more than the image has pixels (`max_steps=None`): finer
@@ -30,31 +28,46 @@ def n_steps(shape: tuple[int, int, int], spec: PreprocessSpec, spacing_mm=None, 
     only a part of the image; then it is no more than the pixels it fills.
     """
     limit = spec.image_size if spec.max_steps is None else spec.max_steps
-    if pixel_mm is not None and limit:
-        limit = min(limit, math.ceil(max(n * mm for n, mm in zip(shape, spacing_mm, strict=True)) / pixel_mm))
-    most = max(shape)
-    return most if limit == 0 else min(most, limit)
+    most = xp.max(xp.stack(shape))
+    if limit == 0:
+        return most
+    if pixel_mm is not None:
+        filled = longest_mm(shape, spacing_mm, xp) / pixel_mm
+        limit = xp.minimum(limit, xp.array(xp.ceil(filled), dtype="int32"))
+    return xp.minimum(most, limit)
 
 
-def step_indices(n_slices: int, steps: int) -> np.ndarray:
-    """The slice that each step takes: step t the one nearest to relative position t/(steps-1). int64 (steps,)."""
-    position = np.linspace(0.0, 1.0, steps) if steps > 1 else np.array([0.5])
-    return np.floor(position * (n_slices - 1) + 0.5).astype(np.int64)
+def longest_mm(shape, spacing_mm, xp=np):
+    """The longest side of a volume, in mm (float64)."""
+    sides = [xp.array(n, dtype="float64") * mm for n, mm in zip(shape, spacing_mm, strict=True)]
+    return xp.max(xp.stack(sides))
 
 
-def putback_matrix(n_slices: int, indices: np.ndarray) -> np.ndarray:
+def step_indices(n_slices: int, steps: int, xp=np):
+    """The slice that each step takes: step t the one nearest to relative position t/(steps-1), int32 (steps,).
+
+    Halves go up. Whole numbers throughout, so that every runtime takes the same slices.
+    """
+    gaps = xp.maximum(steps - 1, 1)
+    nearest = (2 * xp.arange(steps, dtype="int32") * (n_slices - 1) + gaps) // (2 * gaps)
+    return xp.array(xp.where(steps > 1, nearest, n_slices // 2), dtype="int32")
+
+
+def putback_matrix(n_slices: int, indices, xp=np):
     """The (n_slices, steps) matrix from predictions at `indices` to every slice; rows sum to 1, float32.
 
     A slice taken by several steps gets their mean; one between two taken slices is interpolated linearly; one before
     the first or after the last taken slice gets that one's value.
     """
-    taken, first = np.unique(indices, return_inverse=True)
-    mean_of_steps = np.zeros((len(taken), len(indices)))
-    mean_of_steps[first, np.arange(len(indices))] = 1.0
-    mean_of_steps /= mean_of_steps.sum(axis=1, keepdims=True)
-    slices = np.arange(n_slices)
-    interpolate = np.stack([np.interp(slices, taken, row) for row in np.eye(len(taken))], axis=1)
-    return (interpolate @ mean_of_steps).astype(np.float32)
+    slices, taken = xp.arange(n_slices, dtype="int32")[:, None], indices[None, :]
+    first, last = xp.min(indices), xp.max(indices)
+    slices = xp.clip(slices, first, last)
+    below = xp.max(xp.where(taken <= slices, taken, first), axis=1, keepdims=True)  # (n_slices, 1)
+    above = xp.min(xp.where(taken >= slices, taken, last), axis=1, keepdims=True)
+    between = xp.array(slices - below, dtype="float32") / xp.array(xp.maximum(above - below, 1), dtype="float32")
+    at_below, at_above = (xp.array(taken == edge, dtype="float32") for edge in (below, above))  # (n_slices, steps)
+    means = [one / xp.sum(one, axis=1, keepdims=True) for one in (at_below, at_above)]
+    return means[0] * (1 - between) + means[1] * between
 
 
 def cut_slices(
@@ -86,13 +99,15 @@ def cut_slices(
         (n, image_size, image_size) float32 in [0, 1].
     """
     axis, sigma_mm = VIEW_AXIS[view], spec.smoothing_mm if smoothing_mm is None else smoothing_mm
-    indices = xp.clip(indices, 0, hu.shape[axis] - 1)
+    shape = xp.shape(hu)
+    indices = xp.clip(indices, 0, shape[axis] - 1)
     slices = xp.moveaxis(_planes(hu, indices, axis, xp), axis, 0)  # (n, a, b)
     slices = normalise(slices, window_hu, xp)
     for image_axis, volume_axis in enumerate(plane_axes(view), start=1):
         mm = spacing_mm[volume_axis]
         step = None if pixel_mm is None else pixel_mm / mm
-        matrix = resize_matrix(hu.shape[volume_axis], spec.image_size, sigma_mm / mm, step, xp)
+        sigma = sigma_mm / mm if sigma_mm else 0
+        matrix = resize_matrix(shape[volume_axis], spec.image_size, sigma, step, xp)
         slices = along_axis(matrix, slices, image_axis, xp)
     return slices  # (n, H, W)
 
@@ -107,47 +122,42 @@ def with_neighbours(slices, indices, xp=np):
     Returns:
         (batch, H, W, 3).
     """
-    last = slices.shape[0] - 1
+    last = xp.shape(slices)[0] - 1
     return xp.stack([xp.take(slices, xp.clip(indices + d, 0, last), axis=0) for d in (-1, 0, 1)], axis=-1)
 
 
-def fuse_views(
-    predictions: dict[str, np.ndarray],
-    shape: tuple[int, int, int],
-    slab: int = 32,
-    *,
-    spacing_mm=None,
-    pixel_mm: float | None = None,
-    xp=np,
-) -> Iterator[tuple[slice, np.ndarray]]:
+def fuse_views(predictions: dict, shape, *, slab: int = 32, spacing_mm=None, pixel_mm: float | None = None, rt=NUMPY):
     """Put three stacks of slice probabilities back on the volume's grid and average them, slab by slab along x.
 
     Args:
         predictions: view -> (steps, H, W) probabilities at `step_indices(shape[axis], steps)`.
         shape: (x, y, z) of the volume.
-        slab: planes of x per slab; memory is that of one slab, never of the volume.
+        slab: planes of x at one time; what it takes beside the result is that of one slab.
         spacing_mm: voxel size, needed with pixel_mm.
         pixel_mm: as in `cut_slices`.
+        rt: the runtime.
 
-    Yields:
-        (planes of x, float32 (planes, y, z) mean of the views).
+    Returns:
+        (x, y, z) float32 mean of the views.
     """
-    stacks = []
+    stacks, xp = [], rt.xp
     for view in VIEWS:
         axis, stack = VIEW_AXIS[view], predictions[view]
         steps = [None] * 3 if pixel_mm is None else [mm / pixel_mm for mm in spacing_mm]
-        sizes = _unfixed(stack.shape, axis)
-        matrices = [resize_matrix(size, n, 0.0, by, xp) for size, n, by in zip(sizes, shape, steps, strict=True)]
-        matrices[axis] = putback_matrix(shape[axis], step_indices(shape[axis], stack.shape[0]))
+        sizes = _unfixed(xp.shape(stack), axis)
+        matrices = [resize_matrix(size, n, 0, by, xp) for size, n, by in zip(sizes, shape, steps, strict=True)]
+        matrices[axis] = putback_matrix(shape[axis], step_indices(shape[axis], xp.shape(stack)[0], xp), xp)
         stacks.append((xp.moveaxis(stack, 0, axis), matrices))  # (x, y, z) in image pixels and steps
-    for start in range(0, shape[0], slab):
-        planes = slice(start, min(start + slab, shape[0]))
+
+    def planes(start, stop):
         total = 0.0
         for stack, (to_x, to_y, to_z) in stacks:
-            part = along_axis(to_x[planes], stack, 0, xp)
+            part = along_axis(to_x[start:stop], stack, 0, xp)
             # z before y: y is the longer axis in most scans, and the last product costs the most.
             total = total + along_axis(to_y, along_axis(to_z, part, 2, xp), 1, xp)
-        yield planes, total / len(VIEWS)
+        return total / len(VIEWS)
+
+    return rt.chunks(planes, shape[0], slab)
 
 
 def _planes(hu, indices, axis, xp):

@@ -3,7 +3,12 @@ import itertools
 import numpy as np
 import pytest
 
-from spine_tf.windows import OVERLAP, box_around, window_boxes
+from spine_tf.windows import OVERLAP, box_around, window_axes, window_count, window_of
+
+
+def window_boxes(shape, spacing_mm, span_mm):
+    axes = window_axes(shape, spacing_mm, span_mm)
+    return [window_of(axes, number) for number in range(window_count(axes))]
 
 
 def test_without_a_span_the_volume_is_one_window():
@@ -41,5 +46,5 @@ def test_the_box_around_a_find_has_its_margin_and_ends_at_the_border():
     assert box_around(mask, (1.0, 2.0, 1.0), (5.0, 5.0, 100.0)) == (slice(5, 25), slice(0, 15), slice(0, 40))
 
 
-def test_nothing_found_is_no_box():
-    assert box_around(np.zeros((4, 4, 4), bool), (1.0, 1.0, 1.0), (5.0, 5.0, 5.0)) is None
+def test_where_nothing_is_found_the_box_is_everything():
+    assert box_around(np.zeros((4, 5, 6), bool), (1.0, 1.0, 1.0), (5.0, 5.0, 5.0)) == np.s_[0:4, 0:5, 0:6]

@@ -1,6 +1,7 @@
 """The one signature of all engines, and the choice of the engine by what the model's path is."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import PreprocessSpec, spec_from_dict
+from spine_tf.engines.saved_model import newest_version, saved_model_predictor
 
 SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "spine-small"
 """The model that comes with a checkout."""
 
 NAMES = ("best.keras", "model.keras")
 """The network's file in a run's folder and in a published one."""
+
+ADDRESS = re.compile(r"[a-z]+://")
 
 
 @dataclass(frozen=True)
@@ -22,37 +26,61 @@ class Engine:
 
     predict: (axial, coronal, sagittal), each (batch, H, W, 3) float32 in [0, 1] -> (batch, H, W, 3) float32 in [0, 1],
     one channel per view. spec: the pre-processing it was trained with. metadata: all of `metadata.json`.
+    volume: a whole scan at once, where the engine does more than triplets (a server): HU (x, y, z) canonical and
+    spacing_mm -> (probability (x, y, z) float32 in [0, 1], mask (x, y, z) bool before clean-up).
     """
 
     predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     spec: PreprocessSpec
     metadata: dict
     name: str
+    volume: Callable[[np.ndarray, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] | None = None
 
 
-def load_engine(model: str | Path, batch_size: int = 8) -> Engine:
-    """Load a `.keras` file, or a folder with one (`NAMES`), and the `metadata.json` beside it.
+def load_engine(model: str | Path, batch_size: int = 8, threads: int | None = None) -> Engine:
+    """Load a network by what its path is.
 
     Args:
-        model: file or run folder.
-        batch_size: triplets the network gets at once; fewer are padded.
+        model: a `.keras` file, or a folder with one (`NAMES`); a SavedModel folder, or one of its numbered versions; a
+            `.tflite` file; each with its `metadata.json` beside it. Or the address of a server with TF Serving's API:
+            `grpc://host:port/name[/version]`, `http://host:port/name[/version]`.
+        batch_size: triplets the network gets at once; fewer are padded where that saves a trace.
+        threads: of a `.tflite` file; None: all cores. TensorFlow's own are set by `device.use_device`.
 
     Raises:
-        ValueError: no such model, no metadata beside it, metadata that does not fit, or a file that is not a safe
-            `.keras` archive (an `.h5` file, a Lambda layer, unknown custom code).
+        ValueError: no such model, no metadata beside it, metadata that does not fit, a file that is not safe to load
+            (an `.h5` file, a Lambda layer, unknown custom code, another content than its manifest says), or a server
+            that does not answer.
     """
+    # What runs a network is imported here, not above: --help and a refused model answer at once, and a machine needs
+    # to have the one it uses only.
+    if ADDRESS.match(str(model)):
+        from spine_tf.engines.tf_serving import serving_engine
+
+        return serving_engine(str(model), batch_size)
     path = Path(model)
     if path.is_dir():
-        path = next((path / name for name in NAMES if (path / name).is_file()), path / NAMES[0])
-    if path.suffix != ".keras" or not path.is_file():
-        expected = f"a .keras file, or a folder that holds {' or '.join(NAMES)}"
+        own = next((path / name for name in NAMES if (path / name).is_file()), None)
+        path = own or newest_version(path) or path
+    is_file = path.suffix in (".keras", ".tflite") and path.is_file()
+    if not is_file and newest_version(path) is None:
+        expected = f"a .keras or .tflite file, a folder that holds {' or '.join(NAMES)}, a SavedModel, or grpc://... or http://..."
         raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
-    metadata = read_metadata(path.parent / "metadata.json")
-    # TensorFlow is imported here, not above: --help and a refused model answer at once.
-    from spine_tf.engines.keras_model import keras_predictor
-
+    metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
-    return Engine(keras_predictor(path, spec.image_size, batch_size), spec, metadata, path.name)
+    return Engine(_predictor(path, spec.image_size, batch_size, threads), spec, metadata, path.name)
+
+
+def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None) -> Callable:
+    if path.suffix == ".keras":
+        from spine_tf.engines.keras_model import keras_predictor
+
+        return keras_predictor(path, image_size, batch_size)
+    if path.suffix == ".tflite":
+        from spine_tf.engines.litert import litert_predictor
+
+        return litert_predictor(path, image_size, batch_size, threads)
+    return saved_model_predictor(path)
 
 
 def read_metadata(path: Path) -> dict:

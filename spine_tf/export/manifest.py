@@ -1,0 +1,45 @@
+"""SHA-256 of every file of a published model, so that a damaged or changed one is refused before it is loaded."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from spine_tf.files import write_json
+
+MANIFEST = "manifest.json"
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the manifest of all files now in the folder."""
+    write_json(Path(folder) / MANIFEST, {"files": _digests(Path(folder))})
+
+
+def verify_manifest(folder: Path) -> None:
+    """Compare a folder with its manifest.
+
+    Raises:
+        ValueError: no manifest, or a file that is missing, changed, or not in it.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        listed = json.loads(path.read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"model must have a {MANIFEST}, as export.py writes it. Received: {str(folder)!r} ({error})"
+        ) from None
+    found = _digests(Path(folder))
+    problems = [f"{name} is missing" for name in sorted(set(listed) - set(found))]
+    problems += [f"{name} is not in it" for name in sorted(set(found) - set(listed))]
+    problems += [f"{name} was changed" for name in sorted(set(found) & set(listed)) if found[name] != listed[name]]
+    if problems:
+        raise ValueError(f"model must be as its {MANIFEST} says. Received: {str(folder)!r}: {'; '.join(problems)}")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

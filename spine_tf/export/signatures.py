@@ -1,0 +1,138 @@
+"""What a SavedModel answers to: triplets, a whole scan, and what it is; each with guards inside the graph.
+
+A guard is a sentence: what is wrong with a request is said before any kernel sees it, because some kernels end the
+whole process over an input of a rank they do not know. Inputs are therefore declared without a shape.
+"""
+
+import json
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from spine_tf.config import VIEWS, PreprocessSpec
+from spine_tf.export.graph_runtime import GraphRuntime
+from spine_tf.inference import Look
+from spine_tf.scans.checks import SPACING_RANGE_MM
+
+MOST_VOXELS = 1024**3
+"""Of a volume in one request: twice the largest clinical CT we have met, and some 20 GiB at work."""
+
+
+def needs_spacing(spec: PreprocessSpec) -> bool:
+    """Whether the pre-processing depends on the voxel size, so that a volume cannot be segmented without it."""
+    return spec.pixel_mm is not None or spec.smoothing_mm > 0 or spec.coarse_to_fine
+
+
+def make_signatures(
+    model: keras.Model, spec: PreprocessSpec, metadata: dict, batch_size: int = 8
+) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
+    """The functions of a servable with their inputs, by signature name; to be traced without AutoGraph.
+
+    Args:
+        model: three inputs `axial`, `coronal`, `sagittal`, (batch, H, W, 3), one output.
+        spec: its pre-processing.
+        metadata: what `describe` answers, as JSON.
+        batch_size: triplets the network gets at once inside a volume.
+
+    Returns:
+        `serving_default` and `describe`; and, where the spec is canonical (a server does not know how a scan was
+        stored), `segment_volume` (hu) or, where the voxel size matters, `segment_volume_mm` (hu, spacing_mm).
+    """
+
+    size = spec.image_size
+    slices = [tf.TensorSpec((None, size, size, 3), tf.float32, view) for view in VIEWS]
+
+    # A function of its own, so that the looks at a volume share one copy of the network's graph.
+    @tf.function(input_signature=slices, autograph=False, jit_compile=False)
+    def network(*views):
+        return model(dict(zip(VIEWS, views, strict=True)), training=False)
+
+    signatures = {"serving_default": _triplets(network, size), "describe": _describe(metadata)}
+    if spec.canonical and needs_spacing(spec):
+        signatures["segment_volume_mm"] = _volume_mm(network, spec, batch_size)
+    elif spec.canonical:
+        signatures["segment_volume"] = _volume(network, spec, batch_size)
+    return signatures
+
+
+def _triplets(network: Callable, size: int):
+    def serving_default(axial, coronal, sagittal):
+        views = {"axial": axial, "coronal": coronal, "sagittal": sagittal}
+        checked = []
+        for name, view in views.items():
+            # Filled up to a rank of 4 and cut there, so that comparing sizes never fails itself.
+            sizes = tf.concat([tf.shape(view), tf.zeros(4, tf.int32)], axis=0)[1:4]
+            fits = tf.equal(tf.rank(view), 4) & tf.reduce_all(tf.equal(sizes, [size, size, 3]))
+            view = _guard(view, fits, f"{name} must have the shape (batch, {size}, {size}, 3)")
+            view = _guard(view, tf.shape(view)[0] > 0, f"{name} must hold at least one slice")
+            view = _guard(view, tf.reduce_all(tf.math.is_finite(view)), f"{name} must be finite")
+            view.set_shape((None, size, size, 3))
+            checked.append(view)
+        first = tf.shape(checked[0])[0]
+        same = tf.reduce_all([tf.equal(tf.shape(view)[0], first) for view in checked])
+        checked = [_guard(view, same, "axial, coronal and sagittal must hold equally many slices") for view in checked]
+        return {"mask": network(*checked)}
+
+    return serving_default, _of_any_shape(**dict.fromkeys(VIEWS, tf.float32))
+
+
+def _volume(network: Callable, spec: PreprocessSpec, batch_size: int):
+    def segment_volume(hu):
+        return _segment(network, spec, batch_size, _checked_hu(hu), (1.0, 1.0, 1.0))
+
+    return segment_volume, _of_any_shape(hu=tf.int16)
+
+
+def _volume_mm(network: Callable, spec: PreprocessSpec, batch_size: int):
+    low, high = SPACING_RANGE_MM
+
+    def segment_volume_mm(hu, spacing_mm):
+        three = tf.equal(tf.rank(spacing_mm), 1) & tf.equal(tf.size(spacing_mm), 3)
+        spacing_mm = _guard(spacing_mm, three, "spacing_mm must have the shape (3,)")
+        inside = tf.reduce_all((spacing_mm >= low) & (spacing_mm <= high))
+        spacing_mm = _guard(spacing_mm, inside, f"spacing_mm must lie in [{low:g}, {high:g}] mm")
+        spacing_mm.set_shape((3,))
+        sides_mm = tuple(tf.unstack(tf.cast(spacing_mm, tf.float64)))
+        return _segment(network, spec, batch_size, _checked_hu(hu), sides_mm)
+
+    return segment_volume_mm, _of_any_shape(hu=tf.int16, spacing_mm=tf.float32)
+
+
+def _segment(network: Callable, spec: PreprocessSpec, batch_size: int, hu, spacing_mm) -> dict:
+    probability = Look(network, spec, spacing_mm, batch_size).at_scan(hu, GraphRuntime())
+    return {
+        "probability": tf.cast(tf.round(255 * tf.clip_by_value(probability, 0.0, 1.0)), tf.uint8),
+        "mask": tf.cast(probability >= spec.threshold, tf.uint8),
+    }
+
+
+def _checked_hu(hu):
+    hu = _guard(hu, tf.equal(tf.rank(hu), 3), "hu must have the shape (x, y, z)")
+    voxels = tf.reduce_prod(tf.cast(tf.shape(hu), tf.int64))
+    hu = _guard(hu, (voxels > 0) & (voxels <= MOST_VOXELS), f"hu must hold between 1 and {MOST_VOXELS} voxels")
+    # Not tf.ensure_shape: the graph optimiser moves it before the guards.
+    hu.set_shape((None, None, None))
+    return hu
+
+
+def _describe(metadata: dict):
+    text = json.dumps(metadata)
+
+    def describe():
+        return {"metadata": tf.constant(text)}
+
+    return describe, []
+
+
+def _of_any_shape(**dtypes) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec(None, dtype, name) for name, dtype in dtypes.items()]
+
+
+def _guard(tensor, holds, sentence: str):
+    """The tensor itself, once the sentence is known to hold; else InvalidArgument with it."""
+    # The bare operation: tf.debugging.Assert hides it in a branch that what follows need not wait for.
+    message = [tf.constant(f"{sentence}. Received the shape:"), tf.shape(tensor)]
+    assertion = tf.raw_ops.Assert(condition=holds, data=message, summarize=8)
+    with tf.control_dependencies([assertion]):
+        return tf.identity(tensor)

@@ -1,0 +1,84 @@
+"""What volume inference asks of the machinery below it, so that NumPy and a TensorFlow graph run the same code.
+
+`inference.py`, `windows.py` and `postprocess.py` are written once, against a runtime: an array namespace `xp` and the
+few things that the two do differently (loops, branches, writing into a part of an array, counting time).
+`export/graph_runtime.py` is the other runtime.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import numpy as np
+from scipy import ndimage
+from tqdm import tqdm
+
+
+class NumpyRuntime:
+    """NumPy, at once. Adds up the seconds of each phase and the triplets that the network took."""
+
+    xp = np
+
+    def __init__(self, progress: bool = False):
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
+        self.steps = 0
+
+    @contextmanager
+    def phase(self, name: str):
+        """Time what is done inside."""
+        start = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    def took(self, steps: int) -> None:
+        """Count triplets."""
+        self.steps += int(steps)
+
+    def chunks(self, function: Callable, n: int, size: int, label: str | None = None) -> np.ndarray:
+        """`function(start, stop)` for consecutive ranges of at most `size` up to n, concatenated along the first axis.
+
+        With a label, a bar is shown where there is progress to show.
+        """
+        out = None
+        bar = tqdm(range(0, n, size), desc=label, disable=not (label and self.progress), leave=False)
+        for start in bar:
+            stop = min(start + size, n)
+            part = function(start, stop)
+            if out is None:
+                out = np.empty((n, *part.shape[1:]), part.dtype)
+            out[start:stop] = part
+        return out
+
+    def fold(self, step: Callable, count: int, state: tuple) -> tuple:
+        """`state = step(number, state)` for every number below count."""
+        for number in range(count):
+            state = step(number, state)
+        return state
+
+    def cond(self, test, then: Callable, otherwise: Callable):
+        """What `then()` gives where the test holds, else what `otherwise()` gives."""
+        return then() if test else otherwise()
+
+    def place(self, values, box, shape):
+        """An array of `shape` with `values` in the box, and 0 (or False) outside."""
+        out = np.zeros(shape, values.dtype)
+        out[box] = values
+        return out
+
+    def add(self, total, box, values):
+        """`total` with `values` added in the box."""
+        total[box] += values
+        return total
+
+    def straight(self, array):
+        """The same array in the order of its axes in memory: slices are cut faster from it."""
+        return np.ascontiguousarray(array)
+
+    def components(self, blocks):
+        """Labels of connected components (26 neighbours) of a bool array: a positive integer each, 0 outside."""
+        return ndimage.label(blocks, structure=np.ones((3, 3, 3)))[0]
+
+
+NUMPY = NumpyRuntime()
+"""For functions that take a runtime but need neither clock nor bar."""
