@@ -31,7 +31,7 @@ def recipe(hold_out: tuple[str, ...], epochs: int, more: Path | None) -> Config:
     small = PRESETS["small"]
     return replace(
         small,
-        preprocess=replace(small.preprocess, pixel_mm=1.5, coarse_to_fine=True),
+        preprocess=replace(small.preprocess, pixel_mm=1.5, smoothing_mm=0.5, coarse_to_fine=True),
         model=replace(
             small.model, encoder="efficientnetlite0", share_branches=True, fusion_stride=2, norm_momentum=0.9
         ),

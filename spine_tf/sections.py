@@ -48,8 +48,10 @@ class PreprocessSpec:
     """Clamping: HU outside are set to the nearer end. The paper gives no values. (-1024, 3071) is as good as off."""
     normalise: Literal["window", "scan"] = "window"
     """`window` maps window_hu to [0, 1]; `scan` maps the clamped scan's own 1st to 99th percentile to [0, 1]."""
-    smoothing_mm: float = 0.5
-    """Sigma of the Gaussian applied within each slice; 0 switches smoothing off. The paper gives no filter."""
+    smoothing_mm: float = 0.0
+    """Sigma of a Gaussian applied within each slice; 0 for none. The paper gives no filter, and lists smoothing under
+    "Data augmentation", where it is always on; as part of every prediction it would make a whole scan's request to a
+    server need the voxel size."""
     canonical: bool = True
     """Reorient to RAS+ first. False cuts the views along the axes as stored, whatever they are."""
     body_box: bool = True

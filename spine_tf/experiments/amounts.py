@@ -1,0 +1,137 @@
+"""The table of pruning amounts: the proposed network's run, pruned by each of them, beside one that is only trained on.
+
+Not in the paper, which gives neither an amount nor what pruning costs.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+from spine_tf.config import Config, to_dict
+from spine_tf.experiments.cells import run_place
+from spine_tf.experiments.results import spread
+from spine_tf.experiments.settings import PRUNING_AMOUNTS
+from spine_tf.experiments.tables import NOT_RUN, mean_sd
+from spine_tf.prune_settings import PruneSettings, read_settings
+
+SOURCE = "proposed"
+"""The cell of the ablations that is pruned."""
+CONTROL = "control"
+COSTS = {
+    "parameters": "parameters",
+    "multiply_adds": "multiply-adds",
+    "file_mb": "file",
+    "latency_8_ms": "latency of 8 triplets",
+}
+"""Rows of `prune_verdict.COSTS` that the table shows, each as a ratio."""
+STAGES = {"before": "before", "pruned": "pruned", "after": "fine-tuned"}
+FOLDER = "pruning"
+
+
+def pruning_cells() -> dict[str, float | None]:
+    """Name of a run -> the amount that is removed; None for the control, of which nothing is."""
+    return {CONTROL: None} | {f"amount-{amount:g}": amount for amount in PRUNING_AMOUNTS}
+
+
+def prune_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
+    """The settings of one run; fine-tuning has two fifths of the epochs that training had.
+
+    Args:
+        folder: the preset's folder of runs.
+    """
+    amount = pruning_cells()[name]
+    made = PruneSettings(
+        Path(folder) / run_place("ablation", SOURCE, base) / f"seed{seed}",
+        epochs=max(1, 2 * base.train.epochs // 5),
+        loss=base.train.loss,
+        seed=seed,
+    )
+    return replace(made, control=True) if amount is None else replace(made, amount=amount)
+
+
+def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path) -> bool:
+    """Prune, fine-tune and compare one run with its source, which must be there; what is done is not done again.
+
+    Returns:
+        whether anything was done.
+
+    Raises:
+        ValueError: as `prune_run`; the folder holds a run of other settings.
+    """
+    run, settings = _run(name, folder, seed), prune_settings(name, base, folder, seed)
+    if (run / "prune.json").exists() and to_dict(read_settings(run)) != to_dict(settings):
+        raise ValueError(
+            "runs must hold runs of the settings asked for; name another folder or delete what is there. "
+            f"Received: {str(run)!r} pruned with other settings"
+        )
+    if _verdict(run) is not None:
+        return False
+    import keras
+
+    from spine_tf.prune_run import prune_run
+    from spine_tf.prune_verdict import write_verdict
+
+    if not (run / "report.json").exists():
+        prune_run(settings, run, data_root, resume=(run / "config.json").exists())
+    control = _run(CONTROL, folder, seed)
+    write_verdict(run, control if name != CONTROL and _verdict(control) else None)
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    keras.backend.clear_session()
+    return True
+
+
+def _run(name: str, folder: Path, seed: int) -> Path:
+    return Path(folder) / FOLDER / name / f"seed{seed}"
+
+
+def _verdict(run: Path) -> dict | None:
+    path = run / "report.json"
+    return json.loads(path.read_text()).get("verdict") if path.exists() else None
+
+
+def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
+    """The table as plain values: a row has "amount" (asked for), and of its finished runs "ratios" (of `COSTS`) and
+    "dice" ("before", "pruned", "after"), each a `results.spread`, or "ratios" None where nothing was run."""
+    rows = []
+    for name, amount in pruning_cells().items():
+        found = [verdict for seed in seeds if (verdict := _verdict(_run(name, folder, seed))) is not None]
+        dice = [{stage: mean(scores.values()) for stage, scores in verdict["dice"].items()} for verdict in found]
+        ratios = {cost: spread([verdict["costs"][cost]["ratio"] for verdict in found]) for cost in COSTS}
+        rows.append(
+            {
+                "name": name,
+                "amount": amount,
+                "ratios": ratios if found else None,
+                "dice": {stage: spread([scores.get(stage) for scores in dice]) for stage in STAGES},
+                "environment": found[0]["environment"] if found else None,
+            }
+        )
+    run = any(row["ratios"] for row in rows)
+    title = "Pruning amounts (not in the paper)"
+    return {"table": "pruning", "title": title, "preset": base.preset, "run": run, "rows": rows}
+
+
+def amounts_text(table: dict) -> str:
+    """What `amounts_table` returns, as Markdown."""
+    ratios, scores = [f"{name}, ratio" for name in COSTS.values()], [f"Dice %, {name}" for name in STAGES.values()]
+    heads = ["filters removed", *ratios, *scores]
+    lines = [f"# {table['title']}", "", f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for row in table["rows"]:
+        cells = ["none (control)" if row["amount"] is None else f"{100 * row['amount']:g} %"]
+        if row["ratios"] is None:
+            cells += [NOT_RUN, *[""] * (len(heads) - 2)]
+        else:
+            cells += [f"{row['ratios'][cost]['mean']:.2f}" for cost in COSTS]
+            cells += [mean_sd(row["dice"][stage], "dice") for stage in STAGES]
+        lines.append(f"| {' | '.join(cells)} |")
+    made = next((row["environment"] for row in table["rows"] if row["environment"]), None)
+    where = f" {made['cores']} cores of {made['processor']}; commit {made['git_commit']}." if made else ""
+    beside = (
+        f"Preset `{table['preset']}`; the source is the proposed network of the ablations. Ratios are after over "
+        "before; the control was trained on for as long as the others were fine-tuned. Dice: means over the held-out "
+        f"scans, mean ± standard deviation over seeds.{where}"
+    )
+    return "\n".join([*lines, "", beside, ""])

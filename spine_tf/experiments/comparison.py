@@ -1,0 +1,49 @@
+"""Table 7: the figures of other works as the paper's text reports them, and our proposed network on its own data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spine_tf.config import Config
+from spine_tf.experiments import published
+from spine_tf.experiments.cells import GRIDS, cell_config, run_place
+from spine_tf.experiments.results import summarise
+from spine_tf.experiments.running import check_same, is_done
+from spine_tf.experiments.tables import NOT_RUN, made_of, mean_sd
+
+
+def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
+    """Table 7 as plain values: "rows" of `published.TABLE_7` as dicts, "ours" (`results.summarise` or None)."""
+    ((name, cell),) = GRIDS["7"].items()
+    place = Path(folder) / run_place("7", name, base)
+    for seed in seeds:
+        if is_done(place / f"seed{seed}"):
+            check_same(place / f"seed{seed}", cell_config("7", name, base, seed))
+    ours = summarise(place, seeds)
+    return {
+        "table": "7",
+        "title": "Table 7: comparison with published figures",
+        "preset": base.preset,
+        "rows": [row._asdict() for row in published.TABLE_7],
+        "label": cell.label,
+        "run": ours is not None,
+        "ours": ours,
+        "notes": published.notes("7"),
+    }
+
+
+def comparison_text(table: dict) -> str:
+    """What `comparison_table` returns, as Markdown."""
+    heads = "| work | data | figure % | called | paper's reference |"
+    lines = [f"# {table['title']}", "", heads, "|---|---|---:|---|---|"]
+    for row in table["rows"]:
+        reference = f"[{row['reference']}]" if row["reference"] else ""
+        lines.append(f"| {row['work']} | {row['data']} | {row['percent']:g} | {row['measure']} | {reference} |")
+    ours, made = table["ours"], []
+    if ours is None:
+        lines.append(f"| {table['label']} | | {NOT_RUN} | Dice of volumes | |")
+    else:
+        for source, found in ours["sources"].items():
+            cells = f"**held out: {source}** | {mean_sd(found, 'dice')} | Dice of volumes"
+            lines.append(f"| {table['label']} | {cells} | |")
+        made = [made_of([ours]), "", "Our data are not theirs: the rows cannot be ranked.", ""]
+    return "\n".join([*lines, "", *made, *(f"- {note}" for note in table["notes"]), ""])

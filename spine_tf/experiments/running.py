@@ -1,0 +1,78 @@
+"""Runs of cells: trained and scored where they are missing, left alone where they are done."""
+
+import gc
+import json
+import shutil
+from pathlib import Path
+
+from spine_tf.config import Config, config_from_dict, to_dict
+
+EVALUATION = "evaluation"
+DONE = ("report.json", f"{EVALUATION}/evaluation.json")
+"""Files that a finished and scored run holds; the last one is written last."""
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a run is trained and scored."""
+    return all((Path(folder) / name).is_file() for name in DONE)
+
+
+def check_same(folder: Path, config: Config) -> None:
+    """Refuse a folder whose run was made with other settings: its results would stand in the wrong row.
+
+    Raises:
+        ValueError: the stored config differs in more than where decoded cases are kept.
+    """
+    path = Path(folder) / "config.json"
+    if not path.exists():
+        return
+    stored, wanted = to_dict(config_from_dict(json.loads(path.read_text()))), to_dict(config)
+    changed = [
+        f"{section}.{name}"
+        for section, values in wanted.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if value != stored[section][name] and name != "cache"
+    ]
+    if changed:
+        raise ValueError(
+            "runs must hold runs of the settings asked for; name another folder or delete what is there. "
+            f"Received: {str(folder)!r} with other {changed}"
+        )
+
+
+def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
+    """Train and score one run; what is done is not done again, what was interrupted goes on.
+
+    A finished run keeps its best model, not the checkpoints, which hold the optimizer's state too and are four times
+    as large.
+
+    Args:
+        config: as `cells.cell_config` makes it.
+        folder: the run's own.
+        data_root: where the embedded default keeps phantoms and sample CTs.
+
+    Returns:
+        whether anything was done.
+
+    Raises:
+        ValueError: the folder holds a run of other settings, or as `train_run`.
+    """
+    folder = Path(folder)
+    check_same(folder, config)
+    if is_done(folder):
+        return False
+    # Imported here: where all runs are done, a table is assembled without waiting for TensorFlow.
+    import keras
+
+    from spine_tf.evaluation import evaluate_run
+    from spine_tf.run import train_run
+
+    if not (folder / "report.json").exists():
+        train_run(config, folder, data_root, resume=(folder / "config.json").exists())
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    evaluate_run(folder, folder / EVALUATION)
+    # The next run is another network; what Keras keeps of this one would only fill the memory.
+    keras.backend.clear_session()
+    gc.collect()
+    return True

@@ -1,0 +1,69 @@
+"""How large the experiments are: one function for each preset, and what a run costs.
+
+`paper` is the paper's size and wants VerSe and a GPU; `small` is what two CPU cores do in an afternoon; `tiny` is for
+tests. The paper's optimisation (Adamax, 0.001, binary cross-entropy) stays as it is in all of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from spine_tf.config import PRESETS, Config
+
+SEEDS = {"paper": (0,), "small": (0, 1, 2), "tiny": (0,)}
+"""Of weights and triplets, and with `--data` of the split too."""
+
+PRUNING_AMOUNTS = (0.25, 0.5, 0.75)
+"""Of the table of pruning amounts; the paper gives no value."""
+
+
+def paper() -> Config:
+    """The paper's settings as they stand in the preset."""
+    return PRESETS["paper"]
+
+
+def small() -> Config:
+    """64 pixels, 25 epochs of 56 triplets: Tables 3 to 6 with three seeds in about three hours of two cores (`cost`).
+
+    An epoch is 10 phantoms and one real CT that is drawn as often as 4 of them, 4 triplets each. Batch normalisation
+    forgets faster than by default, for there are only 350 steps.
+    """
+    base = PRESETS["small"]
+    return replace(
+        base,
+        preprocess=replace(base.preprocess, image_size=64),
+        model=replace(base.model, norm_momentum=0.9),
+        data=replace(base.data, phantoms=10, real_weight=4, triplets_per_case=4, batch_size=4),
+        train=replace(base.train, epochs=25),
+    )
+
+
+def tiny() -> Config:
+    """One step of 32 pixels a network: that everything runs, no result."""
+    base = PRESETS["tiny"]
+    return replace(
+        base,
+        model=replace(base.model, norm_momentum=0.9),
+        data=replace(base.data, phantoms=2, real_weight=2, triplets_per_case=1, batch_size=2),
+        train=replace(base.train, epochs=1),
+    )
+
+
+BASES: dict[str, Callable[[], Config]] = {"paper": paper, "small": small, "tiny": tiny}
+
+
+def base_config(preset: str, runs: Path, data: Path | None) -> Config:
+    """The config that every cell of a preset changes.
+
+    Args:
+        preset: a key of `BASES`.
+        runs: folder of all runs; cases are decoded once, below it.
+        data: a VerSe root, or None for the embedded default, phantoms and sample CTs.
+
+    Raises:
+        ValueError: an unknown preset.
+    """
+    if preset not in BASES:
+        raise ValueError(f"preset must be one of {list(BASES)}. Received: preset={preset!r}")
+    made = BASES[preset]()
+    return replace(made, data=replace(made.data, data=data, cache=Path(runs) / preset / "cache"))
