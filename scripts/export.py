@@ -1,0 +1,50 @@
+"""Export a trained network: SavedModel and LiteRT files, compared with Keras on a real scan before they are published."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Flags:
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
+    """A .keras file with its metadata.json beside it, or a run's folder."""
+    to: Path
+    """Folder of the servable; a numbered version appears in it."""
+    version: int | None = None
+    """None: the next one."""
+    batched: bool = False
+    """Also publish TO-batched, with triplets alone, for TF Serving's batching."""
+    scan: Path | None = None
+    """With mask: the scan to compare on. None: the lumbar crop from PyPI (TPTBox)."""
+    mask: Path | None = None
+    """The scan's label map, with VerSe's ids."""
+    data_root: Path = Path("data")
+    """Where sample CTs are kept."""
+
+
+def main() -> int:
+    flags = tyro.cli(Flags, description=__doc__)
+    # Imported after the flags are read: --help answers without waiting for TensorFlow.
+    from spine_tf.export.parity import parity_table
+    from spine_tf.export.products import ExportRefused, export_products, real_scan
+
+    try:
+        volume, truth, scan = real_scan(flags.scan, flags.mask, flags.data_root)
+        options = {"scan": scan, "version": flags.version, "batched": flags.batched}
+        rows = export_products(flags.model, flags.to, volume, truth, **options)
+    except ExportRefused as error:
+        print(f"{parity_table(error.rows)}\nerror: {error}; nothing was published", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{parity_table(rows)}\n\npublished in {flags.to}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

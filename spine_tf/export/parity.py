@@ -1,0 +1,131 @@
+"""Products beside Keras: the same triplets, the same scan, and limits past which a product is not given away."""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from spine_tf.config import VIEWS, PreprocessSpec
+from spine_tf.engines import Engine, load_engine
+from spine_tf.footprint import latencies, peak_memory_mib, speed_ratio
+from spine_tf.inference import prediction_triplets, segment
+from spine_tf.scans import Volume
+from spine_tf.scoring import dice
+
+LIMITS = {
+    "saved_model": {"max_difference": 1e-4, "least_dice_keras": 0.9999, "grey_levels": 1},
+    "float32": {"max_difference": 1e-4, "least_dice_keras": 0.9999},
+    "float16": {"dice_drop": 0.001},
+    "dynamic_int8": {"dice_drop": 0.005},
+    "static_int8": {"dice_drop": 0.005},
+}
+"""What each product may differ by: the largest difference of a probability on real triplets, the Dice of its mask with
+Keras' on a real scan, the grey levels (of 255) of a whole scan segmented in the graph, and the Dice with the truth that
+it may lose to Keras."""
+
+TRIPLETS = 32
+"""Cut from the scan as prediction cuts it."""
+
+
+def compare(
+    products: dict[str, Path], keras_model: Path, volume: Volume, truth: np.ndarray, *, rounds: int = 10
+) -> list[dict]:
+    """Measure every product beside Keras on one real scan.
+
+    Args:
+        products: name (a key of LIMITS) -> as `load_engine` takes it.
+        keras_model: the `.keras` file they were made of.
+        volume: a real scan.
+        truth: its mask, (x, y, z) bool, canonical.
+        rounds: predictions that time is the median of.
+
+    Returns:
+        one row for Keras and for each product: size_mb, peak_memory_mib, time_of_keras (ratio, 8 triplets),
+        max_difference, grey_levels (None without a whole-scan signature), dice_keras, dice_truth, dice_drop, and
+        "refused": what is past its limit, empty for a product that passes.
+    """
+    reference = load_engine(keras_model)
+    triplets = prediction_triplets(volume, reference.spec, TRIPLETS)
+    expected = _predict(reference, triplets)
+    whole = segment(volume, reference, clean_up=False)
+    paths = {"keras": Path(keras_model), **products}
+    seconds = latencies(paths, (8,), rounds)[8]
+    rows = []
+    for name, path in tqdm(paths.items(), desc="comparing", unit="product", leave=False):
+        engine = load_engine(path)
+        mask = segment(volume, engine, clean_up=False).mask
+        row = {
+            "product": name,
+            "size_mb": size_mb(path),
+            "peak_memory_mib": peak_memory_mib(path)["peak"],
+            "time_of_keras": speed_ratio(seconds[name], seconds["keras"]),
+            "max_difference": float(np.abs(_predict(engine, triplets) - expected).max()),
+            "grey_levels": _grey_levels(path, engine.spec, volume, whole.probability),
+            "dice_keras": dice(whole.mask, mask),
+            "dice_truth": dice(truth, mask),
+            "dice_drop": dice(truth, whole.mask) - dice(truth, mask),
+        }
+        rows.append(row | {"refused": past_limits(row)})
+    return rows
+
+
+def past_limits(row: dict) -> list[str]:
+    """What of a product's figures is past its limit, one sentence each."""
+    limits, found = LIMITS.get(row["product"], {}), []
+    for figure in ("max_difference", "grey_levels", "dice_drop"):
+        if figure in limits and row[figure] is not None and not row[figure] <= limits[figure]:
+            found.append(f"{figure} {row[figure]:.3g} is more than {limits[figure]:g}")
+    if "least_dice_keras" in limits and not row["dice_keras"] >= limits["least_dice_keras"]:
+        found.append(f"dice_keras {row['dice_keras']:.5f} is less than {limits['least_dice_keras']:g}")
+    return found
+
+
+def parity_table(rows: list[dict]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| product | MB | peak memory, MiB | time, of Keras' | largest difference | Dice, Keras | Dice, truth | |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        verdict = "; ".join(row["refused"]) or ("" if row["product"] == "keras" else "passed")
+        lines.append(
+            f"| {row['product']} | {row['size_mb']:.1f} | {row['peak_memory_mib']:.0f} | {row['time_of_keras']:.2f} | "
+            f"{row['max_difference']:.1e} | {row['dice_keras']:.4f} | {row['dice_truth']:.4f} | "
+            f"{'refused: ' if row['refused'] else ''}{verdict} |"
+        )
+    return "\n".join(lines)
+
+
+def size_mb(path: Path) -> float:
+    """Size of a file; or of a SavedModel: graph, weights and assets, not what else lies in its folder."""
+    if path.is_file():
+        return path.stat().st_size / 1e6
+    parts = [path / "saved_model.pb", *(path / "variables").rglob("*"), *(path / "assets").rglob("*")]
+    return sum(part.stat().st_size for part in parts if part.is_file()) / 1e6
+
+
+def _predict(engine: Engine, triplets) -> np.ndarray:
+    starts = range(0, len(triplets[0]), 8)
+    return np.concatenate([engine.predict(*(view[start : start + 8] for view in triplets)) for start in starts])
+
+
+def _grey_levels(path: Path, spec: PreprocessSpec, volume: Volume, probability: np.ndarray) -> int | None:
+    """How far the whole scan, segmented inside a SavedModel's graph, is from the probability given."""
+    if not (path / "saved_model.pb").is_file() or not spec.canonical:
+        return None
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    inputs = {"hu": tf.constant(np.rint(volume.hu), tf.int16)}
+    name = "segment_volume"
+    if "segment_volume_mm" in loaded.signatures:
+        name, inputs["spacing_mm"] = "segment_volume_mm", tf.constant(volume.spacing_mm, tf.float32)
+    found = loaded.signatures[name](**inputs)["probability"].numpy().astype(int)
+    return int(np.abs(found - np.rint(255 * probability).astype(int)).max())
+
+
+def calibration_batches(volume: Volume, spec: PreprocessSpec, batch_size: int = 8) -> list[tuple[np.ndarray, ...]]:
+    """Real triplets in batches, for a quantiser to see what activations there are."""
+    views = prediction_triplets(volume, spec, spec.image_size)
+    starts = range(0, len(views[0]), batch_size)
+    return [tuple(views[number][start : start + batch_size] for number in range(len(VIEWS))) for start in starts]
