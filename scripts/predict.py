@@ -14,8 +14,9 @@ class Flags:
     """NIfTI files (.nii, .nii.gz) and folders with a DICOM series."""
     output: Path
     """Folder for the results."""
-    model: Path | None = None
-    """A .keras file with its metadata.json beside it, or a run's folder; None: the model that comes with spine_tf."""
+    model: str | None = None
+    """A .keras or .tflite file with its metadata.json beside it, a run's folder, a SavedModel, or a server's address
+    (grpc://host:port/name[/version], http://...); None: the model that comes with spine_tf."""
     overwrite: bool = False
     """Do cases again that are done."""
     series: str | None = None
@@ -40,12 +41,14 @@ def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
     from spine_tf.device import use_device
-    from spine_tf.engines import SHIPPED, load_engine
+    from spine_tf.engines import SHIPPED, load_engine, runs_here_on_tensorflow
     from spine_tf.predict import exit_status, predict_cases
 
     try:
-        use_device(flags.device, flags.threads)
-        engine = load_engine(flags.model or SHIPPED, flags.batch_size)
+        model = flags.model or SHIPPED
+        if runs_here_on_tensorflow(model):
+            use_device(flags.device, flags.threads)
+        engine = load_engine(model, flags.batch_size, flags.threads)
         options = {n: v for n, v in vars(flags).items() if n not in ("inputs", "model", "output", "threads", "device")}
         outcomes = predict_cases(flags.inputs, engine, flags.output, **options)
     except ValueError as error:

@@ -1,5 +1,5 @@
 """Triplets in, masks out: one signature, whatever runs the network."""
 
-from spine_tf.engines.engine import SHIPPED, Engine, load_engine
+from spine_tf.engines.engine import NAMES, SHIPPED, Engine, load_engine, runs_here_on_tensorflow
 
-__all__ = ["SHIPPED", "Engine", "load_engine"]
+__all__ = ["NAMES", "SHIPPED", "Engine", "load_engine", "runs_here_on_tensorflow"]

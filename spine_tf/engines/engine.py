@@ -71,6 +71,11 @@ def load_engine(model: str | Path, batch_size: int = 8, threads: int | None = No
     return Engine(_predictor(path, spec.image_size, batch_size, threads), spec, metadata, path.name)
 
 
+def runs_here_on_tensorflow(model: str | Path) -> bool:
+    """Whether this process needs TensorFlow to run a model: not for a `.tflite` file, nor for one that a server has."""
+    return Path(model).suffix != ".tflite" and not ADDRESS.match(str(model))
+
+
 def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None) -> Callable:
     if path.suffix == ".keras":
         from spine_tf.engines.keras_model import keras_predictor
