@@ -1,4 +1,4 @@
-"""Export a trained network: SavedModel and LiteRT files, compared with Keras on a real scan before they are published."""
+"""Export a trained network: SavedModel and LiteRT files, compared with Keras on a real scan, then published."""
 
 import sys
 from dataclasses import dataclass

@@ -1,12 +1,20 @@
+import time
+
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
+from conftest import shaken
 
-from spine_tf.config import VIEWS
+from spine_tf.config import PRESETS, VIEWS, ModelConfig
 from spine_tf.engines import load_engine
 from spine_tf.engines.litert import litert_predictor
-from spine_tf.export.litert import SCHEMES, write_litert
+from spine_tf.export.litert import BATCH, SCHEMES, write_litert
 from spine_tf.files import write_json
+from spine_tf.half import write_half
+from spine_tf.models import BUILDERS, build_model
+from spine_tf.pruning import remove_filters
+from spine_tf.sections import ARCHITECTURES
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +35,6 @@ def files(threshold_run, tmp_path_factory, triplets):
 def test_float32_is_keras(files, threshold_run, triplets):
     expected = load_engine(threshold_run).predict(*triplets)
     np.testing.assert_allclose(load_engine(files / "float32.tflite").predict(*triplets), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("n", [1, 3, 8, 11])
-def test_any_number_of_triplets_goes_through(files, triplets, n):
-    predict = litert_predictor(files / "float32.tflite", 32, 4, threads=1)
-    whole = litert_predictor(files / "float32.tflite", 32, 11)(*triplets)
-    np.testing.assert_allclose(predict(*triplets[:, :n]), whole[:n], atol=1e-6)
 
 
 def test_the_views_are_told_apart(files):
@@ -60,18 +61,81 @@ def test_what_cannot_be_converted_is_refused(threshold_run, tmp_path):
         write_litert(model, tmp_path / "x.tflite", "int4")
     with pytest.raises(ValueError, match="calibration must hold triplets"):
         write_litert(model, tmp_path / "x.tflite", "static_int8")
+    with pytest.raises(ValueError, match="batch must be at least 1"):
+        write_litert(model, tmp_path / "x.tflite", "float32", batch=0)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_none_or_another_is_refused(files, tmp_path):
-    (tmp_path / "broken.tflite").write_bytes(b"not a flatbuffer at all, and short")
-    with pytest.raises(ValueError, match="model must be a LiteRT file"):
-        litert_predictor(tmp_path / "broken.tflite", 32, 8)
-    with pytest.raises(ValueError, match=r"model must take slices of \[64, 64, 3\]"):
-        litert_predictor(files / "float32.tflite", 64, 8)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_has_the_named_float32_signature(files, scheme):
+    interpreter = Interpreter(model_path=str(files / f"{scheme}.tflite"))
+    assert interpreter.get_signature_list() == {"serving_default": {"inputs": sorted(VIEWS), "outputs": ["mask"]}}
+    runner = interpreter.get_signature_runner("serving_default")
+    for tensor in (runner.get_input_details() | runner.get_output_details()).values():
+        assert tensor["dtype"] == np.float32
+        assert tensor["shape_signature"].tolist() == [BATCH, 32, 32, 3]
 
 
-def test_a_file_without_metadata_is_refused(files, tmp_path):
-    (tmp_path / "x.tflite").write_bytes((files / "float32.tflite").read_bytes())
-    with pytest.raises(ValueError, match=r"metadata\.json must lie beside the model"):
-        load_engine(tmp_path / "x.tflite")
+def _beside_keras(model, path, scheme="float32"):
+    """Mask by Keras and by the file, for five triplets."""
+    triplets = np.random.default_rng(1).random((3, 5, 32, 32, 3), np.float32)
+    write_litert(model, path, scheme, [tuple(triplets)])
+    return model.predict_on_batch(dict(zip(VIEWS, triplets, strict=True))), litert_predictor(path, 32, 8)(*triplets)
+
+
+def test_a_pruned_network_with_weights_stored_as_half(pruned_run, plain_run, tmp_path):
+    write_half(pruned_run / "best.keras", tmp_path / "half.keras")
+    model = keras.saving.load_model(tmp_path / "half.keras", compile=False)
+    assert model.count_params() < keras.saving.load_model(plain_run / "best.keras").count_params()
+    expected, found = _beside_keras(model, tmp_path / "x.tflite")
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", BUILDERS)
+def test_every_architecture_converts(architecture, tmp_path):
+    fields = {"linknet_encoder": "resnet18"} if "linknet_encoder" in ARCHITECTURES[architecture] else {}
+    single = architecture in ("linknet", "fpn", "pspnet", "unet")
+    fields |= {"stream_width": 0.25} if architecture == "hyperdensenet" else {}
+    keras.utils.set_random_seed(0)
+    encoder = "resnet18" if single else "tiny"
+    model = shaken(build_model(ModelConfig(architecture, encoder, **fields), 32), np.random.default_rng(0))
+    expected, found = _beside_keras(model, tmp_path / "x.tflite")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    for scheme in ("dynamic_int8", "static_int8"):
+        found = _beside_keras(model, tmp_path / f"{scheme}.tflite", scheme)[1]
+        assert np.abs(found - expected).mean() < 0.05, scheme
+
+
+@pytest.mark.slow
+def test_the_tiny_preset_pruned_converts(tmp_path):
+    keras.utils.set_random_seed(0)
+    tiny = PRESETS["tiny"]
+    model = shaken(build_model(tiny.model, tiny.preprocess.image_size), np.random.default_rng(0))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.name.startswith("decoder_stage1a"):
+            kernel = layer.get_weights()[0]
+            kernel[..., :7] = 0
+            layer.set_weights([kernel, *layer.get_weights()[1:]])
+    expected, found = _beside_keras(remove_filters(model), tmp_path / "x.tflite")
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_papers_network_fits_a_laptop_as_int8(tmp_path):
+    """253 million parameters at 256 px; needs some 10 GiB of memory. Prints sizes and seconds."""
+    preset = PRESETS["paper"]
+    model = build_model(preset.model, preset.preprocess.image_size)
+    sizes = {}
+    for scheme in ("float32", "dynamic_int8"):
+        start = time.monotonic()
+        write_litert(model, tmp_path / f"{scheme}.tflite", scheme, batch=1)
+        sizes[scheme] = (tmp_path / f"{scheme}.tflite").stat().st_size / 1e6
+        print(f"paper, {scheme}: {sizes[scheme]:.0f} MB in {time.monotonic() - start:.0f} s")
+    assert 4 * model.count_params() / 1e6 < sizes["float32"] < 1100
+    assert sizes["dynamic_int8"] <= 300
+    views = np.full((3, 1, 256, 256, 3), 0.5, np.float32)
+    mask = litert_predictor(tmp_path / "dynamic_int8.tflite", 256, 1)(*views)
+    expected = model.predict_on_batch(dict(zip(VIEWS, views, strict=True)))
+    assert np.abs(mask - expected).mean() < 0.05
