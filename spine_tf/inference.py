@@ -50,6 +50,7 @@ def segment(
     batch_size: int = 8,
     clean_up: bool = True,
     flips: bool = False,
+    fast: bool = False,
     progress: bool = False,
 ) -> Segmentation:
     """Segment the spine of one scan.
@@ -60,17 +61,18 @@ def segment(
         batch_size: triplets at once.
         clean_up: drop small components (`postprocess.drop_small_components`).
         flips: also segment the mirror image (left and right) and average; at most twice the time.
+        fast: take every second step and interpolate; half the time of the network.
         progress: show a bar.
     """
     rt = NumpyRuntime(progress)
-    if engine.volume is not None and engine.spec.canonical and not flips:
+    if engine.volume is not None and engine.spec.canonical and not (flips or fast):
         with rt.phase("server"):
             probability, mask = engine.volume(volume.hu, volume.spacing_mm)
     else:
         oriented = volume if engine.spec.canonical else volume.as_stored()
         # As a server gets them: float32.
         spacing_mm = tuple(float(mm) for mm in np.float32(oriented.spacing_mm))
-        look = Look(engine.predict, engine.spec, spacing_mm, batch_size, flips)
+        look = Look(engine.predict, engine.spec, spacing_mm, batch_size, flips, fast)
         probability = look.at_scan(oriented.hu, rt)
         if not engine.spec.canonical:
             probability = canonical_volume(probability, volume.grid).hu
@@ -102,6 +104,7 @@ class Look:
     """Of the volume's axes, floats (or float64 scalars of a graph)."""
     batch_size: int = 8
     flips: bool = False
+    fast: bool = False
 
     def at_scan(self, hu, rt):
         """Probability of a whole scan (x, y, z), 0 outside the boxes that are looked at."""
@@ -167,6 +170,7 @@ class Look:
         """Probability of one window (x, y, z), float32."""
         spec, xp, shape = self.spec, rt.xp, rt.xp.shape(hu)
         steps = n_steps(shape, spec, self.spacing_mm, pixel_mm, xp)
+        steps = (steps + 1) // 2 if self.fast else steps
         with rt.phase("prepare"):
             slices = {view: self._all_slices(hu, view, window_hu, pixel_mm, rt) for view in VIEWS}
             indices = {view: step_indices(shape[VIEW_AXIS[view]], steps, xp) for view in VIEWS}

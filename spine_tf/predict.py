@@ -64,6 +64,7 @@ def predict_case(
     save_probability: bool = False,
     clean_up: bool = True,
     flips: bool = False,
+    fast: bool = False,
     batch_size: int = 8,
     progress: bool = False,
 ) -> dict:
@@ -78,7 +79,8 @@ def predict_case(
     start = time.monotonic()
     volume = read_scan(path, series=series, assume_hu=assume_hu)
     read_seconds = time.monotonic() - start
-    result = segment(volume, engine, batch_size=batch_size, clean_up=clean_up, flips=flips, progress=progress)
+    options = {"batch_size": batch_size, "clean_up": clean_up, "flips": flips, "fast": fast}
+    result = segment(volume, engine, **options, progress=progress)
     paths, clock = output_paths(output, case_name(path)), time.monotonic()
     Path(output).mkdir(parents=True, exist_ok=True)
     write_mask(paths["mask"], result.mask, volume)
@@ -96,6 +98,7 @@ def predict_case(
         "preprocess": to_dict(engine.spec),
         "clean_up": clean_up,
         "flips": flips,
+        "fast": fast,
         "steps": result.steps,
         "seconds": {"read": round(read_seconds, 3), **result.seconds, "write": round(time.monotonic() - clock, 3)},
         "total_seconds": round(time.monotonic() - start, 3),

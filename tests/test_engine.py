@@ -47,7 +47,7 @@ def test_another_image_size_than_the_networks_is_refused(threshold_run, tmp_path
 
 @pytest.mark.parametrize("name", ["model.h5", "missing.keras", "folder"])
 def test_what_is_not_a_model_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"model must be a \.keras file"):
+    with pytest.raises(ValueError, match=r"model must be a \.keras or \.tflite file"):
         load_engine(tmp_path / name)
 
 

@@ -133,7 +133,9 @@ def test_the_papers_network_fits_a_laptop_as_int8(tmp_path):
         write_litert(model, tmp_path / f"{scheme}.tflite", scheme, batch=1)
         sizes[scheme] = (tmp_path / f"{scheme}.tflite").stat().st_size / 1e6
         print(f"paper, {scheme}: {sizes[scheme]:.0f} MB in {time.monotonic() - start:.0f} s")
-    assert 4 * model.count_params() / 1e6 < sizes["float32"] < 1100
+    # A converter folds BatchNormalization into what comes before it; the kernels stay.
+    kernels = sum(np.prod(weight.shape) for weight in model.weights if weight.name == "kernel")
+    assert 4 * kernels / 1e6 < sizes["float32"] < 1100
     assert sizes["dynamic_int8"] <= 300
     views = np.full((3, 1, 256, 256, 3), 0.5, np.float32)
     mask = litert_predictor(tmp_path / "dynamic_int8.tflite", 256, 1)(*views)

@@ -175,6 +175,20 @@ def test_flips_of_a_symmetric_network_change_nothing(engine):
     assert flipped.steps == 2 * plain.steps
 
 
+def test_fast_takes_every_second_step_and_interpolates():
+    hu = np.broadcast_to(10 * np.arange(32.0), (32, 32, 32))  # a ramp along z, which interpolation gives back
+    spec = PreprocessSpec(image_size=32, smoothing_mm=0.0, body_box=False, normalise="window")
+    ramp = Engine(lambda a, c, s: np.stack([v[..., 1] for v in (a, c, s)], -1), spec, {}, "its own slices")
+    volume = volume_from_array(np.float32(hu), AFFINE)
+    every, half = (segment(volume, ramp, clean_up=False, fast=fast) for fast in (False, True))
+    assert (every.steps, half.steps) == (32, 16)
+    np.testing.assert_allclose(half.probability, every.probability, atol=1e-5)
+    spike = np.zeros((32, 32, 32), np.float32)
+    spike[1] = 1000  # step 0 takes slice 0, step 1 slice 2
+    every, half = (segment(volume_from_array(spike, AFFINE), ramp, clean_up=False, fast=fast) for fast in (False, True))
+    assert half.probability[1].mean() < every.probability[1].mean()
+
+
 def test_windows_without_a_find_are_left_out_and_the_rest_is_as_before(engine):
     # Two blocks at opposite corners: the box around both has eight windows and more, most of them with nothing in them.
     hu = np.zeros((96, 64, 48), np.int16)

@@ -1,14 +1,16 @@
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import bright_block_hu
 
 from spine_tf.engines import load_engine
 from spine_tf.export import parity, products
 from spine_tf.export.manifest import verify_manifest
-from spine_tf.export.parity import past_limits
+from spine_tf.export.parity import calibration_batches, past_limits
 from spine_tf.export.products import ExportRefused, export_products, next_version, real_scan
 from spine_tf.scans import volume_from_array
 
@@ -25,7 +27,8 @@ def scan():
 @pytest.fixture(scope="module")
 def published(threshold_run, scan, tmp_path_factory):
     target = tmp_path_factory.mktemp("saved_models") / "block"
-    return target, export_products(threshold_run, target, *scan, scan=SCAN, schemes=("float32", "dynamic_int8"))
+    options = {"scan": SCAN, "schemes": ("float32", "dynamic_int8"), "batched": True}
+    return target, export_products(threshold_run, target, *scan, **options)
 
 
 def test_a_version_holds_everything_and_its_manifest_fits(published):
@@ -40,6 +43,7 @@ def test_a_version_holds_everything_and_its_manifest_fits(published):
     wanted = {"saved_model.pb", "metadata.json", "README.md", "export_report.json", "litert/float32.tflite"}
     assert wanted | {"assets.extra/tf_serving_warmup_requests", "litert/metadata.json"} <= set(listed)
     assert "Not for diagnostic use" in (folder / "README.md").read_text()
+    assert json.loads((folder / "export_report.json").read_text())["fast"].keys() == {"dice_drop", "time"}
     assert "/" not in json.loads((folder / "export_report.json").read_text())["scan"]
     assert [path.name for path in target.iterdir()] == ["1"]
     assert load_engine(target).metadata == load_engine(folder / "litert" / "float32.tflite").metadata
@@ -53,9 +57,40 @@ def test_past_a_limit_nothing_is_published(threshold_run, scan, tmp_path, monkey
     assert not list((tmp_path / "m").iterdir())
 
 
+def test_a_changed_litert_file_is_refused(published, tmp_path):
+    folder = tmp_path / "litert"
+    shutil.copytree(published[0] / "1" / "litert", folder)
+    (folder / "dynamic_int8.tflite").unlink()
+    assert load_engine(folder / "float32.tflite").spec.image_size == 32  # one of them, copied with what lies beside it
+    content = bytearray((folder / "float32.tflite").read_bytes())
+    content[-1] ^= 1
+    (folder / "float32.tflite").write_bytes(content)
+    with pytest.raises(ValueError, match=r"float32.tflite was changed"):
+        load_engine(folder / "float32.tflite")
+
+
+def test_triplets_to_calibrate_on_are_those_of_prediction(threshold_run, scan):
+    engine = load_engine(threshold_run)
+    every = calibration_batches(scan[0], engine, batches=4)
+    assert [len(views[0]) for views in every] == [8] * 4  # 32 steps
+    fewer = calibration_batches(scan[0], engine, batches=2)
+    assert len(fewer) == 2
+    for views, wanted in zip(fewer, every[::2], strict=True):
+        np.testing.assert_array_equal(views, wanted)
+
+
+def test_a_batched_servable_has_its_parameters_beside_it(published):
+    batched = published[0].with_name("block-batched")
+    assert sorted(path.name for path in batched.iterdir()) == ["1", "batching_params.pbtxt"]
+    verify_manifest(batched / "1")
+    loaded = tf.saved_model.load(str(batched / "1"))
+    assert list(loaded.signatures) == ["serving_default"]
+
+
 def test_a_weaker_scheme_is_refused_and_the_rest_published(threshold_run, scan, tmp_path, monkeypatch):
     monkeypatch.setitem(parity.LIMITS, "static_int8", {"dice_drop": -2.0})
-    rows = export_products(threshold_run, tmp_path / "m", *scan, scan=SCAN, schemes=("dynamic_int8", "static_int8"))
+    options = {"scan": SCAN, "calibration": scan[0], "schemes": ("dynamic_int8", "static_int8")}
+    rows = export_products(threshold_run, tmp_path / "m", *scan, **options)
     assert "dice_drop" in rows[-1]["refused"][0]
     assert [path.name for path in (tmp_path / "m" / "1" / "litert").glob("*.tflite")] == ["dynamic_int8.tflite"]
     assert "refused: dice_drop" in (tmp_path / "m" / "1" / "README.md").read_text()

@@ -116,7 +116,7 @@ def test_a_volume_and_its_voxel_size_are_segmented_as_here(servable_mm):
 
 
 def test_a_server_can_say_what_it_is(servable):
-    text = tf.saved_model.load(str(servable)).signatures["describe"]()["metadata"].numpy()
+    text = tf.saved_model.load(str(servable)).signatures["describe"](ask=tf.constant(0))["metadata"].numpy()
     assert json.loads(text) == json.loads((servable / "metadata.json").read_text())
 
 
@@ -141,7 +141,7 @@ def test_every_weight_is_stored_once(servable, threshold_run):
     assert stored == model.count_params()
 
 
-def test_warm_up_asks_each_signature_that_has_inputs(servable):
+def test_warm_up_asks_each_signature(servable):
     from tensorflow_serving.apis import prediction_log_pb2
 
     names = []
@@ -150,7 +150,7 @@ def test_warm_up_asks_each_signature_that_has_inputs(servable):
         signature = tf.saved_model.load(str(servable)).signatures[request.model_spec.signature_name]
         signature(**{key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()})
         names.append(request.model_spec.signature_name)
-    assert names == ["segment_volume", "serving_default"]
+    assert names == ["describe", "segment_volume", "serving_default"]
 
 
 def test_batched_servables_take_triplets_alone(threshold_run, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from spine_tf.config import PreprocessSpec, spec_from_dict
 from spine_tf.engines.saved_model import newest_version, saved_model_predictor
+from spine_tf.export.manifest import MANIFEST, verify_manifest
 
 SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "spine-small"
 """The model that comes with a checkout."""
@@ -64,7 +65,7 @@ def load_engine(model: str | Path, batch_size: int = 8, threads: int | None = No
         path = own or newest_version(path) or path
     is_file = path.suffix in (".keras", ".tflite") and path.is_file()
     if not is_file and newest_version(path) is None:
-        expected = f"a .keras or .tflite file, a folder that holds {' or '.join(NAMES)}, a SavedModel, or grpc://... or http://..."
+        expected = f"a .keras or .tflite file, a folder that holds {' or '.join(NAMES)}, a SavedModel, or an address grpc://host:port/name"
         raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
     metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
@@ -84,6 +85,9 @@ def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None
     if path.suffix == ".tflite":
         from spine_tf.engines.litert import litert_predictor
 
+        # One that was converted by hand has none.
+        if (path.parent / MANIFEST).is_file():
+            verify_manifest(path.parent, (path.name, "metadata.json"))
         return litert_predictor(path, image_size, batch_size, threads)
     return saved_model_predictor(path)
 

@@ -4,7 +4,7 @@ from spine_tf.export.parity import parity_table
 from spine_tf.report import environment
 
 
-def export_card(name: str, version: int, metadata: dict, rows: list[dict], scan: str) -> str:
+def export_card(name: str, version: int, metadata: dict, rows: list[dict], fast: dict, scan: str) -> str:
     """A published version's README.md.
 
     Args:
@@ -12,6 +12,7 @@ def export_card(name: str, version: int, metadata: dict, rows: list[dict], scan:
         version: its number.
         metadata: the model's metadata.json.
         rows: of `parity.compare`.
+        fast: of `parity.fast_cost`.
         scan: on what they were compared.
     """
     made, model = environment(), metadata.get("model", {})
@@ -39,12 +40,14 @@ def export_card(name: str, version: int, metadata: dict, rows: list[dict], scan:
         "",
         parity_table(rows),
         "",
+        f"`predict.py --fast` took {fast['time']:.2f} of the time there and lost {fast['dice_drop']:.4f} of Dice.",
+        "",
         "## Use",
         "",
         "- TF Serving: this folder's parent is the `base_path`; signatures `serving_default` (triplets), "
         "`segment_volume` or `segment_volume_mm` (a whole scan), `describe`.",
         "- A laptop: `scripts/predict.py scan.nii.gz --model litert/float32.tflite --output out`.",
-        "- `manifest.json` has the SHA-256 of every file; `predict.py` refuses a folder that differs from it.",
+        "- `manifest.json` has the SHA-256 of every file; `predict.py` refuses what differs from it.",
         "",
         "Look at every mask.",
         "",

@@ -14,20 +14,26 @@ def write_manifest(folder: Path) -> None:
     write_json(Path(folder) / MANIFEST, {"files": _digests(Path(folder))})
 
 
-def verify_manifest(folder: Path) -> None:
+def verify_manifest(folder: Path, names: tuple[str, ...] | None = None) -> None:
     """Compare a folder with its manifest.
+
+    Args:
+        folder: with a manifest.
+        names: of the files that matter; None: all, and there must be no others.
 
     Raises:
         ValueError: no manifest, or a file that is missing, changed, or not in it.
     """
     path = Path(folder) / MANIFEST
     try:
-        listed = json.loads(path.read_text())["files"]
+        listed = dict(json.loads(path.read_text())["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"model must have a {MANIFEST}, as export.py writes it. Received: {str(folder)!r} ({error})"
         ) from None
     found = _digests(Path(folder))
+    if names is not None:
+        listed, found = ({name: one[name] for name in names if name in one} for one in (listed, found))
     problems = [f"{name} is missing" for name in sorted(set(listed) - set(found))]
     problems += [f"{name} is not in it" for name in sorted(set(found) - set(listed))]
     problems += [f"{name} was changed" for name in sorted(set(found) & set(listed)) if found[name] != listed[name]]

@@ -1,11 +1,12 @@
 """Products beside Keras: the same triplets, the same scan, and limits past which a product is not given away."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.config import VIEWS, PreprocessSpec
+from spine_tf.config import PreprocessSpec
 from spine_tf.engines import Engine, load_engine
 from spine_tf.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference import prediction_triplets, segment
@@ -124,8 +125,27 @@ def _grey_levels(path: Path, spec: PreprocessSpec, volume: Volume, probability: 
     return int(np.abs(found - np.rint(255 * probability).astype(int)).max())
 
 
-def calibration_batches(volume: Volume, spec: PreprocessSpec, batch_size: int = 8) -> list[tuple[np.ndarray, ...]]:
-    """Real triplets in batches, for a quantiser to see what activations there are."""
-    views = prediction_triplets(volume, spec, spec.image_size)
-    starts = range(0, len(views[0]), batch_size)
-    return [tuple(views[number][start : start + batch_size] for number in range(len(VIEWS))) for start in starts]
+def calibration_batches(volume: Volume, engine: Engine, batches: int = 16) -> list[tuple[np.ndarray, ...]]:
+    """Real triplets, as the network gets them while it segments a scan; some `batches` batches spread over it."""
+    kept, seen, every = [], 0, 1
+
+    def predict(*views: np.ndarray) -> np.ndarray:
+        nonlocal seen, every
+        if seen % every == 0:
+            kept.append(tuple(np.array(view, np.float32) for view in views))
+        if len(kept) == 2 * batches:
+            kept[:], every = kept[::2], 2 * every
+        seen += 1
+        return engine.predict(*views)
+
+    segment(volume, replace(engine, predict=predict), clean_up=False)
+    return kept
+
+
+def fast_cost(volume: Volume, truth: np.ndarray, engine: Engine) -> dict[str, float]:
+    """What `predict.py --fast` costs and gains on a scan: dice_drop, and time as a share of the whole prediction's."""
+    every, half = (segment(volume, engine, clean_up=False, fast=fast) for fast in (False, True))
+    return {
+        "dice_drop": dice(truth, every.mask) - dice(truth, half.mask),
+        "time": sum(half.seconds.values()) / sum(every.seconds.values()),
+    }

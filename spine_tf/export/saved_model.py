@@ -47,7 +47,7 @@ def export_saved_model(
 
 
 def _write_warmup(path: Path, spec: PreprocessSpec, names: set[str]) -> None:
-    """One request for each signature with inputs, as a TFRecord of PredictionLog."""
+    """One request for each signature, as a TFRecord of PredictionLog."""
     # Imported here: the package brings all of TensorFlow's protocol buffers, which only an export needs.
     from tensorflow_serving.apis import prediction_log_pb2
 
@@ -57,6 +57,7 @@ def _write_warmup(path: Path, spec: PreprocessSpec, names: set[str]) -> None:
         "serving_default": dict.fromkeys(VIEWS, np.zeros((1, spec.image_size, spec.image_size, 3), np.float32)),
         "segment_volume": {"hu": hu},
         "segment_volume_mm": {"hu": hu, "spacing_mm": np.ones(3, np.float32)},
+        "describe": {"ask": np.int32(0)},
     }
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name in sorted(names & set(inputs)):

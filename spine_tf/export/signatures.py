@@ -36,8 +36,9 @@ def make_signatures(
         batch_size: triplets the network gets at once inside a volume.
 
     Returns:
-        `serving_default` and `describe`; and, where the spec is canonical (a server does not know how a scan was
-        stored), `segment_volume` (hu) or, where the voxel size matters, `segment_volume_mm` (hu, spacing_mm).
+        `serving_default` and `describe` (ask: any int32); and, where the spec is canonical (a server does not know
+        how a scan was stored), `segment_volume` (hu) or, where the voxel size matters, `segment_volume_mm` (hu,
+        spacing_mm).
     """
 
     size = spec.image_size
@@ -119,10 +120,11 @@ def _checked_hu(hu):
 def _describe(metadata: dict):
     text = json.dumps(metadata)
 
-    def describe():
+    def describe(ask):
         return {"metadata": tf.constant(text)}
 
-    return describe, []
+    # TF Serving's REST refuses a signature without inputs (tensorflow/serving#1676): any value will do.
+    return describe, _of_any_shape(ask=tf.int32)
 
 
 def _of_any_shape(**dtypes) -> list[tf.TensorSpec]:
