@@ -89,7 +89,7 @@ def test_a_batched_servable_has_its_parameters_beside_it(published):
 
 def test_a_weaker_scheme_is_refused_and_the_rest_published(threshold_run, scan, tmp_path, monkeypatch):
     monkeypatch.setitem(parity.LIMITS, "static_int8", {"dice_drop": -2.0})
-    options = {"scan": SCAN, "calibration": scan[0], "schemes": ("dynamic_int8", "static_int8")}
+    options = {"scan": SCAN, "calibration": (scan[0], SCAN), "schemes": ("dynamic_int8", "static_int8")}
     rows = export_products(threshold_run, tmp_path / "m", *scan, **options)
     assert "dice_drop" in rows[-1]["refused"][0]
     assert [path.name for path in (tmp_path / "m" / "1" / "litert").glob("*.tflite")] == ["dynamic_int8.tflite"]

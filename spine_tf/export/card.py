@@ -35,8 +35,8 @@ def export_card(name: str, version: int, metadata: dict, rows: list[dict], fast:
         "",
         "## Products",
         "",
-        f"Compared with Keras on {scan}, on this machine ({made['processor']}, {made['cores']} cores); times are "
-        "ratios of runs in turn. A refused product is not in this folder.",
+        f"Compared with Keras on a real scan ({scan}), on this machine ({made['processor']}, {made['cores']} cores); "
+        "times are ratios of runs in turn. A refused product is not in this folder.",
         "",
         parity_table(rows),
         "",

