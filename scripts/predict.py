@@ -23,6 +23,8 @@ class Flags:
     """SeriesInstanceUID to take from a DICOM folder instead of its largest CT series."""
     assume_hu: bool = False
     """Take the values for HU, whatever they look like."""
+    format: Literal["nifti", "dicom-seg"] = "nifti"
+    """dicom-seg: also write <case>_seg-spine.dcm, a DICOM Segmentation of the series (with its patient's tags)."""
     save_probability: bool = False
     """Also write <case>_seg-spine_prob.nii.gz."""
     clean_up: bool = True

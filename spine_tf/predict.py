@@ -17,9 +17,13 @@ from spine_tf.inference import segment
 from spine_tf.overlay import save_overlay
 from spine_tf.report import environment, peak_memory_gib
 from spine_tf.scans import ScanError, Volume, describe_geometry, read_scan, write_mask, write_probability
+from spine_tf.scans.dicom_seg import slices_to_segment, write_dicom_seg
 
 SMALL_ML = 5.0
 """A mask below this volume is warned of: a single lumbar vertebra has about 60 ml."""
+
+DICOM_SEG = "dicom-seg"
+"""A format: a DICOM Segmentation beside the NIfTI mask."""
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -50,6 +54,7 @@ def output_paths(output: Path, case: str) -> dict[str, Path]:
         "picture": f"{case}_seg-spine_snp.png",
         "report": f"{case}_report.json",
         "probability": f"{case}_seg-spine_prob.nii.gz",
+        "dicom_seg": f"{case}_seg-spine.dcm",
     }
     return {kind: Path(output) / name for kind, name in names.items()}
 
@@ -61,6 +66,7 @@ def predict_case(
     *,
     series: str | None = None,
     assume_hu: bool = False,
+    format: str = "nifti",
     save_probability: bool = False,
     clean_up: bool = True,
     flips: bool = False,
@@ -77,12 +83,16 @@ def predict_case(
         ScanError: the scan is refused; nothing is written.
     """
     start = time.monotonic()
+    slices = slices_to_segment(path, series) if format == DICOM_SEG else None
     volume = read_scan(path, series=series, assume_hu=assume_hu)
     read_seconds = time.monotonic() - start
     options = {"batch_size": batch_size, "clean_up": clean_up, "flips": flips, "fast": fast}
     result = segment(volume, engine, **options, progress=progress)
     paths, clock = output_paths(output, case_name(path)), time.monotonic()
     Path(output).mkdir(parents=True, exist_ok=True)
+    # First, because a series without the tags it needs is refused only here.
+    if slices is not None:
+        write_dicom_seg(paths["dicom_seg"], result.mask, volume, slices, engine.name)
     write_mask(paths["mask"], result.mask, volume)
     if save_probability:
         write_probability(paths["probability"], result.probability, volume)
@@ -148,7 +158,7 @@ def predict_cases(
     bar = tqdm(list(zip(inputs, names, strict=True)), unit="scan", disable=not progress)
     for path, name in bar:
         bar.set_description(name)
-        if not overwrite and _is_done(output, name):
+        if not overwrite and _is_done(output, name, options.get("format")):
             outcome = Outcome(name, "skipped", "done before; --overwrite does it again")
         else:
             outcome = _attempt(path, name, engine, output, progress=progress, **options)
@@ -178,9 +188,11 @@ def _attempt(path: Path, name: str, engine: Engine, output: Path, **options) -> 
     return Outcome(name, "done", "; ".join([detail, *report["warnings"]]))
 
 
-def _is_done(output: Path, case: str) -> bool:
+def _is_done(output: Path, case: str, format: str | None) -> bool:
     paths = output_paths(output, case)
+    wanted = ("mask", "dicom_seg") if format == DICOM_SEG else ("mask",)
     try:
-        return json.loads(paths["report"].read_text())["case"] == case and paths["mask"].is_file()
+        reported = json.loads(paths["report"].read_text())["case"] == case
+        return reported and all(paths[kind].is_file() for kind in wanted)
     except (OSError, ValueError, KeyError):
         return False

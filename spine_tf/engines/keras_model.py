@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS
 
+LONGEST = 300
+"""Characters of Keras' own words that are passed on."""
+
 
 def keras_predictor(path: Path, image_size: int, batch_size: int):
     """Load a model in safe mode and return its `predict` (see `Engine`).
@@ -20,7 +23,8 @@ def keras_predictor(path: Path, image_size: int, batch_size: int):
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises nearly every type here; the user needs the file's name with it
-        raise ValueError(f"model must be a .keras file made by this project. Received: {path}: {error}") from error
+        expected = "a .keras file made by this project, of its own layers and Keras' own"
+        raise ValueError(f"model must be {expected}. Received: {path}: {_reason(error)}") from error
     expected = (image_size, image_size, 3)
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     if shapes != dict.fromkeys(VIEWS, expected):
@@ -34,3 +38,9 @@ def keras_predictor(path: Path, image_size: int, batch_size: int):
         return run(*(tf.constant(v, tf.float32) for v in full)).numpy()[:n]
 
     return predict
+
+
+def _reason(error: Exception) -> str:
+    """The innermost of Keras' nested reasons, on one line; around it lies the model's whole config."""
+    words = " ".join(str(error).rsplit("Exception encountered: ", 1)[-1].split())
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."

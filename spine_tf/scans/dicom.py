@@ -33,7 +33,7 @@ def read_dicom(
     """
     folder = Path(folder)
     source = folder.resolve().name
-    with _quiet():
+    with quiet():
         slices, warnings = find_series(folder, series, source)
         check_shape((*slices[0].size, len(slices)), source)
         stack = stack_slices(slices, source)
@@ -62,8 +62,8 @@ def _read_pixels(stack: Stack, source: str) -> np.ndarray:
 
 
 @contextmanager
-def _quiet():
-    # ITK writes its notes on odd tags to the terminal from C++, tag values included.
+def quiet():
+    """Silence ITK, which writes its notes on odd tags to the terminal from C++, tag values included."""
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
