@@ -7,6 +7,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
+NOTEBOOKS := $(RUN) -m pytest --nbmake --nbmake-timeout=600 --durations=5 notebooks
 
 .PHONY: help setup demo export test test-slow lint clean
 
@@ -36,9 +37,11 @@ export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compa
 
 test: setup ## the fast tests, with coverage
 	$(RUN) -m pytest -m "not slow" --cov=spine_tf --cov-report=term
+	SPINE_TF_PRESET=tiny $(NOTEBOOKS)
 
-test-slow: setup ## the tests that take longer than a minute
+test-slow: setup ## the tests that take longer than a minute; the notebooks with preset small
 	$(RUN) -m pytest -m slow -s
+	SPINE_TF_PRESET=small $(NOTEBOOKS)
 
 lint: setup ## ruff check and format
 	$(RUN) -m ruff check .

@@ -22,12 +22,12 @@ def main() -> int:
 
     try:
         model = build_model(config.model, config.preprocess.image_size)
+        print(format_table(parameter_table(model)))
+        if flags.figure:
+            architecture_figure(model, flags.figure)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(format_table(parameter_table(model)))
-    if flags.figure:
-        architecture_figure(model, flags.figure)
     return 0
 
 

@@ -90,7 +90,7 @@ def predict_case(
     result = segment(volume, engine, **options, progress=progress)
     paths, clock = output_paths(output, case_name(path)), time.monotonic()
     Path(output).mkdir(parents=True, exist_ok=True)
-    # First, because a series without the tags it needs is refused only here.
+    # First: should it fail after all, there is no mask without it.
     if slices is not None:
         write_dicom_seg(paths["dicom_seg"], result.mask, volume, slices, engine.name)
     write_mask(paths["mask"], result.mask, volume)

@@ -94,12 +94,10 @@ def prune_run(
 
 def load_network(folder: Path):
     """The network of a run's folder, uncompiled and without penalties."""
-    import keras
-
-    import spine_tf.models  # noqa: F401  registers our layers, so that they load without custom code
+    from spine_tf.engines.keras_model import load_safely
     from spine_tf.training.penalty import penalise
 
-    model = keras.saving.load_model(Path(folder) / "best.keras", compile=False, safe_mode=True)
+    model = load_safely(Path(folder) / "best.keras")
     penalise(model, None)
     return model
 

@@ -38,7 +38,8 @@ def test_a_cell_is_run_once_and_its_table_put_together_again_without_training(re
     report = json.loads((run / "report.json").read_text())
     assert report["config"]["model"]["architecture"] == "pspnet"
     assert report["training"]["epochs"] == 1
-    assert {path.name for path in (tmp_path / "results").iterdir()} == {"table3.json", "table3.md", "table3.png"}
+    written = {f"table3.{kind}" for kind in ("json", "md", "tex", "png")} | {"table3_table.png"}
+    assert {path.name for path in (tmp_path / "results").iterdir()} == written
     (line,) = [line for line in text.splitlines() if line.startswith("| PSPNet | 0.006 |")]
     table = json.loads((tmp_path / "results" / "table3.json").read_text())
     ours = {row["name"]: row["ours"] for row in table["rows"]}

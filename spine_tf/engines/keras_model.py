@@ -1,5 +1,7 @@
 """A `.keras` file as an engine."""
 
+import re
+import zipfile
 from pathlib import Path
 
 import keras
@@ -11,20 +13,18 @@ from spine_tf.config import VIEWS
 LONGEST = 300
 """Characters of Keras' own words that are passed on."""
 
+ADVICE = re.compile(r" (This carries a potential risk|If you trust the source|Make sure custom classes).*")
+"""What Keras goes on to say: how to switch its safety off, or to register the code."""
+
 
 def keras_predictor(path: Path, image_size: int, batch_size: int):
     """Load a model in safe mode and return its `predict` (see `Engine`).
 
     Raises:
-        ValueError: the file cannot be loaded safely, or the network's inputs are not triplets of image_size.
+        ValueError: the file is no .keras archive, or cannot be loaded safely (Lambda layers, layers that load code,
+            custom classes), or the network's inputs are not triplets of image_size.
     """
-    import spine_tf.models  # noqa: F401  registers our layers, so that they load without custom code
-
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises nearly every type here; the user needs the file's name with it
-        expected = "a .keras file made by this project, of its own layers and Keras' own"
-        raise ValueError(f"model must be {expected}. Received: {path}: {_reason(error)}") from error
+    model = load_safely(path)
     expected = (image_size, image_size, 3)
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     if shapes != dict.fromkeys(VIEWS, expected):
@@ -40,7 +40,25 @@ def keras_predictor(path: Path, image_size: int, batch_size: int):
     return predict
 
 
+def load_safely(path: Path) -> keras.Model:
+    """The network of a `.keras` file, uncompiled; no code that the file brings along is run.
+
+    Raises:
+        ValueError: in one line, with the file's name: no .keras archive, or anything that Keras' safe mode refuses.
+    """
+    import spine_tf.models  # noqa: F401  registers our layers, so that they load without custom code
+
+    must = "model must be a .keras file made by this project, of its own layers and Keras' own"
+    # Keras says of such a file that it is not there.
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{must}. Received: {path}: {'no archive' if Path(path).is_file() else 'no file'}")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises nearly every type here; the user needs the file's name with it
+        raise ValueError(f"{must}. Received: {path}: {_reason(error)}") from error
+
+
 def _reason(error: Exception) -> str:
     """The innermost of Keras' nested reasons, on one line; around it lies the model's whole config."""
-    words = " ".join(str(error).rsplit("Exception encountered: ", 1)[-1].split())
+    words = ADVICE.sub("", " ".join(str(error).rsplit("Exception encountered: ", 1)[-1].split()))
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."

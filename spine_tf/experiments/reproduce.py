@@ -18,6 +18,7 @@ from spine_tf.experiments.request import Request
 from spine_tf.experiments.running import check_same, is_done, run_cell
 from spine_tf.experiments.settings import SEEDS, base_config
 from spine_tf.experiments.tables import grid_table, table_text
+from spine_tf.experiments.typeset import write_typeset
 from spine_tf.files import write_json, write_text
 
 
@@ -75,7 +76,8 @@ def _place(cell: tuple[str, str], base: Config, folder: Path, seed: int) -> Path
 def make_table(
     table: str, base: Config, folder: Path, results: Path, data_root: Path, seeds: Sequence[int]
 ) -> tuple[dict, str]:
-    """Put a table together from what is on disk and write it to `results`: JSON, Markdown, and a plot of a grid's.
+    """Put a table together from what is on disk and write it to `results`: as JSON, Markdown, LaTeX (booktabs) and as a
+    picture; a grid's with a plot.
 
     A table of which nothing was run does not replace one that is there already.
 
@@ -102,6 +104,7 @@ def make_table(
     if made.get("run", True) or not path.with_suffix(".json").exists():
         write_json(path.with_suffix(".json"), made)
         write_text(path.with_suffix(".md"), text)
+        write_typeset(path, text, made["title"])
     return made, text
 
 
