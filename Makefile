@@ -36,7 +36,7 @@ export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compa
 	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT)-pruned --to saved_models/demo-pruned
 
 test: setup ## the fast tests, with coverage
-	$(RUN) -m pytest -m "not slow" --cov=spine_tf --cov-report=term
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --durations=15 --cov=spine_tf --cov-report=term
 	SPINE_TF_PRESET=tiny $(NOTEBOOKS)
 
 test-slow: setup ## the tests that take longer than a minute; the notebooks with preset small

@@ -16,7 +16,7 @@ def tour_config(preset: str) -> Config:
     return replace(
         base,
         model=replace(base.model, share_branches=True),
-        data=replace(base.data, hold_out=HELD_OUT, phantoms=6, triplets_per_case=16, batch_size=4),
+        data=replace(base.data, hold_out=HELD_OUT, phantoms=6, triplets_per_case=12, batch_size=4),
         train=replace(base.train, epochs=2, loss="bce_dice"),
     )
 
