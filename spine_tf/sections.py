@@ -225,6 +225,8 @@ class TrainConfig:
     plateau_patience: int = 10
     cosine: bool = False
     """Cosine decay over the run instead of ReduceLROnPlateau, for short runs."""
+    accumulate: int = 1
+    """Batches whose mean gradient makes one update: a large batch in the memory of a small one."""
     seed: int = 0
     mixed_precision: bool = False
     """float16 compute with float32 variables; for GPUs."""
@@ -241,6 +243,6 @@ class TrainConfig:
     """Where the LinkNet's encoder starts: `astra` are kernels of a ResNet-152 trained on CT, for resnet152 only."""
 
     def __post_init__(self):
-        for name in ("epochs", "learning_rate", "plateau_patience"):
+        for name in ("epochs", "learning_rate", "plateau_patience", "accumulate"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))
         require(0 < self.plateau_factor < 1, "plateau_factor", "between 0 and 1", self.plateau_factor)
