@@ -9,7 +9,7 @@ RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
 NOTEBOOKS := $(RUN) -m pytest --nbmake --nbmake-timeout=600 --durations=5 notebooks
 
-.PHONY: help setup demo export test test-slow lint clean
+.PHONY: help setup demo export test test-slow bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ test: setup ## the fast tests, with coverage
 test-slow: setup ## the tests that take longer than a minute; the notebooks with preset small
 	$(RUN) -m pytest -m slow -s
 	SPINE_TF_PRESET=small $(NOTEBOOKS)
+
+bench: setup ## benchmarks of speed and memory (PEER_PYTHON=.../python with PyTorch adds the peer)
+	$(RUN) benchmarks/run.py
 
 lint: setup ## ruff check and format
 	$(RUN) -m ruff check .
