@@ -16,7 +16,7 @@ class Flags:
     """A VerSe root, as unzipped."""
     to: Path
     """Folder of the shards; train.py --shards takes it."""
-    shards_mb: int = 512
+    shards_mb: float = 512
     """About the size of a shard, in 10^6 bytes: a voxel has 3, counted before the crop to the body."""
     workers: int = 1
     """Processes; each needs about 0.5 GB and four times its largest case."""

@@ -40,7 +40,7 @@ LARGEST_RECORD = 2**31 - 2**16
 
 
 def prepare_shards(
-    cases: list[Case], folder: Path, spec: PreprocessSpec, shards_mb: int = 512, workers: int = 1
+    cases: list[Case], folder: Path, spec: PreprocessSpec, shards_mb: float = 512, workers: int = 1
 ) -> dict:
     """Decode cases into shards. Finished ones are kept; another scan, date, spec or shard size makes theirs anew.
 
@@ -75,6 +75,7 @@ def prepare_shards(
     todo = {name: group for name, group in jobs.items() if name not in done}
     if todo:
         (folder / INDEX).unlink(missing_ok=True)
+        write_json(folder / PROGRESS, dict(sorted(done.items())))
     kept = sum(len(jobs[name]) for name in done)
     with tqdm(total=len(usable), initial=kept, desc="preparing cases", unit="case") as bar:
         for name, written in _write_all(todo, folder, spec, workers):
@@ -97,7 +98,7 @@ def prepare_shards(
     return index
 
 
-def plan_shards(cases: list[Case], shards_mb: int) -> list[list[Case]]:
+def plan_shards(cases: list[Case], shards_mb: float) -> list[list[Case]]:
     """The cases of each shard: in the order of subject and case, as many as `shards_mb` (10^6 bytes) has room for.
 
     A case larger than that has a shard of its own; one whose header cannot be read counts nothing.
