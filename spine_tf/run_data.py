@@ -15,7 +15,7 @@ from spine_tf.datasets.cases import Case
 from spine_tf.datasets.embedded import embedded_split, weighted
 from spine_tf.datasets.fresh import FreshScans
 from spine_tf.datasets.shard_reader import ShardError, check_spec, read_index, shard_cases
-from spine_tf.datasets.shard_windows import ShardCases, ShardWindows
+from spine_tf.datasets.shard_windows import ShardCases, ShardWindows, open_mapped
 from spine_tf.datasets.splits import Split, split_cases
 from spine_tf.datasets.synthesis import LabelMap, find_label_maps, make_synthetic
 from spine_tf.datasets.verse import find_cases, pair_globs
@@ -87,7 +87,12 @@ def _shard_data(config: Config, split: Split) -> Iterator[RunData]:
     if missing:
         raise ShardError(f"shards must hold every case of the split. Received: {missing} missing")
     train, val = ([entries[case.case_id] for case in cases] for cases in (split.train, split.val))
-    windows = ShardWindows(data.shards, train, data, seed)
+    open_window = open_mapped
+    if data.data_service is not None:
+        from spine_tf.datasets.shard_service import served_windows
+
+        open_window = served_windows(index, data.data_service)
+    windows = ShardWindows(data.shards, train, data, seed, open_window)
     # As below: one thread for each triplet maker.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(windows):
         yield RunData(

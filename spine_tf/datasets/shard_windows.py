@@ -26,6 +26,11 @@ def windowed_order(n_cases: int, triplets_per_case: int, window_cases: int, seed
     return np.concatenate([rng.permutation(np.repeat(window, triplets_per_case)) for window in windows])
 
 
+def open_mapped(folder: Path, entries: Sequence[dict]) -> list[CachedCase]:
+    """Cases mapped from their shards, each checked."""
+    return [open_case(folder, entry) for entry in entries]
+
+
 class ShardWindows:
     """The case of each triplet of a run; a window of cases is open, and the next one is opened in a thread.
 
@@ -37,11 +42,11 @@ class ShardWindows:
         open_window: folder, entries -> cases; how a window is read.
     """
 
-    def __init__(self, folder: Path, entries: Sequence[dict], data: DataConfig, seed: int, open_window=None):
+    def __init__(self, folder: Path, entries: Sequence[dict], data: DataConfig, seed: int, open_window=open_mapped):
         if not entries:
             raise ValueError("entries must hold at least one case to train on. Received: entries=[]")
         self.count, self._folder, self._entries, self._data, self._seed = len(entries), folder, entries, data, seed
-        self._open_window = open_window or open_mapped
+        self._open_window = open_window
         self._per_window = data.window_cases * data.triplets_per_case
         self._per_epoch = len(entries) * data.triplets_per_case
         self._windows: dict[tuple[int, int], Future] = {}
@@ -106,8 +111,3 @@ class ShardCases(Sequence):
 
     def __getitem__(self, number: int) -> CachedCase:
         return self._get(number)
-
-
-def open_mapped(folder: Path, entries: Sequence[dict]) -> list[CachedCase]:
-    """Cases mapped from their shards, each checked."""
-    return [open_case(folder, entry) for entry in entries]
