@@ -30,7 +30,7 @@ def address():
     config = service.WorkerConfig(dispatcher_address=dispatcher.target.split("://")[1])
     workers = [service.WorkerServer(config) for _ in range(2)]
     yield dispatcher.target
-    del workers
+    del workers, dispatcher
 
 
 def test_cases_from_the_service_are_those_of_the_files_in_the_order_asked_for(prepared, address):
