@@ -135,11 +135,17 @@ class DataConfig:
     """Which cases, how they are split, how triplets are drawn from them."""
 
     data: Path | None = None
-    """A VerSe root, as unzipped. None (and no globs): the embedded default, phantoms and one real sample CT."""
+    """A VerSe root, as unzipped. None (and no globs or shards): the embedded default, phantoms and a real sample CT."""
     images: str | None = None
     """With masks: a glob of scans, for data in any other layout."""
     masks: str | None = None
     """A glob of masks; sorted like the scans, one each."""
+    shards: Path | None = None
+    """Instead of data: a folder that scripts/prepare.py made. Only `window_cases` of its cases are open at a time."""
+    window_cases: int = 8
+    """With shards: an epoch takes the cases in a random order, this many at a time, and mixes their triplets."""
+    data_service: str | None = None
+    """With shards: grpc://host:port of a tf.data service whose workers read the training cases; see docs/shards.md."""
     hold_out: tuple[str, ...] = ("tptbox-l3",)
     """Embedded default: the real CTs, by case id, that training never sees; the others are trained on."""
     more: Path | None = None
@@ -175,8 +181,14 @@ class DataConfig:
         require(0.5 <= self.inference_like <= 1, "inference_like", "in [0.5, 1]", self.inference_like)
         require((self.images is None) == (self.masks is None), "images", "given together with masks", self.images)
         require(self.data is None or self.images is None, "data", "None when images and masks are given", self.data)
+        alone = self.shards is None or (self.data is None and self.images is None)
+        require(alone, "shards", "None when data or images are given", self.shards)
+        served = self.data_service
+        require(served is None or self.shards is not None, "data_service", "None without shards", served)
+        fits = served is None or served.startswith("grpc://")
+        require(fits, "data_service", "None or grpc://host:port", served)
         require(0 <= self.phantom_share <= 1, "phantom_share", "in [0, 1]", self.phantom_share)
-        for name in ("triplets_per_case", "batch_size", "workers", "real_weight"):
+        for name in ("triplets_per_case", "batch_size", "workers", "real_weight", "window_cases"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))
         for name in ("phantoms", "synthetic"):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))

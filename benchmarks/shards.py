@@ -1,0 +1,164 @@
+"""Training from shards: its speed beside cases held in memory, in turn, and its memory for more and more cases.
+
+Speed: whole epochs of 16 phantoms, shards against arrays in memory. Memory: each figure is the peak of a process of its
+own that draws one epoch; the memory-mapped cache stands beside it, whose cases all stay open. Files are read from the
+system's cache, not from a cold disk.
+"""
+
+import dataclasses
+import multiprocessing
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import tyro
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from spine_tf.config import PRESETS
+from spine_tf.datasets.cache import cache_case
+from spine_tf.datasets.phantom import make_phantom, write_phantom, write_phantoms
+from spine_tf.datasets.verse import find_cases
+from spine_tf.report import peak_memory_gib
+
+SPEED_AIM, MEMORY_AIM = 1.0, 1.2
+SMALL = PRESETS["small"]
+FEW = dataclasses.replace(SMALL.data, triplets_per_case=4)
+"""For the memory: an epoch must open every case, not take long."""
+SHAPE, SPACING_MM, DISTINCT = (96, 96, 128), 3.0, 10
+"""Phantoms of 3.5 MB each; further ones are the first ten again, in other files."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    data_root: Path = Path("data")
+    """Where phantoms are kept."""
+    cases: tuple[int, ...] = (10, 100, 300)
+    """Numbers of cases whose memory is compared, the smallest first."""
+    rounds: int = 3
+    """Each side's speed is timed this often, in turn."""
+
+
+def main() -> int:
+    flags = tyro.cli(Flags, description=__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        ratios, cpu = speed_ratios(flags.data_root, Path(folder) / "speed", flags.rounds)
+        print(
+            f"triplets/s from shards, of those from memory: {median(ratios):.2f} (aim: at least {SPEED_AIM:g}); ",
+            end="",
+        )
+        print(f"rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; triplets per second of CPU time: {cpu:.2f}")
+        peaks = memory_peaks(flags.data_root, Path(folder) / "memory", flags.cases)
+    least = peaks[min(flags.cases)]
+    print("| cases | MB of them | shards, peak MiB | of the fewest | mapped cache, peak MiB | of the fewest |")
+    print("|---:|---:|---:|---:|---:|---:|")
+    for count, (shards, mapped) in peaks.items():
+        size = count * 3 * np.prod(SHAPE) / 1e6
+        own, other = shards / least[0], mapped / least[1]
+        print(f"| {count} | {size:.0f} | {shards:.0f} | {own:.2f} | {mapped:.0f} | {other:.2f} |")
+    growth = peaks[max(flags.cases)][0] / least[0]
+    print(f"memory of the most cases, of that of the fewest: {growth:.2f} (aim: at most {MEMORY_AIM:g})")
+    return 0 if median(ratios) >= SPEED_AIM and growth <= MEMORY_AIM else 1
+
+
+def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float], float]:
+    """Triplets a second from shards as a multiple of those from cases in memory.
+
+    Returns:
+        one ratio a round by the clock; the median by CPU time, which other processes on the machine disturb less.
+    """
+    from spine_tf.datasets.shards import prepare_shards
+    from spine_tf.pipeline import steps_per_epoch, training_dataset
+
+    write_phantoms(data_root / "phantoms-train", range(16))
+    cases = find_cases(data_root / "phantoms-train")[:16]
+    prepare_shards(cases, folder / "shards", SMALL.preprocess)
+    mapped = [cache_case(case, folder / "cache", SMALL.preprocess) for case in cases]
+    held = [dataclasses.replace(c, hu=np.array(c.hu), mask=np.array(c.mask)) for c in mapped]
+    steps = steps_per_epoch(len(cases), SMALL.data)
+    windows, from_shards = _shard_dataset(folder / "shards", SMALL.data)
+    in_memory = training_dataset(held, SMALL.preprocess, SMALL.data, SMALL.augment, seed=0)
+    sides, ratios = {"memory": in_memory, "shards": from_shards}, []
+    with threadpool_limits(1, user_api="blas"), closing(windows):
+        for number in tqdm(range(rounds), desc="timing", unit="round"):
+            seconds = {}
+            for name in sorted(sides, reverse=number % 2 == 1):
+                start, cpu_start = time.monotonic(), time.process_time()
+                for _ in sides[name].take(steps):
+                    pass
+                seconds[name] = np.array([time.monotonic() - start, time.process_time() - cpu_start])
+            ratios.append(seconds["memory"] / seconds["shards"])
+    return [float(clock) for clock, _ in ratios], float(median(cpu for _, cpu in ratios))
+
+
+def memory_peaks(data_root: Path, folder: Path, counts: tuple[int, ...]) -> dict[int, tuple[float, float]]:
+    """Number of cases -> peak MiB of drawing an epoch from shards, and from the memory-mapped cache."""
+    from spine_tf.datasets.shards import prepare_shards
+
+    root = data_root / "phantoms-small"
+    missing = [n for n in range(max(counts)) if not list(root.glob(f"rawdata/*/sub-phantom{n:04d}_ct.nii.gz"))]
+    made = {}
+    for number in tqdm(missing, desc="phantoms", unit="scan"):
+        seed = number % DISTINCT
+        if seed not in made:
+            made[seed] = make_phantom(seed, shape=SHAPE, spacing_mm=SPACING_MM)
+        write_phantom(dataclasses.replace(made[seed], seed=number), root, f"phantom{number:04d}")
+    cases, peaks = find_cases(root), {}
+    spec = dataclasses.replace(SMALL.preprocess, body_box=False)
+    for count in counts:
+        shards, cache = folder / f"shards{count}", folder / "cache"
+        prepare_shards(cases[:count], shards, spec)
+        for case in cases[:count]:
+            cache_case(case, cache, spec)
+        peaks[count] = tuple(
+            _in_a_process(function, *args)
+            for function, args in ((_epoch_of_shards, (shards,)), (_epoch_of_cache, (cases[:count], cache)))
+        )
+    return peaks
+
+
+def _in_a_process(function, *args) -> float:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def _epoch_of_shards(folder: Path) -> float:
+    windows, dataset = _shard_dataset(folder, FEW)
+    with closing(windows):
+        return _peak_mib_of_epoch(dataset, windows.count)
+
+
+def _epoch_of_cache(cases: list, cache: Path) -> float:
+    from spine_tf.pipeline import training_dataset
+
+    spec = dataclasses.replace(SMALL.preprocess, body_box=False)
+    opened = [cache_case(case, cache, spec) for case in cases]
+    return _peak_mib_of_epoch(training_dataset(opened, spec, FEW, SMALL.augment, seed=0), len(cases))
+
+
+def _peak_mib_of_epoch(dataset, n_cases: int) -> float:
+    from spine_tf.pipeline import steps_per_epoch
+
+    with threadpool_limits(1, user_api="blas"):
+        for _ in tqdm(dataset.take(steps_per_epoch(n_cases, FEW)), desc=f"{n_cases} cases", unit="batch"):
+            pass
+    return 1024 * peak_memory_gib()
+
+
+def _shard_dataset(folder: Path, data):
+    from spine_tf.datasets.shard_reader import read_index
+    from spine_tf.datasets.shard_windows import ShardWindows
+    from spine_tf.pipeline import shard_dataset
+
+    windows = ShardWindows(folder, read_index(folder)["cases"], data, seed=0)
+    return windows, shard_dataset(windows, SMALL.preprocess, data, SMALL.augment, seed=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
