@@ -74,7 +74,7 @@ def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float
         one ratio a round by the clock; the median by CPU time, which other processes on the machine disturb less.
     """
     from spine_tf.datasets.shards import prepare_shards
-    from spine_tf.pipeline import steps_per_epoch, training_dataset
+    from spine_tf.pipeline import shard_dataset, steps_per_epoch, training_dataset
 
     write_phantoms(data_root / "phantoms-train", range(16))
     cases = find_cases(data_root / "phantoms-train")[:16]
@@ -82,11 +82,15 @@ def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float
     mapped = [cache_case(case, folder / "cache", SMALL.preprocess) for case in cases]
     held = [dataclasses.replace(c, hu=np.array(c.hu), mask=np.array(c.mask)) for c in mapped]
     steps = steps_per_epoch(len(cases), SMALL.data)
-    windows, from_shards = _shard_dataset(folder / "shards", SMALL.data)
-    in_memory = training_dataset(held, SMALL.preprocess, SMALL.data, SMALL.augment, seed=0)
-    sides, ratios = {"memory": in_memory, "shards": from_shards}, []
+    windows = _open(folder / "shards", SMALL.data)
+    choices, ratios = (SMALL.preprocess, SMALL.data, SMALL.augment, 0), []
     with threadpool_limits(1, user_api="blas"), closing(windows):
         for number in tqdm(range(rounds), desc="timing", unit="round"):
+            # The epoch after the last one, as a training goes on: its first window is already being read.
+            sides = {
+                "memory": training_dataset(held, *choices, first_epoch=number),
+                "shards": shard_dataset(windows, *choices, first_epoch=number),
+            }
             seconds = {}
             for name in sorted(sides, reverse=number % 2 == 1):
                 start, cpu_start = time.monotonic(), time.process_time()
@@ -129,8 +133,10 @@ def _in_a_process(function, *args) -> float:
 
 
 def _epoch_of_shards(folder: Path) -> float:
-    windows, dataset = _shard_dataset(folder, FEW)
-    with closing(windows):
+    from spine_tf.pipeline import shard_dataset
+
+    with closing(_open(folder, FEW)) as windows:
+        dataset = shard_dataset(windows, SMALL.preprocess, FEW, SMALL.augment, seed=0)
         return _peak_mib_of_epoch(dataset, windows.count)
 
 
@@ -151,13 +157,11 @@ def _peak_mib_of_epoch(dataset, n_cases: int) -> float:
     return 1024 * peak_memory_gib()
 
 
-def _shard_dataset(folder: Path, data):
+def _open(folder: Path, data):
     from spine_tf.datasets.shard_reader import read_index
     from spine_tf.datasets.shard_windows import ShardWindows
-    from spine_tf.pipeline import shard_dataset
 
-    windows = ShardWindows(folder, read_index(folder)["cases"], data, seed=0)
-    return windows, shard_dataset(windows, SMALL.preprocess, data, SMALL.augment, seed=0)
+    return ShardWindows(folder, read_index(folder)["cases"], data, seed=0)
 
 
 if __name__ == "__main__":
