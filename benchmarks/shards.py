@@ -7,7 +7,6 @@ system's cache, not from a cold disk.
 
 import dataclasses
 import multiprocessing
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from statistics import median
 
 import numpy as np
 import tyro
+from rows import finish, row
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -43,28 +43,32 @@ class Flags:
     """Numbers of cases whose memory is compared, the smallest first."""
     rounds: int = 3
     """Each side's speed is timed this often, in turn."""
+    output: Path | None = None
+    """JSON file for the rows."""
 
 
-def main() -> int:
+def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
     with tempfile.TemporaryDirectory() as folder:
         ratios, cpu = speed_ratios(flags.data_root, Path(folder) / "speed", flags.rounds)
-        print(
-            f"triplets/s from shards, of those from memory: {median(ratios):.2f} (aim: at least {SPEED_AIM:g}); ",
-            end="",
-        )
-        print(f"rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; triplets per second of CPU time: {cpu:.2f}")
         peaks = memory_peaks(flags.data_root, Path(folder) / "memory", flags.cases)
-    least = peaks[min(flags.cases)]
-    print("| cases | MB of them | shards, peak MiB | of the fewest | mapped cache, peak MiB | of the fewest |")
-    print("|---:|---:|---:|---:|---:|---:|")
-    for count, (shards, mapped) in peaks.items():
-        size = count * 3 * np.prod(SHAPE) / 1e6
-        own, other = shards / least[0], mapped / least[1]
-        print(f"| {count} | {size:.0f} | {shards:.0f} | {own:.2f} | {mapped:.0f} | {other:.2f} |")
-    growth = peaks[max(flags.cases)][0] / least[0]
-    print(f"memory of the most cases, of that of the fewest: {growth:.2f} (aim: at most {MEMORY_AIM:g})")
-    return 0 if median(ratios) >= SPEED_AIM and growth <= MEMORY_AIM else 1
+    few, many = min(flags.cases), max(flags.cases)
+    growth, mapped = (peaks[many][side] / peaks[few][side] for side in (0, 1))
+    rounds = f"rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; by CPU time {cpu:.2f}"
+    shown = ", ".join(f"{count}: {own:.0f}" for count, (own, _) in peaks.items())
+    size = many * 3 * np.prod(SHAPE) / 1e6
+    finish(
+        [
+            row("shards: triplets/s, of those from cases in memory", median(ratios), at_least=SPEED_AIM, note=rounds),
+            row(
+                f"shards: peak memory with {many} cases, of that with {few}",
+                growth,
+                at_most=MEMORY_AIM,
+                note=f"MiB by cases {shown}; {many} cases are {size:.0f} MB; the memory-mapped cache: {mapped:.2f}",
+            ),
+        ],
+        flags.output,
+    )
 
 
 def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float], float]:
@@ -165,4 +169,4 @@ def _open(folder: Path, data):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,7 @@
 """What a run trains on: its cases by role, decoded, and synthetic scans made as it goes."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -94,13 +95,27 @@ def _shard_data(config: Config, split: Split) -> Iterator[RunData]:
         open_window = served_windows(index, data.data_service)
     windows = ShardWindows(data.shards, train, data, seed, open_window)
     # As below: one thread for each triplet maker.
-    with threadpool_limits(1, user_api="blas"), contextlib.closing(windows):
+    with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _shard_errors():
         yield RunData(
             partial(shard_dataset, windows, spec, data, config.augment, seed),
             steps_per_epoch(len(train), data),
             validation_dataset(ShardCases(data.shards, val), spec, data) if val else None,
             [],
         )
+
+
+@contextlib.contextmanager
+def _shard_errors() -> Iterator[None]:
+    """What a pipeline of tf.data says of a damaged record, in pages, as the ShardError that it was."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"ShardError: (.+)", error.message)
+        if found is None:
+            raise
+        raise ShardError(found[1].strip()) from error
 
 
 def _embedded(config: Config) -> bool:

@@ -56,6 +56,19 @@ def test_whole_scans_for_the_threshold_and_the_scores_come_from_the_shards(confi
     assert all(row["dice"] > 0.9 for row in rows)
 
 
+def test_a_damaged_record_is_one_line_in_training_too(config, tmp_path):
+    split, _ = find_split(config, tmp_path)
+    shard = tmp_path / "shards" / "shard-00000.tfrecord"
+    content = bytearray(shard.read_bytes())
+    entries = {entry["case_id"]: entry for entry in read_index(tmp_path / "shards")["cases"]}
+    content[entries[split.train[0].case_id]["offset"] + 1000] ^= 1
+    shard.write_bytes(content)
+    said = rf"^shard-00000\.tfrecord, case {split.train[0].case_id}: the record must have SHA-256 [^\n]*$"
+    with pytest.raises(ShardError, match=said), training_data(config, tmp_path / "run", tmp_path, split) as data:
+        for _ in data.dataset(0).take(data.steps):
+            pass
+
+
 @pytest.mark.slow
 def test_a_run_from_shards_needs_no_scans(config, tmp_path):
     report = train_run(config, tmp_path / "run", tmp_path)
