@@ -94,6 +94,8 @@ def predict_many(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1. Received: workers={workers}")
+    # Ray tells its makers about each cluster unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
