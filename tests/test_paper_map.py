@@ -27,11 +27,7 @@ def test_every_switch_is_a_field_with_the_default_that_is_named():
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| ")
     ]
-    known = {
-        field.name: field.default
-        for kind in (*SECTIONS.values(), PruneSettings)
-        for field in fields(kind)
-    }
+    known = {field.name: field.default for kind in (*SECTIONS.values(), PruneSettings) for field in fields(kind)}
     switches = {name: row[2] for row in rows[1:] for name in re.findall(r"`(\w+)`", row[1])}
     assert len(switches) > 15
     assert set(switches) <= set(known)
