@@ -30,6 +30,9 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     training = report["training"]
+    if "worker" in report:
+        print(f"worker {report['worker']}: {training['epochs']} epochs; the chief writes model and report")
+        return 0
     print(f"{training['epochs']} epochs, best {training['best_epoch']} by {training['monitor']}")
     print(f"model {flags.run / 'best.keras'}, curves {flags.run / 'curves.png'}, report {flags.run / 'report.json'}")
     return 0

@@ -6,6 +6,7 @@ where it stopped, and gets the same ones.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,18 @@ from spine_tf.datasets.cache import CachedCase
 from spine_tf.datasets.fresh import FreshScans
 from spine_tf.datasets.shard_windows import ShardWindows
 from spine_tf.triplets import plain_triplet, training_triplet
+
+
+class Share(NamedTuple):
+    """Which part of every batch a worker trains on: the batches themselves are those of a run on one machine."""
+
+    index: int = 0
+    count: int = 1
+    devices: int = 1
+    """Of the worker, each of which takes one of the batches it gets, in turn."""
+
+
+WHOLE = Share()
 
 
 @lru_cache(maxsize=4)
@@ -32,6 +45,7 @@ def training_dataset(
     seed: int,
     first_epoch: int = 0,
     fresh: FreshScans | None = None,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Endless batches of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1].
 
@@ -50,7 +64,7 @@ def training_dataset(
         rng = np.random.default_rng((seed, epoch, place))
         return training_triplet(case, rng, spec, augment, data.inference_like)
 
-    return _endless(draw, n_cases, spec, data, first_epoch)
+    return _endless(draw, n_cases, spec, data, first_epoch, share)
 
 
 def shard_dataset(
@@ -60,6 +74,7 @@ def shard_dataset(
     augment: AugmentConfig,
     seed: int,
     first_epoch: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Endless batches as of `training_dataset`, from shards: in another order, which needs few cases at a time."""
     per_epoch = windows.count * data.triplets_per_case
@@ -68,7 +83,7 @@ def shard_dataset(
         rng = np.random.default_rng((seed, *divmod(int(index), per_epoch)))
         return training_triplet(windows.get(int(index)), rng, spec, augment, data.inference_like)
 
-    return _endless(draw, windows.count, spec, data, first_epoch)
+    return _endless(draw, windows.count, spec, data, first_epoch, share)
 
 
 def steps_per_epoch(n_cases: int, data: DataConfig) -> int:
@@ -86,16 +101,20 @@ def validation_dataset(
         return plain_triplet(cases[case], (place + 0.5) / triplets_per_case, spec)
 
     indices = tf.data.Dataset.range(len(cases) * triplets_per_case)
-    return _batches(indices, draw, spec, data).cache().prefetch(tf.data.AUTOTUNE)
+    return _batches(indices, draw, spec, data, data.batch_size).cache().prefetch(tf.data.AUTOTUNE)
 
 
-def _endless(draw, n_cases: int, spec: PreprocessSpec, data: DataConfig, first_epoch: int) -> tf.data.Dataset:
-    start = first_epoch * steps_per_epoch(n_cases, data) * data.batch_size
-    indices = tf.data.Dataset.range(start, tf.int64.max)
-    return _batches(indices, draw, spec, data).prefetch(tf.data.AUTOTUNE)
+def _endless(
+    draw, n_cases: int, spec: PreprocessSpec, data: DataConfig, first_epoch: int, share: Share
+) -> tf.data.Dataset:
+    first, size = first_epoch * steps_per_epoch(n_cases, data), data.batch_size // share.count
+    places = tf.range(size, dtype=tf.int64) + share.index * size
+    batches = tf.data.Dataset.range(first, tf.int64.max)
+    indices = batches.flat_map(lambda batch: tf.data.Dataset.from_tensor_slices(batch * data.batch_size + places))
+    return _batches(indices, draw, spec, data, size // share.devices).prefetch(tf.data.AUTOTUNE)
 
 
-def _batches(indices: tf.data.Dataset, draw, spec: PreprocessSpec, data: DataConfig) -> tf.data.Dataset:
+def _batches(indices: tf.data.Dataset, draw, spec: PreprocessSpec, data: DataConfig, size: int) -> tf.data.Dataset:
     shape = (spec.image_size, spec.image_size, 3)
 
     def load(index):
@@ -105,8 +124,4 @@ def _batches(indices: tf.data.Dataset, draw, spec: PreprocessSpec, data: DataCon
 
     options = tf.data.Options()
     options.autotune.ram_budget = 2**30
-    return (
-        indices.map(load, num_parallel_calls=data.workers, deterministic=True)
-        .batch(data.batch_size)
-        .with_options(options)
-    )
+    return indices.map(load, num_parallel_calls=data.workers, deterministic=True).batch(size).with_options(options)

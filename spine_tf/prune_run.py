@@ -54,9 +54,12 @@ def prune_run(
         ArithmeticError: the smaller network does not give the zeroed one's outputs.
     """
     import spine_tf.models  # noqa: F401  registers our layers, so that a checkpoint of them loads
+    from spine_tf.training.cluster import read_cluster
     from spine_tf.training.fit import fit, prepare_process
     from spine_tf.training.penalty import Penalty
 
+    if read_cluster() is not None:
+        raise ValueError("TF_CONFIG must name one worker at most: pruning runs on one machine. Received: several")
     folder, source, start = Path(folder), Path(settings.source), time.monotonic()
     before = source_config(source)
     config = tuning_config(before, settings)

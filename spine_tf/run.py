@@ -71,32 +71,50 @@ def train_run(
         resume: go on from the last checkpoint in `folder`.
         max_minutes: end training with the epoch in which this runs out.
 
+    Where TF_CONFIG names several workers they train together; `folder` must be the same shared one for all.
+
     Returns:
-        what `report.json` holds.
+        what `report.json` holds; of a worker that is not the chief, `training` and its number alone.
 
     Raises:
-        ValueError: as `start_folder` and `find_split`; the folder is that of a pruned run.
+        ValueError: as `start_folder` and `find_split`; the folder is that of a pruned run; a worker is lost or
+            trains something else.
     """
     from spine_tf.models.pretrained import read_pretrained
+    from spine_tf.training.cluster import agree, chief_first, share_of, worker_index
     from spine_tf.training.fit import fit, prepare_process
 
-    folder, start = Path(folder), time.monotonic()
+    folder, start_seconds = Path(folder), time.monotonic()
     if (folder / SETTINGS).exists():
         raise ValueError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
     strategy = prepare_process(config.train)
-    # Before the folder is claimed and the cases are read: weights may be out of reach.
-    starts = [] if latest_checkpoint(folder) else read_pretrained(config, data_root)
-    start_folder(folder, config, resume)
-    if resume and (folder / "split.json").exists():
-        split, notes = read_split(folder / "split.json"), []
-    else:
+    worker = worker_index(strategy)
+    share = share_of(strategy, config.data.batch_size)
+
+    def start() -> tuple[list, Split, list[str]]:
+        # Before the folder is claimed and the cases are read: weights may be out of reach.
+        starts = [] if latest_checkpoint(folder) else read_pretrained(config, data_root)
+        if worker == 0:
+            start_folder(folder, config, resume)
+        if resume and (folder / "split.json").exists():
+            return starts, read_split(folder / "split.json"), []
         split, notes = find_split(config, data_root)
-        write_split(folder / "split.json", split)
+        if worker == 0:
+            write_split(folder / "split.json", split)
+        return starts, split, notes
+
+    starts, split, notes = chief_first(strategy, start)
+    found = latest_checkpoint(folder)
+    same = {"config": to_dict(config), "split": _case_ids(split), "last checkpoint": found.name if found else None}
+    for what, value in same.items():
+        agree(strategy, what, json.dumps(value))
     for note in notes:
         print(note)
-    with training_data(config, folder, data_root, split) as data:
+    # What a worker decodes and makes for itself is kept apart from the others'.
+    own = folder / f"worker-{worker}" if worker else folder
+    with training_data(config, own, data_root, split, share) as data:
         history, training = fit(
-            build=partial(start_model, config, folder, starts),
+            build=partial(start_model, config, folder, starts, writes=worker == 0),
             dataset=data.dataset,
             steps=data.steps,
             validation=data.validation,
@@ -105,7 +123,9 @@ def train_run(
             strategy=strategy,
             max_minutes=max_minutes,
         )
-    return finish_run(config, folder, split, data, history, {"notes": notes, "training": training}, start)
+    if worker:
+        return {"training": training, "worker": worker}
+    return finish_run(config, folder, split, data, history, {"notes": notes, "training": training}, start_seconds)
 
 
 def finish_run(
@@ -140,7 +160,7 @@ def finish_run(
     write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)} | origin | (about or {}))
     report = {
         "config": to_dict(config),
-        "cases": {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")},
+        "cases": _case_ids(split),
         "pretrained": pretrained,
         "label_maps": [label_map.name for label_map in data.label_maps],
         **facts,
@@ -155,8 +175,8 @@ def finish_run(
     return report
 
 
-def start_model(config: Config, folder: Path, starts: list):
-    """The network a run starts from; what it took over, and from where, is written to `folder`/pretrained.json."""
+def start_model(config: Config, folder: Path, starts: list, writes: bool = True):
+    """The network a run starts from; with `writes`, what it took over, from where, goes to `folder`/pretrained.json."""
     from spine_tf.models import build_model
     from spine_tf.models.pretrained import load_pretrained
 
@@ -167,7 +187,8 @@ def start_model(config: Config, folder: Path, starts: list):
         for left in ("unused", "fresh"):
             if record[left]:
                 print(f"  {left}: {len(record[left])} layers, {', '.join(record[left][:5])} ...")
-    write_json(folder / PRETRAINED, records)
+    if writes:
+        write_json(folder / PRETRAINED, records)
     return model
 
 
@@ -187,6 +208,10 @@ def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, 
     means = np.mean(scores, axis=0)
     best = THRESHOLDS[int(np.argmax(means))]
     return best, {f"{t:g}": round(float(m), 4) for t, m in zip(THRESHOLDS, means, strict=True)}
+
+
+def _case_ids(split: Split) -> dict[str, list[str]]:
+    return {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")}
 
 
 def _counted(scans: dict[str, list[str]]) -> dict[str, dict[str, int]]:

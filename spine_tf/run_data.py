@@ -46,13 +46,23 @@ class RunData(NamedTuple):
 
 
 @contextlib.contextmanager
-def training_data(config: Config, folder: Path, data_root: Path, split: Split) -> Iterator[RunData]:
-    """Open what a run trains on, and make its synthetic scans as long as the block lasts."""
-    from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
+def training_data(config: Config, folder: Path, data_root: Path, split: Split, share=None) -> Iterator[RunData]:
+    """Open what a run trains on, and make its synthetic scans as long as the block lasts.
+
+    Args:
+        config: of the run.
+        folder: gets the cache, where none is configured, and synthetic scans while they are needed.
+        data_root: where the embedded default keeps phantoms and sample CTs.
+        split: of `find_split`.
+        share: `pipeline.Share` of the training batches; None: the whole of them.
+    """
+    from spine_tf.pipeline import WHOLE, steps_per_epoch, training_dataset, validation_dataset
+
+    share = share or WHOLE
 
     print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
     if config.data.shards is not None:
-        with _shard_data(config, split) as data:
+        with _shard_data(config, split, share) as data:
             yield data
         return
     spec, cache = config.preprocess, config.data.cache or folder / "cache"
@@ -69,7 +79,7 @@ def training_data(config: Config, folder: Path, data_root: Path, split: Split) -
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
         yield RunData(
-            partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh),
+            partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh, share=share),
             steps_per_epoch(len(train_cases) + synthetic, config.data),
             validation_dataset(val_cases, spec, config.data) if val_cases else None,
             maps,
@@ -77,7 +87,7 @@ def training_data(config: Config, folder: Path, data_root: Path, split: Split) -
 
 
 @contextlib.contextmanager
-def _shard_data(config: Config, split: Split) -> Iterator[RunData]:
+def _shard_data(config: Config, split: Split, share) -> Iterator[RunData]:
     from spine_tf.pipeline import shard_dataset, steps_per_epoch, validation_dataset
 
     spec, data, seed = config.preprocess, config.data, config.train.seed
@@ -97,7 +107,7 @@ def _shard_data(config: Config, split: Split) -> Iterator[RunData]:
     # As below: one thread for each triplet maker.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _shard_errors():
         yield RunData(
-            partial(shard_dataset, windows, spec, data, config.augment, seed),
+            partial(shard_dataset, windows, spec, data, config.augment, seed, share=share),
             steps_per_epoch(len(train), data),
             validation_dataset(ShardCases(data.shards, val), spec, data) if val else None,
             [],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
-from spine_tf.pipeline import epoch_order, steps_per_epoch, training_dataset, validation_dataset
+from spine_tf.pipeline import Share, epoch_order, steps_per_epoch, training_dataset, validation_dataset
 
 SPEC = PreprocessSpec(image_size=32)
 DATA = DataConfig(batch_size=4, triplets_per_case=8)
@@ -44,6 +44,22 @@ def test_a_later_first_epoch_goes_on_where_the_stream_would_be(cube_case, empty_
     for (images_a, a), (images_b, b) in zip(through, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(images_a["coronal"], images_b["coronal"])
+
+
+def test_the_shares_of_two_workers_are_the_batches_of_one(cube_case, empty_case):
+    cases = [cube_case, empty_case]
+    whole, *halves = (
+        _take(training_dataset(cases, SPEC, DATA, AUGMENT, seed=5, first_epoch=1, share=share), 5)
+        for share in (Share(), Share(0, 2), Share(1, 2))
+    )
+    for number, (images, mask) in enumerate(whole):
+        parts = [half[number] for half in halves]
+        np.testing.assert_array_equal(mask, np.concatenate([part for _, part in parts]))
+        for view, image in images.items():
+            np.testing.assert_array_equal(image, np.concatenate([part[view] for part, _ in parts]))
+    # A worker with two devices hands each of them one triplet of its two.
+    devices = _take(training_dataset(cases, SPEC, DATA, AUGMENT, seed=5, first_epoch=1, share=Share(1, 2, 2)), 10)
+    np.testing.assert_array_equal(np.concatenate([m for _, m in devices]), np.concatenate([m for _, m in halves[1]]))
 
 
 def test_validation_is_finite_and_the_same_each_time(cube_case):

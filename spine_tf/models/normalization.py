@@ -12,7 +12,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras 3 computes moments, scaling and moving averages in some sixty operations, gradients included: a third of the
     training graph of preset `small`. Arguments, weights and outputs are those of Keras; only the moving variance gets
-    the unbiased estimate of the batch, n / (n - 1) times Keras 3's.
+    the unbiased estimate of the batch, n / (n - 1) times Keras 3's. With `synchronized` it computes as Keras does, but with
+    one sum over the replicas for Keras' three; their batches must be equally large.
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
@@ -39,3 +40,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             self.moving_mean.assign(mean)
             self.moving_variance.assign(variance)
         return tf.cast(outputs, self.compute_dtype)
+
+    def _moments(self, inputs, mask):
+        context = tf.distribute.get_replica_context()
+        if not self.synchronized or mask is not None or context is None:
+            return super()._moments(inputs, mask)
+        axes = self._reduction_axes
+        own = tf.stack([tf.reduce_mean(inputs, axes), tf.reduce_mean(tf.square(inputs), axes)])
+        mean, mean_of_squares = tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, own))
+        return mean, tf.maximum(mean_of_squares - tf.square(mean), 0.0)

@@ -66,11 +66,16 @@ class Checkpoint(keras.callbacks.Callback):
     `<folder>/history.csv`.
 
     Must be the last callback of the list: it saves and restores the states of those before it.
+
+    Args:
+        folder: the run's.
+        callbacks: those before it.
+        writes: False where another worker writes; the last checkpoint is restored all the same.
     """
 
-    def __init__(self, folder, callbacks: list[keras.callbacks.Callback]):
+    def __init__(self, folder, callbacks: list[keras.callbacks.Callback], writes: bool = True):
         super().__init__()
-        self.folder = Path(folder)
+        self.folder, self.writes = Path(folder), writes
         self.tracked = [c for c in callbacks if type(c).__name__ in STATES]
         self.history: list[dict] = []
         self.diverged: int | None = None
@@ -82,7 +87,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._start = time.monotonic()
 
     def get_config(self) -> dict:
-        return {"folder": str(self.folder)}
+        return {"folder": str(self.folder), "writes": self.writes}
 
     @property
     def seconds(self) -> float:
@@ -103,6 +108,8 @@ class Checkpoint(keras.callbacks.Callback):
             self.diverged = epoch + 1
             return
         self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
+        if not self.writes:
+            return
         states = {type(c).__name__: {name: getattr(c, name) for name in STATES[type(c).__name__]} for c in self.tracked}
         final = self.folder / "checkpoints" / f"epoch-{epoch + 1:04d}"
         part = final.with_name(f".{final.name}.part")

@@ -14,20 +14,29 @@ import tensorflow as tf
 
 from spine_tf.config import TrainConfig
 from spine_tf.losses import get_loss
-from spine_tf.metrics import DiceCoefficient, JaccardIndex
+from spine_tf.metrics import training_metrics
 from spine_tf.optimizers import OPTIMIZERS
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
+from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
+from spine_tf.training.distributed import fit_on_workers
 from spine_tf.training.penalty import Penalty, penalise
 
 
 def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
-    """Seed everything, set precision and determinism, let GPU memory grow; returns the strategy to build under."""
+    """Seed everything, set precision and determinism, let GPU memory grow; returns the strategy to build under.
+
+    To be called before TensorFlow's first operation where TF_CONFIG names several workers (`cluster.connect`).
+    """
     keras.utils.set_random_seed(train.seed)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if train.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.mixed_precision.set_global_policy("mixed_float16" if train.mixed_precision else "float32")
+    cluster = read_cluster()
+    if cluster is not None:
+        check_switches(train)
+        return connect(cluster)
     return tf.distribute.MirroredStrategy() if train.mirrored else tf.distribute.get_strategy()
 
 
@@ -36,7 +45,7 @@ def compile_model(model: keras.Model, train: TrainConfig, total_steps: int, pena
 
     With `penalised`, the metric `data_loss` is the loss without what `penalty.penalise` adds to it.
     """
-    metrics = [DiceCoefficient(name="dice"), JaccardIndex(name="jaccard")]
+    metrics = training_metrics()
     if penalised:
         loss = get_loss(train.loss)
         loss.reduction = "none"
@@ -109,11 +118,11 @@ def fit(
 
     Args:
         build: makes the model; not called when a checkpoint is there.
-        dataset: first epoch (from 0) -> endless batches from that epoch on.
+        dataset: first epoch (from 0) -> endless batches from that epoch on; of several workers, this one's part.
         steps: batches in an epoch.
         validation: finite batches whose loss decides learning rate and best model; None: the training loss does.
         train: optimisation.
-        folder: the run's folder; gets best.keras, checkpoints/, history.csv, tensorboard/.
+        folder: the run's folder; gets best.keras, checkpoints/, history.csv, tensorboard/, by the chief's hand alone.
         strategy: from `prepare_process`.
         max_minutes: end with the epoch in which this runs out.
         penalty: on the weights, added to the loss; it has no part in what is decided.
@@ -135,27 +144,38 @@ def fit(
     decides = "loss" if penalty is None else "data_loss"
     monitor = f"val_{decides}" if validation is not None else decides
     first_step = FirstStep()
-    callbacks = [keras.callbacks.TerminateOnNaN(), first_step, BestModel(folder, monitor)]
+    is_chief = worker_index(strategy) == 0
+    callbacks = [keras.callbacks.TerminateOnNaN(), first_step]
+    if is_chief:
+        callbacks.append(BestModel(folder, monitor))
     if not train.cosine:
         factor, patience = train.plateau_factor, train.plateau_patience
-        plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=1, mode="min")
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=int(is_chief), mode="min")
         callbacks.append(plateau)
-    callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+    if is_chief:
+        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
     if max_minutes is not None:
         callbacks.append(StopAfter(max_minutes))
-    checkpoint = Checkpoint(folder, callbacks)
+    checkpoint = Checkpoint(folder, callbacks, writes=is_chief)
     done = len(checkpoint.history)
-    if done < train.epochs:
+    # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
+    verbose = (1 if sys.stdout.isatty() else 2) if is_chief else 0
+    callbacks.append(checkpoint)
+    if done < train.epochs and is_spread(strategy):
+        batches = dataset(done)
+        fit_on_workers(
+            model, strategy, batches, validation, train.loss, callbacks, steps, done, train.epochs, verbose=verbose
+        )
+    elif done < train.epochs:
         model.fit(
             dataset(done),
             steps_per_epoch=steps,
             initial_epoch=done,
             epochs=train.epochs,
             validation_data=validation,
-            callbacks=[*callbacks, checkpoint],
+            callbacks=callbacks,
             shuffle=False,
-            # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
-            verbose=1 if sys.stdout.isatty() else 2,
+            verbose=verbose,
         )
     # From the history, not from the callback: a run that was finished before has not trained here.
     best = min(checkpoint.history, key=lambda row: row[monitor], default=None)

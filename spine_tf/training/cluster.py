@@ -1,0 +1,180 @@
+"""Several machines as TF_CONFIG names them: the strategy they train under, and what they tell each other.
+
+Each machine runs the same command with its own TF_CONFIG; worker 0 is the chief, which alone writes the run's folder.
+"""
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from spine_tf.config import TrainConfig
+from spine_tf.pipeline import WHOLE, Share
+
+START_MINUTES = 10.0
+"""How long workers wait for each other at the start; TensorFlow would wait for an hour, and then not say for whom."""
+
+
+class WorkerError(ValueError):
+    """Another worker is missing, was lost, or trains something else."""
+
+
+class Cluster(NamedTuple):
+    """The workers of a run, and which of them this process is."""
+
+    addresses: tuple[str, ...]
+    """host:port, the chief's first."""
+    index: int
+
+
+def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster | None:
+    """The cluster that TF_CONFIG describes; None where it is not set or names one worker only.
+
+    Raises:
+        WorkerError: it is no JSON of `{"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}`, has
+            parameter servers, or its task is not in its cluster.
+    """
+    text = environ.get("TF_CONFIG", "").strip() or "{}"
+    try:
+        values = json.loads(text)
+        jobs, task = values.get("cluster", {}), values.get("task", {})
+        kind, number = task.get("type", "worker"), int(task.get("index", 0))
+        addresses = {job: list(found) for job, found in jobs.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WorkerError(f"TF_CONFIG must be JSON with cluster and task. Received: {text[:200]!r}") from error
+    unknown = sorted({*addresses, kind} - {"chief", "worker"})
+    if unknown:
+        raise WorkerError(f"TF_CONFIG must name jobs 'worker' and at most one 'chief'. Received: {unknown}")
+    if len(addresses.get("chief", [])) > 1:
+        raise WorkerError(f"TF_CONFIG must name one chief at most. Received: {addresses['chief']}")
+    if jobs and not 0 <= number < len(addresses.get(kind, [])):
+        raise WorkerError(f"TF_CONFIG's task must be in its cluster. Received: {kind} {number} of {addresses}")
+    chiefs = addresses.get("chief", [])
+    everyone = (*chiefs, *addresses.get("worker", []))
+    return Cluster(everyone, number + (len(chiefs) if kind == "worker" else 0)) if len(everyone) > 1 else None
+
+
+def check_switches(train: TrainConfig) -> None:
+    """Raise WorkerError if a switch is on that several workers cannot have."""
+    reasons = {
+        "mirrored": (train.mirrored, "every GPU of every worker is used without it"),
+        "jit_compile": (train.jit_compile, "XLA cannot compile a sum over workers"),
+        "accumulate": (train.accumulate > 1, "Keras cannot accumulate gradients there; more workers do the same"),
+    }
+    for name, (is_on, why) in reasons.items():
+        if is_on:
+            raise WorkerError(f"{name} must be off with several workers: {why}. Received: {getattr(train, name)!r}")
+
+
+def connect(cluster: Cluster) -> tf.distribute.Strategy:
+    """The strategy of a cluster, once all its workers are there; to be called before TensorFlow's first operation.
+
+    The process ends with exit code 2 and a sentence if they are not there after `START_MINUTES`: TensorFlow's own
+    waiting cannot be interrupted.
+    """
+    others = [a for number, a in enumerate(cluster.addresses) if number != cluster.index]
+    print(f"worker {cluster.index} of {len(cluster.addresses)}: waiting for {', '.join(others)}", flush=True)
+
+    def give_up():
+        print(
+            f"error: all workers of TF_CONFIG must start within {START_MINUTES:g} minutes of each other. "
+            f"Received: worker {cluster.index} still waits for one of {others}",
+            flush=True,
+        )
+        os._exit(2)
+
+    timer = threading.Timer(60 * START_MINUTES, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        with lost_workers():
+            # Without a timeout in its options: each collective operation would keep a thread for that long. A worker
+            # that died is missed within half a minute all the same, by its heartbeat or its connection.
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    finally:
+        timer.cancel()
+
+
+def is_spread(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy is one of several workers."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def worker_index(strategy: tf.distribute.Strategy) -> int:
+    """Which worker this process is, as in `Cluster`; 0, the chief, where there is one only."""
+    if not is_spread(strategy):
+        return 0
+    return read_cluster().index
+
+
+def worker_count(strategy: tf.distribute.Strategy) -> int:
+    """How many workers train together."""
+    return len(read_cluster().addresses) if is_spread(strategy) else 1
+
+
+def share_of(strategy: tf.distribute.Strategy, batch_size: int) -> Share:
+    """This worker's part of every batch.
+
+    Raises:
+        WorkerError: the batch cannot be cut into equal parts for every device of every worker.
+    """
+    if not is_spread(strategy):
+        return WHOLE
+    replicas, count = strategy.num_replicas_in_sync, worker_count(strategy)
+    if batch_size % replicas:
+        raise WorkerError(f"batch_size must be a multiple of the {replicas} devices. Received: batch_size={batch_size}")
+    return Share(worker_index(strategy), count, replicas // count)
+
+
+def sum_over_workers(strategy: tf.distribute.Strategy, values) -> np.ndarray:
+    """The sum of what each worker passes, a vector of one length, as float64; all workers must call it."""
+    values = np.asarray(values, np.float64)
+    if not is_spread(strategy):
+        return values
+    devices = strategy.num_replicas_in_sync // worker_count(strategy)
+
+    def of_replica(context):
+        # Else each device of a worker would add its values.
+        return tf.constant(values if context.replica_id_in_sync_group % devices == 0 else np.zeros_like(values))
+
+    with lost_workers():
+        spread = strategy.experimental_distribute_values_from_function(of_replica)
+        return strategy.reduce("SUM", spread, axis=None).numpy()
+
+
+def agree(strategy: tf.distribute.Strategy, what: str, text: str) -> None:
+    """Raise WorkerError on every worker unless all pass the same text; also waits until all have come this far."""
+    mine = np.zeros(worker_count(strategy))
+    mine[worker_index(strategy)] = zlib.crc32(text.encode())
+    sums = sum_over_workers(strategy, mine)
+    others = [number for number, crc in enumerate(sums) if crc != sums[0]]
+    if others:
+        raise WorkerError(
+            f"{what} must be the same for all workers. Received: of {others} another one than of the chief"
+        )
+
+
+def chief_first(strategy: tf.distribute.Strategy, function: Callable):
+    """`function()` on the chief, and then on the others: what it leaves on a shared disk is made once."""
+    made = function() if worker_index(strategy) == 0 else None
+    agree(strategy, "the order of work", "")
+    return made if worker_index(strategy) == 0 else function()
+
+
+@contextmanager
+def lost_workers():
+    """What TensorFlow says when a worker is gone, in pages, as a WorkerError."""
+    errors = tf.errors
+    try:
+        yield
+    except (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError, errors.InternalError) as error:
+        raise WorkerError(
+            "every worker of TF_CONFIG must stay reachable; start all of them again with --resume. "
+            f"Received: {type(error).__name__}, {error.message.strip().splitlines()[0][:300]}"
+        ) from error

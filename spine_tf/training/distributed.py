@@ -1,0 +1,143 @@
+"""Training on several machines: a loop around `strategy.run`, with the callbacks of a run on one.
+
+Keras 3's `fit` fails under MultiWorkerMirroredStrategy. Whatever the number of workers, a step is one update by the
+mean gradient over `batch_size` triplets, and its triplets are those of a run on one machine: a run may be stopped and
+resumed on more machines or fewer.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import keras
+import tensorflow as tf
+
+from spine_tf.losses import get_loss
+from spine_tf.metrics import training_metrics
+from spine_tf.training.cluster import lost_workers, sum_over_workers, worker_count, worker_index
+
+
+def synchronize_normalization(model: keras.Model) -> None:
+    """Have every batch normalisation take its statistics over the batches of all workers.
+
+    With its own batch alone, each worker would end with other moving statistics, which Keras does not average.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def fit_on_workers(
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    dataset: tf.data.Dataset,
+    validation: Iterable | None,
+    loss: str,
+    callbacks: Sequence[keras.callbacks.Callback],
+    steps: int,
+    first_epoch: int,
+    epochs: int,
+    verbose: int,
+) -> None:
+    """Train as `keras.Model.fit` does, on every worker of the strategy; all of them must call it.
+
+    Args:
+        model: built, compiled and its optimizer built in the strategy's scope.
+        strategy: of several workers.
+        dataset: endless batches of this worker's triplets (`pipeline.Share`).
+        validation: finite batches, the same on every worker, which share them out.
+        loss: `TrainConfig.loss`; what the model was compiled with.
+        callbacks: of this worker. The logs they see are those of all workers together, and the same on each.
+        steps: batches in an epoch.
+        first_epoch: 0, or the number of epochs done.
+        epochs: in all.
+        verbose: as of `keras.Model.fit`; 0 on all workers but one.
+
+    Raises:
+        WorkerError: another worker was lost.
+    """
+    synchronize_normalization(model)
+    with lost_workers():
+        batches = iter(strategy.distribute_datasets_from_function(lambda context: dataset))
+        step, scores = _training_step(model, strategy), _Scores(model, strategy, loss)
+        called = keras.callbacks.CallbackList(
+            list(callbacks), add_progbar=True, model=model, verbose=verbose, epochs=epochs, steps=steps
+        )
+        model.stop_training = False
+        called.on_train_begin()
+        for epoch in range(first_epoch, epochs):
+            called.on_epoch_begin(epoch)
+            for number in range(steps):
+                called.on_train_batch_begin(number)
+                value, mask, predicted = step(next(batches))
+                scores.add(value, mask, predicted)
+                called.on_train_batch_end(number, {"loss": float(value)})
+                if model.stop_training:
+                    break
+            logs = scores.take()
+            if validation is not None and not model.stop_training:
+                logs |= {f"val_{name}": score for name, score in scores.of(validation).items()}
+            called.on_epoch_end(epoch, logs)
+            # One worker's clock or callback decides for all.
+            if sum_over_workers(strategy, [model.stop_training]).any():
+                break
+        called.on_train_end()
+
+
+def _training_step(model: keras.Model, strategy: tf.distribute.Strategy):
+    """Batch -> the mean loss over all replicas, and (targets, predictions) of each replica of this worker."""
+
+    def of_replica(batch):
+        images, mask = batch
+        with tf.GradientTape() as tape:
+            predicted = model(images, training=True)
+            # Divided by the number of replicas: their gradients are added up.
+            loss = model.compute_loss(images, mask, predicted, training=True)
+            scaled = model.optimizer.scale_loss(loss)
+        weights = model.trainable_variables
+        model.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
+        return loss, mask, predicted
+
+    @tf.function
+    def step(batch):
+        loss, *seen = strategy.run(of_replica, args=(batch,))
+        mask, predicted = (tf.concat(strategy.experimental_local_results(values), axis=0) for values in seen)
+        return strategy.reduce("SUM", loss, axis=None), mask, predicted
+
+    return step
+
+
+class _Scores:
+    """Loss and metrics over the triplets of all workers: counted by each of them, added up at the end of an epoch."""
+
+    def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy, loss: str):
+        self._strategy, self._loss = strategy, get_loss(loss)
+        self._predict = tf.function(lambda images: model(images, training=False))
+        # Made outside the strategy's scope: variables of this worker alone.
+        self._mean = keras.metrics.Mean(name="loss")
+        self._metrics = training_metrics()
+
+    def add(self, loss, mask, predicted) -> None:
+        """Count a batch, or this worker's part of it."""
+        self._mean.update_state(loss, sample_weight=float(mask.shape[0]))
+        for metric in self._metrics:
+            metric.update_state(mask, predicted)
+
+    def take(self) -> dict[str, float]:
+        """What all workers counted, by name; then counting starts anew."""
+        counted = [self._mean, *self._metrics]
+        states = [variable for metric in counted for variable in metric.variables]
+        sums = sum_over_workers(self._strategy, [float(variable.value) for variable in states])
+        for variable, value in zip(states, sums, strict=True):
+            variable.assign(value)
+        logs = {metric.name: float(metric.result()) for metric in counted}
+        for metric in counted:
+            metric.reset_state()
+        return logs
+
+    def of(self, batches: Iterable) -> dict[str, float]:
+        """Loss and metrics of finite batches, of which each worker takes its share."""
+        index, count = worker_index(self._strategy), worker_count(self._strategy)
+        for number, (images, mask) in enumerate(batches):
+            if number % count == index:
+                predicted = self._predict(images)
+                self.add(self._loss(mask, predicted), mask, predicted)
+        return self.take()
