@@ -1,0 +1,239 @@
+"""Thousands of scans on Ray Data: workers that each hold the model and do, case by case, what `predict` does.
+
+What is done is on disk, nowhere else: a worker that dies, and a job that is started again, go on from there.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from spine_tf.batch_inputs import Scan
+from spine_tf.files import write_json, write_text
+from spine_tf.predict import Outcome, is_done, output_paths, predict_cases
+
+MAX_TRIES = 3
+"""How often a case may take its worker process down before it counts as failed."""
+
+MAX_BLOCKS = 10_000
+"""Ray needs some 20 ms for each block of cases: one case a block up to here, more of them from here on."""
+
+STARTED = ".started"
+"""Folder below the output, while a job runs: which case is at work, or was when its worker died."""
+
+RESULTS, FAILURES = "results.csv", "failures.csv"
+
+_REFUSED = "refused"
+_OBJECT_STORE_BYTES = 256 * 2**20
+
+
+class Segmenter:
+    """One worker process: loads the model once, then segments case by case.
+
+    A model that it cannot load is told in its answers: raised here, it would be Ray's error of many lines.
+    """
+
+    def __init__(self, settings: dict):
+        from spine_tf.device import use_device
+        from spine_tf.engines import load_engine, runs_here_on_tensorflow
+
+        self.output, self.options, self.refusal = Path(settings["output"]), settings["options"], None
+        try:
+            if runs_here_on_tensorflow(settings["model"]):
+                use_device(settings["device"], settings["threads"])
+            self.engine = load_engine(settings["model"], self.options.get("batch_size", 8), settings["threads"])
+        except Exception as error:  # whatever it is, the job cannot go on
+            self.refusal = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+    def __call__(self, batch: dict) -> dict[str, list[str]]:
+        """{"case", "path"} -> {"case", "status", "detail"}, lists of equal length."""
+        pairs = zip(batch["case"], batch["path"], strict=True)
+        outcomes = [self._segment(str(case), Path(str(path))) for case, path in pairs]
+        return {name: [getattr(one, name) for one in outcomes] for name in ("case", "status", "detail")}
+
+    def _segment(self, case: str, path: Path) -> Outcome:
+        if self.refusal is not None:
+            return Outcome(case, _REFUSED, self.refusal)
+        started = self.output / STARTED / f"{case}.json"
+        try:
+            if is_done(self.output, case, self.options.get("format")):
+                return Outcome(case, "done", "its worker died between the report and the answer")
+            tries = _tries(started) + 1
+            if tries > MAX_TRIES:
+                # What tells so stays: should this block be done again, the case is not.
+                return Outcome(case, "failed", f"{path.name}: its worker process died {MAX_TRIES} times")
+            write_json(started, {"tries": tries, "host": socket.gethostname(), "pid": os.getpid()})
+            (outcome,) = predict_cases(
+                [path], self.engine, self.output, names=[case], overwrite=True, progress=False, **self.options
+            )
+            started.unlink()
+        except OSError as error:
+            return Outcome(case, "failed", f"{path.name}: {type(error).__name__}: {error}")
+        return outcome
+
+
+def segment_many(
+    scans: Sequence[Scan],
+    model: str | Path,
+    output: Path,
+    *,
+    workers: int = 1,
+    cpus_per_worker: int | None = None,
+    gpus_per_worker: float = 0.0,
+    address: str | None = None,
+    overwrite: bool = False,
+    **options,
+) -> list[Outcome]:
+    """Segment every scan, each by one of `workers` processes; then write results.csv and failures.csv.
+
+    A case ends once, as done, skipped (done before) or failed. When a worker dies Ray starts another one, and its case
+    is tried again, `MAX_TRIES` times in all. A job that was stopped leaves what is done; the same call goes on.
+
+    Args:
+        model: as `load_engine` takes it.
+        output: on a cluster a folder that all machines see under this path, as they see the scans.
+        cpus_per_worker: cores and threads of each; None: the cores there are, shared out evenly.
+        gpus_per_worker: 0: on the CPU; 0.5: two workers share a GPU.
+        address: of a running Ray cluster ("auto", "ray://host:10001"); None: Ray is started here, and ended.
+        options: those of `predict_case`.
+
+    Returns:
+        an outcome for each scan, in their order.
+
+    Raises:
+        ValueError: Ray is not installed or does not answer, too many workers for this machine, or a model that the
+            workers cannot load.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1. Received: workers={workers}")
+    # A worker has a working directory of its own.
+    output = Path(output).resolve()
+    model = str(Path(model).resolve()) if Path(model).exists() else str(model)
+    outcomes, todo = {}, []
+    for scan in scans:
+        if overwrite:
+            # All reports go first: should the job be stopped, the same call without `overwrite` does the rest.
+            output_paths(output, scan.case)["report"].unlink(missing_ok=True)
+        if is_done(output, scan.case, options.get("format")):
+            outcomes[scan.case] = Outcome(scan.case, "skipped", "done before; --overwrite does it again")
+        else:
+            todo.append(scan)
+    shutil.rmtree(output / STARTED, ignore_errors=True)
+    if todo:
+        with _ray(address, workers) as cpus:
+            settings = {
+                "model": model,
+                "output": str(output),
+                "threads": cpus_per_worker or cpus,
+                "device": "gpu" if gpus_per_worker else "cpu",
+                "options": options,
+            }
+            bar = tqdm(_answers(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
+            for outcome in bar:
+                if outcome.status == _REFUSED:
+                    raise ValueError(outcome.detail)
+                outcomes[outcome.case] = outcome
+                if outcome.status == "failed":
+                    bar.write(f"failed   {outcome.case}: {outcome.detail}")
+    for scan in todo:
+        outcomes.setdefault(scan.case, Outcome(scan.case, "failed", "Ray gave no answer for it; see its log"))
+    shutil.rmtree(output / STARTED, ignore_errors=True)
+    ended = [outcomes[scan.case] for scan in scans]
+    _write_tables(output, scans, ended)
+    return ended
+
+
+def _answers(scans: Sequence[Scan], settings: dict, workers: int, gpus: float) -> Iterator[Outcome]:
+    import ray.data
+
+    # A worker that dies is Ray Data's to replace, its block to be done again, without end: MAX_TRIES is what ends it.
+    items = [{"case": scan.case, "path": os.path.abspath(scan.path)} for scan in scans]
+    answers = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map_batches(
+        Segmenter,
+        fn_constructor_args=(settings,),
+        batch_size=1,
+        # One at a time: a second one in a worker's queue would wait while another worker has nothing to do.
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(items)), max_tasks_in_flight_per_actor=1),
+        num_cpus=settings["threads"],
+        num_gpus=gpus or None,
+    )
+    for batch in answers.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+        for case, status, detail in zip(batch["case"], batch["status"], batch["detail"], strict=True):
+            yield Outcome(str(case), str(status), str(detail))
+
+
+@contextmanager
+def _ray(address: str | None, workers: int) -> Iterator[int]:
+    """Ray, started or joined, and ended if it was not there before; gives the cores that each worker can have."""
+    # Ray tells its makers about each cluster unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ValueError(
+            f'many scans need Ray: pip install "spine-tf[ray]". Received: {type(error).__name__}: {error}'
+        ) from None
+    own = not ray.is_initialized()
+    if own:
+        start = {"object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False} if address is None else {}
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **start)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"address must be that of a running Ray cluster. Received: address={address!r}, {error}"
+            ) from None
+    try:
+        _set_up()
+        total = int(ray.cluster_resources().get("CPU", 0))
+        largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
+        if address is None and workers > total:
+            raise ValueError(f"workers must be at most the {total} cores of this machine. Received: workers={workers}")
+        yield max(1, min(total // workers, largest))
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _set_up() -> None:
+    import logging
+
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1
+    # A few workers may die while they load the model, if others load it.
+    context.max_consecutive_actor_init_deaths = MAX_TRIES
+    # A slow scan is no error.
+    context.execution_no_progress_timeout_s = -1
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    # Its one line is that its progress bar is off.
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+
+
+def _tries(started: Path) -> int:
+    try:
+        return int(json.loads(started.read_text())["tries"])
+    except FileNotFoundError:
+        return 0
+
+
+def _write_tables(output: Path, scans: Sequence[Scan], outcomes: Sequence[Outcome]) -> None:
+    rows = [("case", "status", "ml", "seconds", "warnings")]
+    for one in outcomes:
+        report = {} if one.status == "failed" else json.loads(output_paths(output, one.case)["report"].read_text())
+        facts = (report.get("mask_ml", ""), report.get("total_seconds", ""), "; ".join(report.get("warnings", ())))
+        rows.append((one.case, one.status, *facts))
+    failed = [(s.case, s.path, one.detail) for s, one in zip(scans, outcomes, strict=True) if one.status == "failed"]
+    for name, table in ((RESULTS, rows), (FAILURES, [("case", "path", "reason"), *failed])):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(table)
+        write_text(output / name, text.getvalue())
