@@ -6,6 +6,7 @@ What is done is on disk, nowhere else: a worker that dies, and a job that is sta
 import csv
 import io
 import json
+import logging
 import os
 import shutil
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from spine_tf.batch_inputs import Scan
-from spine_tf.files import write_json, write_text
+from spine_tf.files import remove_parts, write_json, write_text
 from spine_tf.predict import Outcome, is_done, output_paths, predict_cases
 
 MAX_TRIES = 3
@@ -44,7 +45,8 @@ class Segmenter:
         from spine_tf.device import use_device
         from spine_tf.engines import load_engine, runs_here_on_tensorflow
 
-        self.output, self.options, self.refusal = Path(settings["output"]), settings["options"], None
+        self.output, self.overwrite = Path(settings["output"]), settings["overwrite"]
+        self.options, self.refusal = settings["options"], None
         try:
             if runs_here_on_tensorflow(settings["model"]):
                 use_device(settings["device"], settings["threads"])
@@ -63,17 +65,21 @@ class Segmenter:
             return Outcome(case, _REFUSED, self.refusal)
         started = self.output / STARTED / f"{case}.json"
         try:
-            if is_done(self.output, case, self.options.get("format")):
+            tries = _tries(started)
+            # With --overwrite a report tells nothing before the first try, which removes it.
+            if (tries or not self.overwrite) and is_done(self.output, case, self.options.get("format")):
                 return Outcome(case, "done", "its worker died between the report and the answer")
-            tries = _tries(started) + 1
-            if tries > MAX_TRIES:
+            if tries >= MAX_TRIES:
                 # What tells so stays: should this block be done again, the case is not.
                 return Outcome(case, "failed", f"{path.name}: its worker process died {MAX_TRIES} times")
-            write_json(started, {"tries": tries, "host": socket.gethostname(), "pid": os.getpid()})
+            if not tries:
+                output_paths(self.output, case)["report"].unlink(missing_ok=True)
+            write_json(started, {"tries": tries + 1, "host": socket.gethostname(), "pid": os.getpid()})
             (outcome,) = predict_cases(
                 [path], self.engine, self.output, names=[case], overwrite=True, progress=False, **self.options
             )
-            started.unlink()
+            if outcome.status == "failed" or not self.overwrite:
+                started.unlink()
         except OSError as error:
             return Outcome(case, "failed", f"{path.name}: {type(error).__name__}: {error}")
         return outcome
@@ -116,23 +122,17 @@ def segment_many(
     # A worker has a working directory of its own.
     output = Path(output).resolve()
     model = str(Path(model).resolve()) if Path(model).exists() else str(model)
-    outcomes, todo = {}, []
-    for scan in scans:
-        if overwrite:
-            # All reports go first: should the job be stopped, the same call without `overwrite` does the rest.
-            output_paths(output, scan.case)["report"].unlink(missing_ok=True)
-        if is_done(output, scan.case, options.get("format")):
-            outcomes[scan.case] = Outcome(scan.case, "skipped", "done before; --overwrite does it again")
-        else:
-            todo.append(scan)
-    shutil.rmtree(output / STARTED, ignore_errors=True)
+    done = set() if overwrite else {s.case for s in scans if is_done(output, s.case, options.get("format"))}
+    todo = [scan for scan in scans if scan.case not in done]
+    outcomes = {case: Outcome(case, "skipped", "done before; --overwrite does it again") for case in done}
     if todo:
-        with _ray(address, workers) as cpus:
+        with _tidy(output), _ray(address, workers) as cpus:
             settings = {
                 "model": model,
                 "output": str(output),
                 "threads": cpus_per_worker or cpus,
                 "device": "gpu" if gpus_per_worker else "cpu",
+                "overwrite": overwrite,
                 "options": options,
             }
             bar = tqdm(_answers(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
@@ -142,10 +142,8 @@ def segment_many(
                 outcomes[outcome.case] = outcome
                 if outcome.status == "failed":
                     bar.write(f"failed   {outcome.case}: {outcome.detail}")
-    for scan in todo:
-        outcomes.setdefault(scan.case, Outcome(scan.case, "failed", "Ray gave no answer for it; see its log"))
-    shutil.rmtree(output / STARTED, ignore_errors=True)
-    ended = [outcomes[scan.case] for scan in scans]
+    lost = "Ray gave no answer for it; see its log"
+    ended = [outcomes.get(scan.case, Outcome(scan.case, "failed", lost)) for scan in scans]
     _write_tables(output, scans, ended)
     return ended
 
@@ -202,9 +200,22 @@ def _ray(address: str | None, workers: int) -> Iterator[int]:
             ray.shutdown()
 
 
-def _set_up() -> None:
-    import logging
+@contextmanager
+def _tidy(output: Path) -> Iterator[None]:
+    """Before and after a job: away with what killed ones, its own workers among them, left half-written."""
 
+    def remove():
+        shutil.rmtree(output / STARTED, ignore_errors=True)
+        remove_parts(output)
+
+    remove()
+    try:
+        yield
+    finally:
+        remove()
+
+
+def _set_up() -> None:
     from ray.data import DataContext
 
     context = DataContext.get_current()
