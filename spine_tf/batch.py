@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,72 +16,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from spine_tf.batch_inputs import Scan
-from spine_tf.files import remove_parts, write_json, write_text
-from spine_tf.predict import Outcome, is_done, output_paths, predict_cases
-
-MAX_TRIES = 3
-"""How often a case may take its worker process down before it counts as failed."""
+from spine_tf.batch_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
+from spine_tf.files import remove_parts, write_text
+from spine_tf.predict import Outcome, is_done, output_paths
 
 MAX_BLOCKS = 10_000
 """Ray needs some 20 ms for each block of cases: one case a block up to here, more of them from here on."""
 
-STARTED = ".started"
-"""Folder below the output, while a job runs: which case is at work, or was when its worker died."""
-
 RESULTS, FAILURES = "results.csv", "failures.csv"
 
-_REFUSED = "refused"
 _OBJECT_STORE_BYTES = 256 * 2**20
-
-
-class Segmenter:
-    """One worker process: loads the model once, then segments case by case.
-
-    A model that it cannot load is told in its answers: raised here, it would be Ray's error of many lines.
-    """
-
-    def __init__(self, settings: dict):
-        from spine_tf.device import use_device
-        from spine_tf.engines import load_engine, runs_here_on_tensorflow
-
-        self.output, self.overwrite = Path(settings["output"]), settings["overwrite"]
-        self.options, self.refusal = settings["options"], None
-        try:
-            if runs_here_on_tensorflow(settings["model"]):
-                use_device(settings["device"], settings["threads"])
-            self.engine = load_engine(settings["model"], self.options.get("batch_size", 8), settings["threads"])
-        except Exception as error:  # whatever it is, the job cannot go on
-            self.refusal = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-
-    def __call__(self, batch: dict) -> dict[str, list[str]]:
-        """{"case", "path"} -> {"case", "status", "detail"}, lists of equal length."""
-        pairs = zip(batch["case"], batch["path"], strict=True)
-        outcomes = [self._segment(str(case), Path(str(path))) for case, path in pairs]
-        return {name: [getattr(one, name) for one in outcomes] for name in ("case", "status", "detail")}
-
-    def _segment(self, case: str, path: Path) -> Outcome:
-        if self.refusal is not None:
-            return Outcome(case, _REFUSED, self.refusal)
-        started = self.output / STARTED / f"{case}.json"
-        try:
-            tries = _tries(started)
-            # With --overwrite a report tells nothing before the first try, which removes it.
-            if (tries or not self.overwrite) and is_done(self.output, case, self.options.get("format")):
-                return Outcome(case, "done", "its worker died between the report and the answer")
-            if tries >= MAX_TRIES:
-                # What tells so stays: should this block be done again, the case is not.
-                return Outcome(case, "failed", f"{path.name}: its worker process died {MAX_TRIES} times")
-            if not tries:
-                output_paths(self.output, case)["report"].unlink(missing_ok=True)
-            write_json(started, {"tries": tries + 1, "host": socket.gethostname(), "pid": os.getpid()})
-            (outcome,) = predict_cases(
-                [path], self.engine, self.output, names=[case], overwrite=True, progress=False, **self.options
-            )
-            if outcome.status == "failed" or not self.overwrite:
-                started.unlink()
-        except OSError as error:
-            return Outcome(case, "failed", f"{path.name}: {type(error).__name__}: {error}")
-        return outcome
 
 
 def segment_many(
@@ -135,9 +78,10 @@ def segment_many(
                 "overwrite": overwrite,
                 "options": options,
             }
-            bar = tqdm(_answers(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
+            work = _answers_through_client if (address or "").startswith("ray://") else _answers
+            bar = tqdm(work(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
             for outcome in bar:
-                if outcome.status == _REFUSED:
+                if outcome.status == REFUSED:
                     raise ValueError(outcome.detail)
                 outcomes[outcome.case] = outcome
                 if outcome.status == "failed":
@@ -151,6 +95,7 @@ def segment_many(
 def _answers(scans: Sequence[Scan], settings: dict, workers: int, gpus: float) -> Iterator[Outcome]:
     import ray.data
 
+    _set_up()
     # A worker that dies is Ray Data's to replace, its block to be done again, without end: MAX_TRIES is what ends it.
     items = [{"case": scan.case, "path": os.path.abspath(scan.path)} for scan in scans]
     answers = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map_batches(
@@ -165,6 +110,25 @@ def _answers(scans: Sequence[Scan], settings: dict, workers: int, gpus: float) -
     for batch in answers.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
         for case, status, detail in zip(batch["case"], batch["status"], batch["detail"], strict=True):
             yield Outcome(str(case), str(status), str(detail))
+
+
+class _Answers:
+    """`_answers`, one at a call, in a process of the cluster."""
+
+    def __init__(self, *args):
+        self.answers = _answers(*args)
+
+    def next(self) -> Outcome | None:
+        return next(self.answers, None)
+
+
+def _answers_through_client(*args) -> Iterator[Outcome]:
+    import ray
+
+    # Ray Data 2.60 does not run in a process that is a client (AttributeError: 'core_worker'), but in the cluster's.
+    there = ray.remote(num_cpus=0)(_Answers).remote(*args)
+    while (outcome := ray.get(there.next.remote())) is not None:
+        yield outcome
 
 
 @contextmanager
@@ -189,7 +153,6 @@ def _ray(address: str | None, workers: int) -> Iterator[int]:
                 f"address must be that of a running Ray cluster. Received: address={address!r}, {error}"
             ) from None
     try:
-        _set_up()
         total = int(ray.cluster_resources().get("CPU", 0))
         largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
         if address is None and workers > total:
@@ -228,13 +191,6 @@ def _set_up() -> None:
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     # Its one line is that its progress bar is off.
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
-
-
-def _tries(started: Path) -> int:
-    try:
-        return int(json.loads(started.read_text())["tries"])
-    except FileNotFoundError:
-        return 0
 
 
 def _write_tables(output: Path, scans: Sequence[Scan], outcomes: Sequence[Outcome]) -> None:

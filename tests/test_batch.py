@@ -12,8 +12,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.batch import FAILURES, MAX_TRIES, RESULTS, STARTED, segment_many
+from spine_tf.batch import FAILURES, RESULTS, segment_many
 from spine_tf.batch_inputs import Scan, find_scans
+from spine_tf.batch_worker import MAX_TRIES, STARTED
 from spine_tf.engines import load_engine
 from spine_tf.export.litert import write_litert
 from spine_tf.predict import output_paths, predict_cases

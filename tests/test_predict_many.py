@@ -1,5 +1,8 @@
 import csv
+import json
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -95,3 +98,54 @@ def test_a_cluster_that_is_not_there_is_one_line(scans, tmp_path):
     assert status == 2
     assert message.splitlines()[-1].startswith("error: address must be that of a running Ray cluster.")
     assert "Traceback" not in message
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Two machines of one core each, as far as Ray can tell; with the port for clients."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    small = {"num_cpus": 1, "object_store_memory": 128 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "ray_client_server_port": port})
+    second = cluster.add_node(**small)
+    cluster.wait_for_nodes()
+    yield cluster, second, f"ray://127.0.0.1:{port}"
+    cluster.shutdown()
+
+
+def _workers_at_work(output: Path) -> set[int]:
+    pids = set()
+    for path in (output / ".started").glob("[0-9].json"):
+        try:
+            pids.add(json.loads(path.read_text())["pid"])
+        except FileNotFoundError:
+            continue
+    return pids
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_machine_and_a_client_of_it(threshold_run, scans, tmp_path, cluster):
+    network, second, client = cluster
+    for number in range(4, 8):
+        shutil.copy(scans / "0_ct.nii.gz", scans / f"{number}_ct.nii.gz")
+    flags = ("--model", threshold_run, "--workers", "2")
+    job = _start(SCRIPT, scans, *flags, "--output", tmp_path / "out", "--address", network.address)
+    end = time.monotonic() + 120
+    while len(_workers_at_work(tmp_path / "out")) < 2 and time.monotonic() < end:
+        time.sleep(0.002)
+    network.remove_node(second, allow_graceful=False)
+    message = job.communicate(timeout=300)[1]
+    assert job.returncode == 0, message
+    with open(tmp_path / "out" / "results.csv", newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["done"] * 8
+    assert not list((tmp_path / "out").glob(".*"))
+
+    status, message = _run(scans, *flags, "--output", tmp_path / "client", "--address", client)
+    assert status == 0, message
+    for number in range(8):
+        name = f"{number}_seg-spine_msk.nii.gz"
+        assert (tmp_path / "client" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
