@@ -25,7 +25,10 @@ MAX_BLOCKS = 10_000
 
 RESULTS, FAILURES = "results.csv", "failures.csv"
 
+# Names of files and sentences pass through it, no voxels.
 _OBJECT_STORE_BYTES = 256 * 2**20
+# Ray waits 30 s for its own processes, and they need longer on a machine that is busy.
+_START_TRIES = 3
 
 
 def segment_many(
@@ -57,8 +60,8 @@ def segment_many(
         an outcome for each scan, in their order.
 
     Raises:
-        ValueError: Ray is not installed or does not answer, too many workers for this machine, or a model that the
-            workers cannot load.
+        ValueError: Ray is not installed, does not start or does not answer; too many workers for this machine; or a
+            model that the workers cannot load.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1. Received: workers={workers}")
@@ -90,6 +93,28 @@ def segment_many(
     ended = [outcomes.get(scan.case, Outcome(scan.case, "failed", lost)) for scan in scans]
     _write_tables(output, scans, ended)
     return ended
+
+
+def start_ray(address: str | None = None, num_cpus: int | None = None) -> None:
+    """Join the Ray cluster at an address, or start Ray here: quiet, small, and without telling its makers.
+
+    Raises:
+        ValueError: it does not start or answer.
+    """
+    import ray
+
+    # Ray reports each cluster's size and platform over the network unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    own = {"num_cpus": num_cpus, "object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
+    for tries_left in reversed(range(_START_TRIES)):
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else own))
+            return
+        except Exception as error:  # Ray raises no narrower class when its own processes are slow to start
+            ray.shutdown()
+            if address or not tries_left:
+                expected = "Ray must start on this machine, or answer at an address"
+                raise ValueError(f"{expected}. Received: address={address!r}, {error}") from None
 
 
 def _answers(scans: Sequence[Scan], settings: dict, workers: int, gpus: float) -> Iterator[Outcome]:
@@ -134,24 +159,15 @@ def _answers_through_client(*args) -> Iterator[Outcome]:
 @contextmanager
 def _ray(address: str | None, workers: int) -> Iterator[int]:
     """Ray, started or joined, and ended if it was not there before; gives the cores that each worker can have."""
-    # Ray tells its makers about each cluster unless it is told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
         import ray.data
     except ImportError as error:
-        raise ValueError(
-            f'many scans need Ray: pip install "spine-tf[ray]". Received: {type(error).__name__}: {error}'
-        ) from None
+        expected = 'many scans need Ray: pip install "spine-tf[ray]"'
+        raise ValueError(f"{expected}. Received: {type(error).__name__}: {error}") from None
     own = not ray.is_initialized()
     if own:
-        start = {"object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False} if address is None else {}
-        try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **start)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"address must be that of a running Ray cluster. Received: address={address!r}, {error}"
-            ) from None
+        start_ray(address)
     try:
         total = int(ray.cluster_resources().get("CPU", 0))
         largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)

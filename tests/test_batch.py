@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.batch import FAILURES, RESULTS, segment_many
+from spine_tf.batch import FAILURES, RESULTS, segment_many, start_ray
 from spine_tf.batch_inputs import Scan, find_scans
 from spine_tf.batch_worker import MAX_TRIES, STARTED
 from spine_tf.engines import load_engine
@@ -25,8 +25,7 @@ ray = pytest.importorskip("ray")
 @pytest.fixture(scope="module", autouse=True)
 def two_cores():
     """Ray on this machine for all tests here; segment_many joins it and leaves it running."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=128 * 2**20, log_to_driver=False)
+    start_ray(num_cpus=2)
     yield
     ray.shutdown()
 

@@ -96,7 +96,9 @@ def test_without_ray_it_says_what_to_install(scans, tmp_path):
 def test_a_cluster_that_is_not_there_is_one_line(scans, tmp_path):
     status, message = _run(scans, "--output", tmp_path / "out", "--address", "auto")
     assert status == 2
-    assert message.splitlines()[-1].startswith("error: address must be that of a running Ray cluster.")
+    assert message.splitlines()[-1].startswith(
+        "error: Ray must start on this machine, or answer at an address. Received: address='auto'"
+    )
     assert "Traceback" not in message
 
 
