@@ -65,11 +65,11 @@ def segment_many(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1. Received: workers={workers}")
-    # A worker has a working directory of its own.
+    # A worker may have another working directory.
     output = Path(output).resolve()
     model = str(Path(model).resolve()) if Path(model).exists() else str(model)
     done = set() if overwrite else {s.case for s in scans if is_done(output, s.case, options.get("format"))}
-    todo = [scan for scan in scans if scan.case not in done]
+    todo = [Scan(scan.case, scan.path.absolute()) for scan in scans if scan.case not in done]
     outcomes = {case: Outcome(case, "skipped", "done before; --overwrite does it again") for case in done}
     if todo:
         with _tidy(output), _ray(address, workers) as cpus:
@@ -122,7 +122,7 @@ def _answers(scans: Sequence[Scan], settings: dict, workers: int, gpus: float) -
 
     _set_up()
     # A worker that dies is Ray Data's to replace, its block to be done again, without end: MAX_TRIES is what ends it.
-    items = [{"case": scan.case, "path": os.path.abspath(scan.path)} for scan in scans]
+    items = [{"case": scan.case, "path": str(scan.path)} for scan in scans]
     answers = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map_batches(
         Segmenter,
         fn_constructor_args=(settings,),
