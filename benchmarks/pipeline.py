@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from rows import finish, row
 from threadpoolctl import threadpool_limits
 
 AIM = 3.0
@@ -23,6 +24,8 @@ class Flags:
     """Each side is timed this often, in turn."""
     steps: int = 6
     """Batches a round."""
+    output: Path | None = None
+    """JSON file for the row."""
 
 
 def main() -> int:
@@ -63,7 +66,7 @@ def main() -> int:
                 rates[name].append(flags.steps * config.data.batch_size / (time.monotonic() - start))
     pipeline, small = (float(np.median(rates[name])) for name in ("pipeline", "small"))
     print(f"pipeline {pipeline:.1f} triplets/s, small consumes {small:.1f} triplets/s in training")
-    print(f"ratio {pipeline / small:.2f} (aim: at least {AIM:g})")
+    finish([row("pipeline: triplets/s, of what small consumes", pipeline / small, at_least=AIM)], flags.output)
     return 0 if pipeline / small >= AIM else 1
 
 

@@ -9,16 +9,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spine_tf.sections import (
-    VIEWS,
-    AugmentConfig,
-    DataConfig,
-    ModelConfig,
-    PreprocessSpec,
-    TrainConfig,
-    idle_fields,
-    require,
-)
+from spine_tf.sections import VIEWS, ModelConfig, PreprocessSpec, idle_fields, require
+from spine_tf.sections_training import AugmentConfig, DataConfig, TrainConfig
 
 __all__ = [
     "PRESETS",

@@ -11,7 +11,7 @@ from spine_tf.datasets.splits import read_split
 from spine_tf.engines import load_engine
 from spine_tf.files import write_json
 from spine_tf.inference import segment
-from spine_tf.overlay import save_overlay
+from spine_tf.overlay import save_errors, save_overlay
 from spine_tf.report import environment
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
@@ -27,8 +27,8 @@ def evaluate_run(
 
     Args:
         folder: a run's folder.
-        output: gets scores.json, scores.csv, curves.png, evaluation.json (settings, versions, hardware), and mask and
-            picture (prediction and truth) of each case.
+        output: gets scores.json, scores.csv, curves.png, evaluation.json (settings, versions, hardware), and of each
+            case the mask and two pictures: prediction and truth, and where the prediction errs.
         also_seen: case ids of training cases to show beside them, marked as seen in training.
         clean_up: drop small components of the network's masks.
         flips: average with the mirror image's (`inference.segment`).
@@ -75,6 +75,7 @@ def _score(case: Case, role: str, engine, output: Path, clean_up: bool, flips: b
     output.mkdir(parents=True, exist_ok=True)
     write_mask(output / f"{case.case_id}_seg-spine_msk.nii.gz", result.mask, volume)
     save_overlay(output / f"{case.case_id}_seg-spine_snp.png", volume, {"spine": result.mask}, truth=truth)
+    save_errors(output / f"{case.case_id}_seg-spine_errors.png", volume, result.mask, truth)
     # As many of each case: the curves are those of a mean case, not of the largest one.
     sample = np.random.default_rng(0).choice(truth.size, min(truth.size, CURVE_VOXELS), replace=False, shuffle=False)
     return rows, truth.reshape(-1)[sample], result.probability.reshape(-1)[sample]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from spine_tf.files import whole_file
 
@@ -28,6 +29,7 @@ def plot_history(path: Path, history: list[dict]) -> None:
                 axes.plot(*zip(*points, strict=True), color=style, label=label, marker="o", markersize=3)
         axes.set_title(title)
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         if key == "learning_rate":
             axes.set_yscale("log")

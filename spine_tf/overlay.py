@@ -1,5 +1,6 @@
 """A picture of masks on their scan: axial, coronal and sagittal through the mask, as a radiologist hangs them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from spine_tf.scans.volume import Volume
 MASK_COLOURS = ("#E69F00", "#CC79A7", "#009E73", "#F0E442")
 """Of the Okabe-Ito palette, which people with any form of colour blindness can tell apart."""
 TRUTH_COLOUR = "#56B4E9"
+ERRORS = {"found": "#009E73", "too much": "#E69F00", "missed": "#56B4E9"}
+"""Colours of true positives, false positives, false negatives; of the same palette."""
 # Rows and columns of a picture as axes of (x, y, z); both run against the axis, so that the patient's right is on the
 # left, the front up (axial) or on the left (sagittal), and the head up.
 _VIEWS = {"axial": (1, 0), "coronal": (2, 0), "sagittal": (2, 1)}
@@ -35,6 +38,7 @@ def save_overlay(
     truth: np.ndarray | None = None,
     window_hu: tuple[float, float] = (-300.0, 1300.0),
     title: str = "",
+    colours: Sequence[str] = MASK_COLOURS,
 ) -> None:
     """Write a PNG of three slices through the centre of mass of the first mask that is not empty (else the volume's).
 
@@ -46,17 +50,18 @@ def save_overlay(
         masks: name for the legend to array (x, y, z) like `volume.hu`, foreground above 0; may be empty.
         truth: array (x, y, z), drawn as a contour over the masks.
         window_hu: HU shown black and white.
+        colours: of the masks, in their order.
 
     Raises:
-        ValueError: a volume in another order, a mask of another shape, or more masks than MASK_COLOURS.
+        ValueError: a volume in another order, a mask of another shape, or more masks than colours.
     """
     path = Path(path)
     axes_codes = "".join(aff2axcodes(volume.affine))
     if axes_codes != "RAS":
         raise ValueError(f"volume must be in RAS+ order. Received: {axes_codes}")
-    if len(masks) > len(MASK_COLOURS):
-        raise ValueError(f"masks may number at most {len(MASK_COLOURS)}. Received: {len(masks)}")
-    layers = [(name, np.asarray(m) > 0, MASK_COLOURS[i], True) for i, (name, m) in enumerate(masks.items())]
+    if len(masks) > len(colours):
+        raise ValueError(f"masks may number at most {len(colours)}. Received: {len(masks)}")
+    layers = [(name, np.asarray(m) > 0, colours[i], True) for i, (name, m) in enumerate(masks.items())]
     if truth is not None:
         layers.append(("truth", np.asarray(truth) > 0, TRUTH_COLOUR, False))
     for name, mask, *_ in layers:
@@ -76,6 +81,25 @@ def save_overlay(
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
     with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=130, facecolor="black", metadata={"Software": None})
+
+
+def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.ndarray, title: str = "") -> None:
+    """Write a PNG as `save_overlay` does, of where a mask is right, too much, or missing.
+
+    Args:
+        volume: in RAS+ order.
+        mask, truth: arrays (x, y, z) like `volume.hu`, foreground above 0.
+
+    Raises:
+        ValueError: as `save_overlay`.
+    """
+    save_overlay(path, volume, compare(truth, mask), title=title, colours=tuple(ERRORS.values()))
+
+
+def compare(truth: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """Where a mask is right, too much, or missing; keys of `ERRORS`, bool arrays of the masks' shape."""
+    truth, mask = np.asarray(truth) > 0, np.asarray(mask) > 0
+    return {"found": truth & mask, "too much": mask & ~truth, "missed": truth & ~mask}
 
 
 def _centre(masks, shape):

@@ -1,4 +1,4 @@
-"""Cached cases -> tf.data of view triplets.
+"""Cached cases, or shards -> tf.data of view triplets.
 
 Triplet i of a run is a function of (seed, i) alone, whatever the number of workers: a resumed run starts at the triplet
 where it stopped, and gets the same ones.
@@ -13,6 +13,7 @@ import tensorflow as tf
 from spine_tf.config import VIEWS, AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.datasets.cache import CachedCase
 from spine_tf.datasets.fresh import FreshScans
+from spine_tf.datasets.shard_windows import ShardWindows
 from spine_tf.triplets import plain_triplet, training_triplet
 
 
@@ -49,9 +50,25 @@ def training_dataset(
         rng = np.random.default_rng((seed, epoch, place))
         return training_triplet(case, rng, spec, augment, data.inference_like)
 
-    start = first_epoch * steps_per_epoch(n_cases, data) * data.batch_size
-    indices = tf.data.Dataset.range(start, tf.int64.max)
-    return _batches(indices, draw, spec, data).prefetch(tf.data.AUTOTUNE)
+    return _endless(draw, n_cases, spec, data, first_epoch)
+
+
+def shard_dataset(
+    windows: ShardWindows,
+    spec: PreprocessSpec,
+    data: DataConfig,
+    augment: AugmentConfig,
+    seed: int,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches as of `training_dataset`, from shards: in another order, which needs few cases at a time."""
+    per_epoch = windows.count * data.triplets_per_case
+
+    def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng((seed, *divmod(int(index), per_epoch)))
+        return training_triplet(windows.get(int(index)), rng, spec, augment, data.inference_like)
+
+    return _endless(draw, windows.count, spec, data, first_epoch)
 
 
 def steps_per_epoch(n_cases: int, data: DataConfig) -> int:
@@ -70,6 +87,12 @@ def validation_dataset(
 
     indices = tf.data.Dataset.range(len(cases) * triplets_per_case)
     return _batches(indices, draw, spec, data).cache().prefetch(tf.data.AUTOTUNE)
+
+
+def _endless(draw, n_cases: int, spec: PreprocessSpec, data: DataConfig, first_epoch: int) -> tf.data.Dataset:
+    start = first_epoch * steps_per_epoch(n_cases, data) * data.batch_size
+    indices = tf.data.Dataset.range(start, tf.int64.max)
+    return _batches(indices, draw, spec, data).prefetch(tf.data.AUTOTUNE)
 
 
 def _batches(indices: tf.data.Dataset, draw, spec: PreprocessSpec, data: DataConfig) -> tf.data.Dataset:

@@ -1,6 +1,7 @@
 """What a run trains on: its cases by role, decoded, and synthetic scans made as it goes."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from spine_tf.datasets.cache import CachedCase, cache_case
 from spine_tf.datasets.cases import Case
 from spine_tf.datasets.embedded import embedded_split, weighted
 from spine_tf.datasets.fresh import FreshScans
+from spine_tf.datasets.shard_reader import ShardError, check_spec, read_index, shard_cases
+from spine_tf.datasets.shard_windows import ShardCases, ShardWindows, open_mapped
 from spine_tf.datasets.splits import Split, split_cases
 from spine_tf.datasets.synthesis import LabelMap, find_label_maps, make_synthetic
 from spine_tf.datasets.verse import find_cases, pair_globs
@@ -22,9 +25,12 @@ from spine_tf.datasets.verse import find_cases, pair_globs
 def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
     """The cases of a run by role, and notes about what is missing; see DataConfig."""
     data = config.data
-    if data.data is None and data.images is None:
+    if _embedded(config):
         return embedded_split(data_root, data.hold_out, data.phantoms, data.more)
-    cases = find_cases(data.data) if data.data is not None else pair_globs(data.images, data.masks)
+    if data.shards is not None:
+        cases = shard_cases(data.shards, read_index(data.shards))
+    else:
+        cases = find_cases(data.data) if data.data is not None else pair_globs(data.images, data.masks)
     return split_cases(cases, data.test_fraction, data.val_fraction, config.train.seed, data.split), []
 
 
@@ -45,9 +51,13 @@ def training_data(config: Config, folder: Path, data_root: Path, split: Split) -
     from spine_tf.pipeline import steps_per_epoch, training_dataset, validation_dataset
 
     print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
+    if config.data.shards is not None:
+        with _shard_data(config, split) as data:
+            yield data
+        return
     spec, cache = config.preprocess, config.data.cache or folder / "cache"
     opened = open_cases([*split.train, *split.val], cache, spec)
-    embedded = config.data.data is None and config.data.images is None
+    embedded = _embedded(config)
     drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
     train_cases = [opened[case.case_id] for case in drawn]
     val_cases = [opened[case.case_id] for case in split.val]
@@ -64,6 +74,52 @@ def training_data(config: Config, folder: Path, data_root: Path, split: Split) -
             validation_dataset(val_cases, spec, config.data) if val_cases else None,
             maps,
         )
+
+
+@contextlib.contextmanager
+def _shard_data(config: Config, split: Split) -> Iterator[RunData]:
+    from spine_tf.pipeline import shard_dataset, steps_per_epoch, validation_dataset
+
+    spec, data, seed = config.preprocess, config.data, config.train.seed
+    index = read_index(data.shards)
+    check_spec(index, spec)
+    entries = {entry["case_id"]: entry for entry in index["cases"]}
+    missing = [case.case_id for case in [*split.train, *split.val] if case.case_id not in entries]
+    if missing:
+        raise ShardError(f"shards must hold every case of the split. Received: {missing} missing")
+    train, val = ([entries[case.case_id] for case in cases] for cases in (split.train, split.val))
+    open_window = open_mapped
+    if data.data_service is not None:
+        from spine_tf.datasets.shard_service import served_windows
+
+        open_window = served_windows(index, data.data_service)
+    windows = ShardWindows(data.shards, train, data, seed, open_window)
+    # As below: one thread for each triplet maker.
+    with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _shard_errors():
+        yield RunData(
+            partial(shard_dataset, windows, spec, data, config.augment, seed),
+            steps_per_epoch(len(train), data),
+            validation_dataset(ShardCases(data.shards, val), spec, data) if val else None,
+            [],
+        )
+
+
+@contextlib.contextmanager
+def _shard_errors() -> Iterator[None]:
+    """What a pipeline of tf.data says of a damaged record, in pages, as the ShardError that it was."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"ShardError: (.+)", error.message)
+        if found is None:
+            raise
+        raise ShardError(found[1].strip()) from error
+
+
+def _embedded(config: Config) -> bool:
+    return config.data.data is None and config.data.images is None and config.data.shards is None
 
 
 def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshScans:

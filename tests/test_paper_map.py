@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spine_tf import sections
+from spine_tf.config import SECTIONS
 from spine_tf.experiments import published
 from spine_tf.prune_settings import PruneSettings
 
@@ -27,11 +27,7 @@ def test_every_switch_is_a_field_with_the_default_that_is_named():
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| ")
     ]
-    known = {
-        field.name: field.default
-        for kind in (*(getattr(sections, n) for n in dir(sections) if n.endswith(("Config", "Spec"))), PruneSettings)
-        for field in fields(kind)
-    }
+    known = {field.name: field.default for kind in (*SECTIONS.values(), PruneSettings) for field in fields(kind)}
     switches = {name: row[2] for row in rows[1:] for name in re.findall(r"`(\w+)`", row[1])}
     assert len(switches) > 15
     assert set(switches) <= set(known)

@@ -7,7 +7,12 @@ from PIL import Image
 from spine_tf.pruning.figure import COLUMNS, KEPT, REMOVED, chart_columns, layer_rows, plot_kept, write_layers
 from spine_tf.pruning.groups import Count
 
-COUNTS = [Count("shared_stem_conv", 8, 8, 6), Count("decoder_stage0a_conv", 4, 4, 0), Count("head_conv", 3, 0, 0)]
+COUNTS = [
+    Count("shared_stem_conv", 8, 8, 6),
+    Count("shared_block1_projection", 2, 2, 0),
+    Count("decoder_stage0c_conv", 4, 4, 0),
+    Count("head_conv", 3, 0, 0),
+]
 
 
 def many(count: int) -> list[dict]:
@@ -21,9 +26,15 @@ def test_rows_say_where_a_layer_is_and_what_it_keeps(tmp_path):
     assert lines == [
         ["part", "layer", "filters", "prunable", "kept"],
         ["shared branch", "shared_stem_conv", "8", "8", "2"],
-        ["LinkNet decoder", "decoder_stage0a_conv", "4", "4", "4"],
+        ["fusion", "shared_block1_projection", "2", "2", "2"],
+        ["LinkNet decoder", "decoder_stage0c_conv", "4", "4", "4"],
         ["head", "head_conv", "3", "0", "3"],
     ]
+
+
+def test_a_part_is_named_after_its_network(tmp_path):
+    counts = [Count("shared_stem_conv", 8, 8, 0), Count("decoder_stage0a_conv", 4, 4, 0)]
+    assert [row["part"] for row in layer_rows(counts)] == ["U-Net encoder", "U-Net decoder"]
 
 
 def test_few_layers_are_one_column_under_headings():
@@ -31,8 +42,10 @@ def test_few_layers_are_one_column_under_headings():
     assert [line.text for line in column] == [
         "shared branch: 2 / 8",
         "stem_conv",
+        "fusion: 2 / 2",
+        "shared_block1_projection",
         "LinkNet decoder: 4 / 4",
-        "decoder_stage0a_conv",
+        "decoder_stage0c_conv",
         "head: 3 / 3",
         "head_conv",
     ]

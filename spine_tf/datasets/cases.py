@@ -22,7 +22,7 @@ class Case:
     """The image's file name without its ending and without VerSe's `_ct`; predictions are named after it."""
     subject: str
     image: Path
-    """A NIfTI file or a folder with a DICOM series."""
+    """A NIfTI file, a folder with a DICOM series, or the shard (`datasets.shards`) that holds the case."""
     mask: Path | None = None
     """A label map with VerSe ids on the image's grid."""
     centroids: Path | None = None
@@ -77,6 +77,11 @@ def load_case(case: Case) -> tuple[Volume, np.ndarray]:
     Raises:
         ScanError: there is no mask, either file is unusable, or they do not share a grid (both grids are named).
     """
+    if case.image.suffix == ".tfrecord":
+        # Imported here: reading shards rests on cases, not the other way round.
+        from spine_tf.datasets.shard_reader import load_from_shard
+
+        return load_from_shard(case)
     if case.mask is None:
         raise ScanError(f"{case.case_id}: the case must have a mask. Received: mask=None")
     volume, labels = read_scan(case.image), read_label_map(case.mask)

@@ -90,10 +90,10 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
 
 def _step_back() -> None:
     os.nice(NICENESS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A training that is killed cannot tell its makers, which would wait for work for ever."""
     multiprocessing.parent_process().join()
     os._exit(1)

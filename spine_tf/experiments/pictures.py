@@ -18,6 +18,7 @@ from spine_tf.experiments.cells import GRIDS, cell_config, run_place
 from spine_tf.experiments.results import read_run
 from spine_tf.experiments.running import EVALUATION, is_done
 from spine_tf.files import whole_file
+from spine_tf.overlay import ERRORS, compare
 from spine_tf.scans import read_label_map
 
 FIGURES = {
@@ -38,8 +39,6 @@ PREDICTED = ("4", "efficientnetb7")
 """The network of the paper's Figure 7 ("LinkNet-34 model with the combination of EfficientNetB7 encoder and Adamax
 optimizer"): its mask is shown by itself too; where it was not run, the last of the others'."""
 MOST_CASES = 4
-ERRORS = {"found": "#009E73", "too much": "#E69F00", "missed": "#56B4E9"}
-"""True positive, false positive, false negative; of the Okabe-Ito palette."""
 MASK = "#F0E442"
 """Truth, and a prediction by itself."""
 MARGIN_MM = 20.0
@@ -160,11 +159,6 @@ def _finished(base: Config, folder: Path, seed: int) -> dict[tuple[str, str], Pa
         if is_done(run):
             runs[table, name] = run
     return runs
-
-
-def compare(truth: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Where a mask is right, too much, or missing; keys of `ERRORS`, bool arrays of the masks' shape."""
-    return {"found": truth & mask, "too much": mask & ~truth, "missed": truth & ~mask}
 
 
 def _label(table: str, name: str) -> str:

@@ -19,7 +19,7 @@ class Request:
     table: tuple[Literal[TABLES], ...] = ()
     """Tables; the last two are not in the paper."""
     figure: tuple[Literal[FIGURES], ...] = ()
-    """1 to 6: the architectures; 7: segmentations by the networks of Tables 3, 4 and 7 that were run."""
+    """1 to 6: the architectures, as PNG and SVG; 7: segmentations by the networks of Tables 3, 4, 7 that were run."""
     all: bool = False
     """Every table and figure."""
     preset: Literal["paper", "small", "tiny"] = "small"

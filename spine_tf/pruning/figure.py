@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from spine_tf.files import whole_file, write_text
-from spine_tf.models.summary import part_of
+from spine_tf.models.summary import parts_of
 from spine_tf.pruning.groups import Count
 
 KEPT, REMOVED, FIXED = "#0072B2", "#D9D9D9", "#E69F00"
@@ -29,9 +29,11 @@ class Line(NamedTuple):
 
 
 def layer_rows(counts: Iterable[Count]) -> list[dict]:
-    """One dict for each layer with filters: part (`models.summary.part_of`), layer, filters, prunable, kept."""
+    """One dict for each layer with filters: part (`models.summary.parts_of`), layer, filters, prunable, kept."""
+    counts = list(counts)
+    parts = parts_of(c.layer for c in counts)
     return [
-        {"part": part_of(c.layer), "layer": c.layer, "filters": c.filters, "prunable": c.prunable, "kept": c.kept}
+        {"part": parts[c.layer], "layer": c.layer, "filters": c.filters, "prunable": c.prunable, "kept": c.kept}
         for c in counts
     ]
 

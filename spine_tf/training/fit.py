@@ -48,7 +48,9 @@ def compile_model(model: keras.Model, train: TrainConfig, total_steps: int, pena
             train.learning_rate / 100, total_steps - warm, warmup_target=train.learning_rate, warmup_steps=warm
         )
     model.compile(
-        optimizer=OPTIMIZERS[train.optimizer](learning_rate=rate),
+        optimizer=OPTIMIZERS[train.optimizer](
+            learning_rate=rate, gradient_accumulation_steps=train.accumulate if train.accumulate > 1 else None
+        ),
         loss=get_loss(train.loss),
         metrics=metrics,
         jit_compile=train.jit_compile,

