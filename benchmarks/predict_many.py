@@ -1,14 +1,14 @@
 """Many scans with one worker and with two, in turn: throughput as a ratio, and the peak memory of each.
 
-    .venv/bin/python benchmarks/predict_many.py --copies 12 --rounds 2
+    .venv/bin/python benchmarks/predict_many.py --copies 12 --rounds 3
 
 Each job is a process of its own with a Ray of its own. Throughput is told twice: of the whole job, start included,
 which matters less the longer a job is; and once every worker has done a scan. Memory is that of all processes of a job
-together, what they share counted once (PSS), read from /proc: Linux only.
+together, what they share counted once (PSS), read from /proc: Linux only. All jobs have the same cores: each of two
+workers has half of them.
 """
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,13 +19,11 @@ from pathlib import Path
 from statistics import median
 
 import tyro
+from rows import finish, row
 from tqdm import tqdm
 
-from spine_tf.files import write_json
-from spine_tf.report import environment
-
 PREDICT_MANY = Path(__file__).resolve().parents[1] / "scripts" / "predict_many.py"
-WORKERS = (1, 2)
+ONE, TWO = 1, 2
 SAMPLE_SECONDS = 0.2
 
 
@@ -35,36 +33,30 @@ class Flags:
     """None: the lumbar crop (TPTBox), 73 x 47 x 73."""
     model: str | None = None
     """As predict.py takes it; None: the model that comes with spine_tf."""
-    copies: int = 12
+    copies: int = 6
     """How often the scan is done in each job."""
-    rounds: int = 2
+    rounds: int = 1
+    """Each number of workers has a job in each round."""
     data_root: Path = Path("data")
+    """Where sample CTs are kept."""
     output: Path | None = None
-    """JSON file for what was measured."""
+    """JSON file for the rows."""
 
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    if flags.copies <= max(WORKERS):
-        raise SystemExit(f"error: copies must be more than {max(WORKERS)}. Received: copies={flags.copies}")
+    if flags.copies <= TWO:
+        raise SystemExit(f"error: copies must be more than {TWO}. Received: copies={flags.copies}")
     scan = flags.scan
     if scan is None:
         from spine_tf.datasets.samples import TPTBOX, sample_cases
 
         scan = sample_cases(flags.data_root, (TPTBOX,))[0].image
-    jobs = {workers: [] for workers in WORKERS}
+    jobs = {ONE: [], TWO: []}
     for _ in tqdm(range(flags.rounds), desc="segmenting", unit="round"):
         for workers, found in jobs.items():
             found.append(run(scan, flags.model, flags.copies, workers))
-    rows = [row(workers, found, jobs[WORKERS[0]]) for workers, found in jobs.items()]
-    print("| workers | whole job, of one | at work, of one | GiB, workers | GiB, all | workers' memory, of one |")
-    print("|---:|---:|---:|---:|---:|---:|")
-    for one in rows:
-        memory = f"{one['workers_gib']:.2f} | {one['all_gib']:.2f} | {one['memory_ratio']:.2f}"
-        print(f"| {one['workers']} | {one['job_ratio']:.2f} | {one['at_work_ratio']:.2f} | {memory} |")
-    if flags.output:
-        facts = {"copies": flags.copies, "rounds": flags.rounds, "load_before": os.getloadavg()[0]}
-        write_json(flags.output, {**facts, "rows": rows, "jobs": jobs, "environment": environment()})
+    finish(rows(jobs, flags.copies), flags.output)
     return 0
 
 
@@ -73,8 +65,8 @@ def run(scan: Path, model: str | None, copies: int, workers: int) -> dict[str, f
     with tempfile.TemporaryDirectory() as folder:
         listed, output = Path(folder) / "scans.csv", Path(folder) / "out"
         with open(listed, "w", newline="") as file:
-            rows = ((scan.resolve(), f"copy{number}") for number in range(copies))
-            csv.writer(file).writerows([("path", "case"), *rows])
+            lines = ((scan.resolve(), f"copy{number}") for number in range(copies))
+            csv.writer(file).writerows([("path", "case"), *lines])
         command = [sys.executable, str(PREDICT_MANY), str(listed), "--output", str(output), "--workers", str(workers)]
         command += ["--model", model] if model else []
         start = time.monotonic()
@@ -93,15 +85,22 @@ def run(scan: Path, model: str | None, copies: int, workers: int) -> dict[str, f
         return {"seconds": seconds, "seconds_a_scan_at_work": at_work, **peaks}
 
 
-def row(workers: int, found: list[dict], first: list[dict]) -> dict[str, float]:
-    """Ratios of throughput and memory to those of the first number of workers, round by round."""
+def rows(jobs: dict[int, list[dict]], copies: int) -> list[dict]:
+    """Medians over the rounds of two workers' throughput and memory as ratios to those of one, and the peaks."""
 
     def ratio(name):
-        return median(one[name] / two[name] for one, two in zip(first, found, strict=True))
+        return median(two[name] / one[name] for one, two in zip(jobs[ONE], jobs[TWO], strict=True))
 
-    peaks = {name: max(one[name] for one in found) for name in ("workers_gib", "all_gib")}
-    ratios = {"job_ratio": ratio("seconds"), "at_work_ratio": ratio("seconds_a_scan_at_work")}
-    return {"workers": workers, **ratios, **peaks, "memory_ratio": 1 / ratio("workers_gib")}
+    def peaks(name):
+        return " and ".join(f"{max(job[name] for job in found):.2f}" for found in jobs.values()) + " GiB"
+
+    scans, name = f"{copies} scans, the same cores", "many scans, 2 workers to 1:"
+    return [
+        row(f"{name} throughput of workers at work", 1 / ratio("seconds_a_scan_at_work"), note=scans),
+        row(f"{name} throughput of the whole job", 1 / ratio("seconds"), note=f"{scans}, start included"),
+        row(f"{name} memory of the workers", ratio("workers_gib"), note=f"1 and 2 workers: {peaks('workers_gib')}"),
+        row(f"{name} memory with Ray's own processes", ratio("all_gib"), note=f"1 and 2 workers: {peaks('all_gib')}"),
+    ]
 
 
 def _watch(root: int, peaks: dict[str, float], ended: threading.Event) -> None:

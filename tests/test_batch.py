@@ -7,7 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-import keras
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from spine_tf.batch import FAILURES, RESULTS, segment_many, start_ray
 from spine_tf.batch_inputs import Scan, find_scans
 from spine_tf.batch_worker import MAX_TRIES, STARTED
 from spine_tf.engines import load_engine
-from spine_tf.export.litert import write_litert
 from spine_tf.predict import output_paths, predict_cases
 
 ray = pytest.importorskip("ray")
@@ -25,9 +23,11 @@ ray = pytest.importorskip("ray")
 @pytest.fixture(scope="module", autouse=True)
 def two_cores():
     """Ray on this machine for all tests here; segment_many joins it and leaves it running."""
-    start_ray(num_cpus=2)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+        start_ray(num_cpus=2)
+        yield
+        ray.shutdown()
 
 
 def _scan(path: Path, seed: int, shape=(96, 80, 64)) -> Path:
@@ -38,15 +38,6 @@ def _scan(path: Path, seed: int, shape=(96, 80, 64)) -> Path:
     hu[x : x + 40, y : y + 40, z : z + 30] = 1000
     nib.save(nib.Nifti1Image(hu.astype(np.int16), np.diag([-1.0, 1.0, 2.0, 1.0])), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def lite(threshold_run, tmp_path_factory):
-    """The same network as a .tflite file: its worker is ready in a second."""
-    folder = tmp_path_factory.mktemp("lite")
-    write_litert(keras.saving.load_model(threshold_run / "best.keras", compile=False), folder / "x.tflite", "float32")
-    shutil.copy(threshold_run / "metadata.json", folder)
-    return folder / "x.tflite"
 
 
 @pytest.fixture
@@ -94,12 +85,12 @@ def _rows(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def test_a_killed_worker_costs_no_case_and_no_mask_differs(threshold_run, five_scans, tmp_path):
+def test_a_killed_worker_costs_no_case_and_no_mask_differs(threshold_lite, five_scans, tmp_path):
     scans, output = find_scans(five_scans), tmp_path / "out"
     output.mkdir()
     (output / ".0123abcd.scan3_report.json").write_text("what a killed job left")
     with _Killer(output, "scan1", 1) as killer:
-        outcomes = segment_many(scans, threshold_run, output, workers=2)
+        outcomes = segment_many(scans, threshold_lite, output, workers=2)
     assert len(killer.pids) == 1
     assert not killer.too_late
     assert [(one.case, one.status) for one in outcomes] == [
@@ -107,7 +98,7 @@ def test_a_killed_worker_costs_no_case_and_no_mask_differs(threshold_run, five_s
         *((f"scan{seed}", "done") for seed in range(4)),
     ]
     alone = tmp_path / "alone"
-    wanted = predict_cases([scan.path for scan in scans], load_engine(threshold_run), alone, progress=False)
+    wanted = predict_cases([scan.path for scan in scans], load_engine(threshold_lite), alone, progress=False)
     assert [one.status for one in wanted] == [one.status for one in outcomes]
     for case in (f"scan{seed}" for seed in range(4)):
         for kind in ("mask", "picture"):
@@ -123,12 +114,14 @@ def test_a_killed_worker_costs_no_case_and_no_mask_differs(threshold_run, five_s
     assert "broken.nii.gz" in failure["reason"]
 
 
-def test_a_case_that_kills_its_worker_each_time_fails_and_the_others_go_on(lite, five_scans, tmp_path, monkeypatch):
+def test_a_case_that_kills_its_worker_each_time_fails_and_the_others_go_on(
+    threshold_lite, five_scans, tmp_path, monkeypatch
+):
     # All cases in one block, which Ray does again as a whole.
     monkeypatch.setattr("spine_tf.batch.MAX_BLOCKS", 1)
     output = tmp_path / "out"
     with _Killer(output, "scan1", MAX_TRIES + 1) as killer:
-        outcomes = segment_many(find_scans(five_scans), lite, output)
+        outcomes = segment_many(find_scans(five_scans), threshold_lite, output)
     assert len(killer.pids) == MAX_TRIES
     assert [one.status for one in outcomes] == ["failed", "done", "failed", "done", "done"]
     assert outcomes[2].detail == f"scan1_ct.nii.gz: its worker process died {MAX_TRIES} times"
@@ -140,13 +133,13 @@ def test_a_case_that_kills_its_worker_each_time_fails_and_the_others_go_on(lite,
     assert written[0] < killer.at[0] < killer.at[2] < min(written[1:])
 
 
-def test_a_second_run_does_what_is_not_done(lite, five_scans, tmp_path):
+def test_a_second_run_does_what_is_not_done(threshold_lite, five_scans, tmp_path):
     scans, output = find_scans(five_scans), tmp_path / "out"
-    assert [one.status for one in segment_many(scans, lite, output, workers=2)] == ["failed", *["done"] * 4]
+    assert [one.status for one in segment_many(scans, threshold_lite, output, workers=2)] == ["failed", *["done"] * 4]
     first = {path.name: path.stat().st_mtime_ns for path in output.iterdir() if path.name.startswith("scan")}
     output_paths(output, "scan2")["report"].unlink()
     shutil.copy(five_scans / "scan0_ct.nii.gz", five_scans / "broken.nii.gz")
-    assert [one.status for one in segment_many(scans, lite, output)] == [
+    assert [one.status for one in segment_many(scans, threshold_lite, output)] == [
         "done",
         "skipped",
         "skipped",
@@ -161,16 +154,16 @@ def test_a_second_run_does_what_is_not_done(lite, five_scans, tmp_path):
     # With all done no worker is needed, and no model.
     assert {one.status for one in segment_many(scans, "none.tflite", output)} == {"skipped"}
     last = output_paths(output, "scan0")["report"].stat().st_mtime_ns
-    assert [one.status for one in segment_many(scans[1:2], lite, output, overwrite=True)] == ["done"]
+    assert [one.status for one in segment_many(scans[1:2], threshold_lite, output, overwrite=True)] == ["done"]
     assert output_paths(output, "scan0")["report"].stat().st_mtime_ns > last
 
 
-def test_a_csv_gives_names(lite, five_scans, tmp_path):
+def test_a_csv_gives_names_and_keras_does_as_well(threshold_run, five_scans, tmp_path):
     for name in ("7", "8"):
         (tmp_path / name).mkdir()
         shutil.copy(five_scans / "scan0_ct.nii.gz", tmp_path / name / "ct.nii.gz")
     (tmp_path / "list.csv").write_text("path,case\n7/ct.nii.gz,seven\n8/ct.nii.gz,eight\nnone.nii.gz,\n")
-    outcomes = segment_many(find_scans(tmp_path / "list.csv"), lite, tmp_path / "out", clean_up=False)
+    outcomes = segment_many(find_scans(tmp_path / "list.csv"), threshold_run, tmp_path / "out", clean_up=False)
     assert [(one.case, one.status) for one in outcomes] == [("seven", "done"), ("eight", "done"), ("none", "failed")]
     report = json.loads((tmp_path / "out" / "seven_report.json").read_text())
     assert report["case"] == "seven"
@@ -187,3 +180,9 @@ def test_what_cannot_be_run_is_refused_before_any_case(five_scans, tmp_path):
     with pytest.raises(ValueError, match=r"workers must be at most the 2 cores of this machine. Received: workers=3"):
         segment_many(scans, "none.tflite", tmp_path / "out", workers=3)
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_ray_tells_nobody():
+    """Usage statistics go out from the cluster's own processes, which have what a worker finds in its environment."""
+    found = ray.get(ray.remote(num_cpus=0)(lambda: os.environ.get("RAY_USAGE_STATS_ENABLED")).remote())
+    assert found == "0"

@@ -1,26 +1,20 @@
 import json
-import shutil
 from dataclasses import replace
 
-import keras
 import nibabel as nib
 import numpy as np
 import pytest
 from conftest import bright_block_hu
 
 from spine_tf.batch_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
-from spine_tf.export.litert import write_litert
 from spine_tf.files import write_json
 from spine_tf.predict import output_paths
 
 
 @pytest.fixture(scope="module")
-def settings(threshold_run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lite")
-    write_litert(keras.saving.load_model(threshold_run / "best.keras", compile=False), folder / "x.tflite", "float32")
-    shutil.copy(threshold_run / "metadata.json", folder)
+def settings(threshold_lite):
     return {
-        "model": str(folder / "x.tflite"),
+        "model": str(threshold_lite),
         "threads": 1,
         "device": "cpu",
         "overwrite": False,

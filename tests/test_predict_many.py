@@ -38,10 +38,10 @@ def scans(tmp_path) -> Path:
     return folder
 
 
-def test_a_job_that_was_killed_goes_on_and_tells_what_failed(threshold_run, scans, tmp_path):
+def test_a_job_that_was_killed_goes_on_and_tells_what_failed(threshold_lite, scans, tmp_path):
     output = tmp_path / "out"
     (scans / "4_ct.nii.gz").write_bytes(b"no image")
-    command = (SCRIPT, scans, "--model", threshold_run, "--output", output, "--workers", "1")
+    command = (SCRIPT, scans, "--model", threshold_lite, "--output", output, "--workers", "1")
     first = _start(*command)
     end = time.monotonic() + 120
     while not (output / "0_report.json").exists() and first.poll() is None and time.monotonic() < end:
@@ -93,11 +93,11 @@ def test_without_ray_it_says_what_to_install(scans, tmp_path):
     assert message.count("\n") == 1
 
 
-def test_a_cluster_that_is_not_there_is_one_line(scans, tmp_path):
-    status, message = _run(scans, "--output", tmp_path / "out", "--address", "auto")
+def test_an_address_that_is_none_is_one_line(scans, tmp_path):
+    status, message = _run(scans, "--output", tmp_path / "out", "--address", "nowhere")
     assert status == 2
     assert message.splitlines()[-1].startswith(
-        "error: Ray must start on this machine, or answer at an address. Received: address='auto'"
+        "error: Ray must start on this machine, or answer at an address. Received: address='nowhere'"
     )
     assert "Traceback" not in message
 
