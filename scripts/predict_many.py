@@ -46,8 +46,7 @@ def main() -> int:
 
     options = {name: value for name, value in vars(flags).items() if name not in ("input", "model", "output")}
     try:
-        scans = find_scans(flags.input, flags.output)
-        outcomes = segment_many(scans, flags.model or SHIPPED, flags.output, **options)
+        outcomes = segment_many(find_scans(flags.input, flags.output), flags.model or SHIPPED, flags.output, **options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
