@@ -1,11 +1,13 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
@@ -18,9 +20,9 @@ pytest.importorskip("ray")
 SCRIPT = Path(__file__).parents[1] / "scripts" / "predict_many.py"
 
 
-def _start(*args) -> subprocess.Popen:
+def _start(*args, **options) -> subprocess.Popen:
     command = [sys.executable, *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options)
 
 
 def _run(*args) -> tuple[int, str]:
@@ -38,11 +40,26 @@ def scans(tmp_path) -> Path:
     return folder
 
 
-def test_a_job_that_was_killed_goes_on_and_tells_what_failed(threshold_lite, scans, tmp_path):
+@pytest.fixture
+def to_be_killed():
+    """Starts commands of which nothing is left after the test: two of Ray's processes outlive a killed job a minute."""
+    started = []
+
+    def start(*args) -> subprocess.Popen:
+        started.append(_start(*args, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_job_that_was_killed_goes_on_and_tells_what_failed(threshold_lite, scans, tmp_path, to_be_killed):
     output = tmp_path / "out"
     (scans / "4_ct.nii.gz").write_bytes(b"no image")
     command = (SCRIPT, scans, "--model", threshold_lite, "--output", output, "--workers", "1")
-    first = _start(*command)
+    first = to_be_killed(*command)
     end = time.monotonic() + 120
     while not (output / "0_report.json").exists() and first.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
