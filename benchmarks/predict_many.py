@@ -1,11 +1,16 @@
-"""Batch inference with two workers beside one, in turn, on copies of a small CT: throughput and memory.
+"""Many scans with one worker and with two, in turn: throughput as a ratio, and the peak memory of each.
 
-Both share the same cores: two workers have half of the threads each. Throughput is counted from the first finished case
-to the last, so that starting Ray and loading the model is in neither.
+    .venv/bin/python benchmarks/predict_many.py --copies 12 --rounds 3
+
+Each job is a process of its own with a Ray of its own. Throughput is told twice: of the whole job, start included,
+which matters less the longer a job is; and once every worker has done a scan. Memory is that of all processes of a job
+together, what they share counted once (PSS), read from /proc: Linux only. All jobs have the same cores: each of two
+workers has half of them.
 """
 
-import os
-import shutil
+import csv
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,92 +20,126 @@ from statistics import median
 
 import tyro
 from rows import finish, row
+from tqdm import tqdm
 
-WORKERS = (1, 2)
+PREDICT_MANY = Path(__file__).resolve().parents[1] / "scripts" / "predict_many.py"
+ONE, TWO = 1, 2
+SAMPLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Flags:
+    scan: Path | None = None
+    """None: the lumbar crop (TPTBox), 73 x 47 x 73."""
+    model: str | None = None
+    """As predict.py takes it; None: the model that comes with spine_tf."""
+    copies: int = 6
+    """How often the scan is done in each job."""
+    rounds: int = 1
+    """Each number of workers has a job in each round."""
     data_root: Path = Path("data")
     """Where sample CTs are kept."""
-    scans: int = 10
-    rounds: int = 1
-    """Each number of workers is timed this often, in turn."""
     output: Path | None = None
     """JSON file for the rows."""
 
 
-def main() -> None:
+def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.batch import predict_many
-    from spine_tf.datasets.samples import TPTBOX, sample_cases
-    from spine_tf.engines import SHIPPED
+    if flags.copies <= TWO:
+        raise SystemExit(f"error: copies must be more than {TWO}. Received: copies={flags.copies}")
+    scan = flags.scan
+    if scan is None:
+        from spine_tf.datasets.samples import TPTBOX, sample_cases
 
-    (case,) = sample_cases(flags.data_root, (TPTBOX,))
-    rates, peaks = ({workers: [] for workers in WORKERS} for _ in range(2))
+        scan = sample_cases(flags.data_root, (TPTBOX,))[0].image
+    jobs = {ONE: [], TWO: []}
+    for _ in tqdm(range(flags.rounds), desc="segmenting", unit="round"):
+        for workers, found in jobs.items():
+            found.append(run(scan, flags.model, flags.copies, workers))
+    finish(rows(jobs, flags.copies), flags.output)
+    return 0
+
+
+def run(scan: Path, model: str | None, copies: int, workers: int) -> dict[str, float]:
+    """One job: seconds of the whole and of one scan, each worker warm; peak GiB of the workers and of all processes."""
     with tempfile.TemporaryDirectory() as folder:
-        scans = [Path(folder) / f"scan{number:02d}.nii.gz" for number in range(flags.scans)]
-        for scan in scans:
-            shutil.copy(case.image, scan)
-        for number in range(flags.rounds):
-            for workers in WORKERS:
-                output = Path(folder) / f"out{number}-{workers}"
-                with Watch() as watch:
-                    outcomes = predict_many(scans, SHIPPED, output, workers=workers)
-                if any(one.status != "done" for one in outcomes):
-                    raise SystemExit(f"not done: {outcomes}")
-                ends = sorted(path.stat().st_mtime for path in output.glob("*_report.json"))
-                rates[workers].append((len(ends) - 1) / (ends[-1] - ends[0]))
-                peaks[workers].append(watch.peak_gib)
-    ratio = median(two / one for one, two in zip(rates[1], rates[2], strict=True))
-    memory = max(peaks[2]) / max(peaks[1])
-    gib = f"{max(peaks[1]):.1f} and {max(peaks[2]):.1f} GiB"
-    finish(
-        [
-            row("many scans: throughput of 2 workers, of 1", ratio, note=f"{flags.scans} scans, the same cores"),
-            row("many scans: memory of 2 workers, of 1", memory, note=gib),
-        ],
-        flags.output,
-    )
+        listed, output = Path(folder) / "scans.csv", Path(folder) / "out"
+        with open(listed, "w", newline="") as file:
+            lines = ((scan.resolve(), f"copy{number}") for number in range(copies))
+            csv.writer(file).writerows([("path", "case"), *lines])
+        command = [sys.executable, str(PREDICT_MANY), str(listed), "--output", str(output), "--workers", str(workers)]
+        command += ["--model", model] if model else []
+        start = time.monotonic()
+        job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        peaks, ended = {"workers_gib": 0.0, "all_gib": 0.0}, threading.Event()
+        watcher = threading.Thread(target=_watch, args=(job.pid, peaks, ended))
+        watcher.start()
+        message = job.communicate()[1]
+        seconds = time.monotonic() - start
+        ended.set()
+        watcher.join()
+        if job.returncode:
+            raise SystemExit(f"error: {' '.join(command)} ended with {job.returncode}: {message[-2000:]}")
+        written = sorted(path.stat().st_mtime for path in output.glob("*_report.json"))
+        at_work = (written[-1] - written[workers - 1]) / (copies - workers)
+        return {"seconds": seconds, "seconds_a_scan_at_work": at_work, **peaks}
 
 
-class Watch:
-    """The largest resident size of all workers together, seen twice a second while the block lasts.
+def rows(jobs: dict[int, list[dict]], copies: int) -> list[dict]:
+    """Medians over the rounds of two workers' throughput and memory as ratios to those of one, and the peaks."""
 
-    Workers that were there before, of the round before this one, do not count.
-    """
+    def ratio(name):
+        return median(two[name] / one[name] for one, two in zip(jobs[ONE], jobs[TWO], strict=True))
 
-    def __enter__(self):
-        self.peak_gib, self._ended = 0.0, threading.Event()
-        self._before = {path for path in _processes() if _resident_gib(path)}
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
+    def peaks(name):
+        return " and ".join(f"{max(job[name] for job in found):.2f}" for found in jobs.values()) + " GiB"
 
-    def __exit__(self, *_):
-        self._ended.set()
-        self._thread.join()
-
-    def _look(self):
-        while not self._ended.is_set():
-            self.peak_gib = max(self.peak_gib, sum(_resident_gib(p) for p in _processes() - self._before))
-            time.sleep(0.5)
+    scans, name = f"{copies} scans, the same cores", "many scans, 2 workers to 1:"
+    return [
+        row(f"{name} throughput of workers at work", 1 / ratio("seconds_a_scan_at_work"), note=scans),
+        row(f"{name} throughput of the whole job", 1 / ratio("seconds"), note=f"{scans}, start included"),
+        row(f"{name} memory of the workers", ratio("workers_gib"), note=f"1 and 2 workers: {peaks('workers_gib')}"),
+        row(f"{name} memory with Ray's own processes", ratio("all_gib"), note=f"1 and 2 workers: {peaks('all_gib')}"),
+    ]
 
 
-def _processes() -> set[Path]:
-    return set(Path("/proc").glob("[0-9]*"))
+def _watch(root: int, peaks: dict[str, float], ended: threading.Event) -> None:
+    while not ended.wait(SAMPLE_SECONDS):
+        sizes = [(_gib(pid), _is_worker(pid)) for pid in _family(root)]
+        peaks["all_gib"] = max(peaks["all_gib"], sum(size for size, _ in sizes))
+        peaks["workers_gib"] = max(peaks["workers_gib"], sum(size for size, is_worker in sizes if is_worker))
 
 
-def _resident_gib(process: Path) -> float:
-    """Of a worker; 0 of any other process."""
+def _family(root: int) -> list[int]:
+    """A process and all below it."""
+    children = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name, in brackets, may hold anything; the parent is the second field after it.
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def _gib(pid: int) -> float:
     try:
-        words = (process / "cmdline").read_bytes()
-        if not (words.startswith(b"ray::") and b"Segmenter" in words):
-            return 0.0
-        return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except OSError:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended
         return 0.0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0) / 2**20
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::MapWorker")
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,55 +1,59 @@
-"""Segment the spine in thousands of CT scans with Ray: resumable, on one machine or on a cluster."""
+"""Segment thousands of CT scans with Ray Data: a folder or a CSV in; what predict.py writes of each out.
+
+results.csv has a line for each case, failures.csv for each that failed; the same command again does what is not done.
+"""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 
 @dataclass(frozen=True)
 class Flags:
-    source: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="INPUT")]]
-    """A folder with scans anywhere below it (NIfTI files, DICOM series), or a CSV with a column `path`."""
+    input: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="INPUT")]]
+    """Folder with NIfTI files and DICOM series anywhere below it, or a CSV with a column path and, optional, case."""
     output: Path
-    """Folder for the results, of each case as predict.py writes them; on a cluster, storage that all machines see."""
+    """Folder for the results; on a cluster one that all its machines see."""
     model: str | None = None
     """As predict.py takes it; None: the model that comes with spine_tf."""
     workers: int = 1
-    """Actors, each with a model of its own."""
-    threads: int | None = None
-    """CPU threads of a worker; None: the machine's, shared out."""
+    """Processes that segment at the same time, each with the model in memory."""
+    cpus_per_worker: int | None = None
+    """Cores of each; None: the cores there are, shared out evenly."""
     gpus_per_worker: float = 0.0
-    """0: on the CPU; 0.5 puts two workers on a GPU."""
+    """0: on the CPU; 1: a GPU each; 0.5: two share one."""
     address: str | None = None
-    """Of a Ray cluster (auto, ray://host:10001); None: this machine."""
+    """Of a Ray cluster: auto (on one of its machines) or ray://host:10001; None: this machine alone."""
     overwrite: bool = False
-    """Do cases again that are done."""
+    assume_hu: bool = False
+    format: Literal["nifti", "dicom-seg"] = "nifti"
     save_probability: bool = False
-    """Also write <case>_seg-spine_prob.nii.gz."""
+    clean_up: bool = True
+    flips: bool = False
     fast: bool = False
-    """Take every second step and interpolate: about half the time, for a little of the Dice."""
     batch_size: int = 8
-    """Triplets the network gets at once."""
 
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    # Imported after the flags are read: --help answers without waiting for TensorFlow.
-    from spine_tf.batch import RESULTS, RayMissing, find_scans, predict_many
+    # Imported after the flags are read: --help answers without waiting for Ray.
+    from spine_tf.batch import FAILURES, segment_many
+    from spine_tf.batch_inputs import find_scans
     from spine_tf.engines import SHIPPED
-    from spine_tf.predict import exit_status
 
-    own = {name: value for name, value in vars(flags).items() if name not in ("source", "model", "output")}
+    options = {name: value for name, value in vars(flags).items() if name not in ("input", "model", "output")}
     try:
-        outcomes = predict_many(find_scans(flags.source), flags.model or SHIPPED, flags.output, **own)
-    except (ValueError, RayMissing) as error:
+        outcomes = segment_many(find_scans(flags.input, flags.output), flags.model or SHIPPED, flags.output, **options)
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    counts = {status: sum(one.status == status for one in outcomes) for status in ("done", "skipped", "failed")}
-    print(", ".join(f"{count} {status}" for status, count in counts.items()) + f"; {flags.output / RESULTS}")
-    return exit_status(outcomes)
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    if failed:
+        print(f"{failed} of {len(outcomes)} scans failed: {flags.output / FAILURES}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

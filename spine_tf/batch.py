@@ -1,213 +1,222 @@
-"""Many scans on Ray Data: actors hold the model, each case ends exactly once, on one machine or on a cluster.
+"""Thousands of scans on Ray Data: workers that each hold the model and do, case by case, what `predict` does.
 
-Whatever happens to a worker, the next start finds on disk what is done: files appear whole, a case's report last.
+What is done is on disk, nowhere else: a worker that dies, and a job that is started again, go on from there.
 """
 
 import csv
 import io
+import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
-from spine_tf.files import write_text
-from spine_tf.predict import SUFFIXES, Outcome, case_name, predict_cases
+from spine_tf.batch_inputs import Scan
+from spine_tf.batch_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
+from spine_tf.files import remove_parts, write_text
+from spine_tf.predict import Outcome, is_done, output_paths
 
-TRIES = 3
-"""How often a case may take its worker with it (out of memory, a crash in native code) until it counts as failed."""
+MAX_BLOCKS = 10_000
+"""Ray needs some 20 ms for each block of cases: one case a block up to here, more of them from here on."""
 
-RESULTS, FAILURES, STARTED = "results.csv", "failures.csv", ".started"
-COLUMNS = ("case", "status", "detail", "path")
-REFUSED = "refused"
-"""Status of a case whose worker has no model to run."""
-NOT_SCANS = ("_msk", "_seg-", "_prob")
-"""In the names of VerSe's masks, and of what predictions write."""
+RESULTS, FAILURES = "results.csv", "failures.csv"
 
-
-class RayMissing(ImportError):
-    """Ray is not installed."""
+# Names of files and sentences pass through it, no voxels.
+_OBJECT_STORE_BYTES = 256 * 2**20
+# Ray waits 30 s for its own processes, and they need longer on a machine that is busy.
+_START_TRIES = 3
 
 
-def find_scans(source: Path) -> list[Path]:
-    """The scans of a folder, or those that a CSV lists.
-
-    Args:
-        source: a folder, searched for NIfTI files whose names are not those of masks, and for folders with a DICOM
-            series; or a CSV with a column `path`, relative to the CSV.
-
-    Raises:
-        ValueError: neither, no scans, one that is not there, or two that would write the same files.
-    """
-    source = Path(source)
-    if source.is_dir():
-        scans = list(_below(source))
-    elif source.suffix == ".csv" and source.is_file():
-        scans = _listed(source)
-    else:
-        raise ValueError(f"input must be a folder or a CSV file. Received: {str(source)!r}")
-    if not scans:
-        raise ValueError(f"input must hold scans. Received: none in {str(source)!r}")
-    places: dict[str, list[str]] = {}
-    for scan in scans:
-        places.setdefault(case_name(scan), []).append(str(scan))
-    twice = next((found for found in places.values() if len(found) > 1), None)
-    if twice:
-        raise ValueError(f"scans must have different case names. Received: {twice}")
-    return scans
-
-
-def predict_many(
-    scans: Sequence[Path],
+def segment_many(
+    scans: Sequence[Scan],
     model: str | Path,
     output: Path,
     *,
     workers: int = 1,
-    threads: int | None = None,
+    cpus_per_worker: int | None = None,
     gpus_per_worker: float = 0.0,
     address: str | None = None,
     overwrite: bool = False,
     **options,
 ) -> list[Outcome]:
-    """Segment scans on Ray, each as `predict.predict_cases` does, and write results.csv and failures.csv.
+    """Segment every scan, each by one of `workers` processes; then write results.csv and failures.csv.
 
-    A case that is done is skipped. One whose worker dies is done again, by another, up to `TRIES` times.
+    A case ends once, as done, skipped (done before) or failed. When a worker dies Ray starts another one, and its case
+    is tried again, `MAX_TRIES` times in all. A job that was stopped leaves what is done; the same call goes on.
 
     Args:
-        scans: of `find_scans`.
-        model: as `engines.load_engine` takes it; on a cluster every machine must find it there.
-        output: folder for the results; on a cluster, storage that all machines see.
-        workers: actors, each with a model of its own.
-        threads: CPU threads of a worker, which Ray counts as CPUs; None: the machine's, shared out.
-        gpus_per_worker: of Ray's GPUs; 0: on the CPU.
-        address: of a Ray cluster ("auto", "ray://..."); None: this machine alone, or Ray where it was started already.
-        options: of `predict.predict_case`.
+        model: as `load_engine` takes it.
+        output: on a cluster a folder that all machines see under this path, as they see the scans.
+        cpus_per_worker: cores and threads of each; None: the cores there are, shared out evenly.
+        gpus_per_worker: 0: on the CPU; 0.5: two workers share a GPU.
+        address: of a running Ray cluster ("auto", "ray://host:10001"); None: Ray is started here, and ended.
+        options: those of `predict_case`.
 
     Returns:
-        what became of each scan, in their order.
+        an outcome for each scan, in their order.
 
     Raises:
-        RayMissing: Ray is not installed.
-        ValueError: fewer than one worker, or as `engines.load_engine` and `device.use_device`.
+        ValueError: Ray is not installed, does not start or does not answer; too many workers for this machine; or a
+            model that the workers cannot load.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1. Received: workers={workers}")
-    # Ray tells its makers about each cluster unless it is told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise RayMissing('Ray is needed: pip install "spine-tf[ray]"') from error
+    # A worker may have another working directory.
     output = Path(output).resolve()
-    threads = threads or max(1, (os.cpu_count() or 1) // workers)
-    if not ray.is_initialized():
-        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="warning")
-    # Ray's own bars and lines tell of blocks and operators; ours counts scans.
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    asked = [{"number": number, "path": str(Path(scan).resolve())} for number, scan in enumerate(scans)]
-    # A block each: a worker that dies takes one case with it. Ray Data starts it again, and its case, without end.
-    results = ray.data.from_items(asked, override_num_blocks=len(asked)).map_batches(
-        Segmenter,
-        fn_constructor_args=(str(model), str(output), threads, gpus_per_worker > 0, overwrite, options),
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-        num_cpus=None if gpus_per_worker else threads,
-        num_gpus=gpus_per_worker or None,
-    )
-    outcomes: dict[int, Outcome] = {}
-    for row in tqdm(results.iter_rows(), total=len(asked), desc="segmenting", unit="scan"):
-        if row["status"] == REFUSED:
-            raise ValueError(row["detail"])
-        outcomes[int(row["number"])] = Outcome(row["case"], row["status"], row["detail"])
-    ended = [outcomes[number] for number in range(len(asked))]
-    _write_tables(output, ended, scans)
+    model = str(Path(model).resolve()) if Path(model).exists() else str(model)
+    done = set() if overwrite else {s.case for s in scans if is_done(output, s.case, options.get("format"))}
+    todo = [Scan(scan.case, scan.path.absolute()) for scan in scans if scan.case not in done]
+    outcomes = {case: Outcome(case, "skipped", "done before; --overwrite does it again") for case in done}
+    if todo:
+        with _tidy(output), _ray(address, workers) as cpus:
+            settings = {
+                "model": model,
+                "output": str(output),
+                "threads": cpus_per_worker or cpus,
+                "device": "gpu" if gpus_per_worker else "cpu",
+                "overwrite": overwrite,
+                "options": options,
+            }
+            work = _answers_through_client if (address or "").startswith("ray://") else _answers
+            bar = tqdm(work(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
+            for outcome in bar:
+                if outcome.status == REFUSED:
+                    raise ValueError(outcome.detail)
+                outcomes[outcome.case] = outcome
+                if outcome.status == "failed":
+                    bar.write(f"failed   {outcome.case}: {outcome.detail}")
+    lost = "Ray gave no answer for it; see its log"
+    ended = [outcomes.get(scan.case, Outcome(scan.case, "failed", lost)) for scan in scans]
+    _write_tables(output, scans, ended)
     return ended
 
 
-class Segmenter:
-    """What an actor runs: a model loaded once, then case after case. Arguments as in `predict_many`."""
+def start_ray(address: str | None = None, num_cpus: int | None = None) -> None:
+    """Join the Ray cluster at an address, or start Ray here: quiet, small, and without telling its makers.
 
-    def __init__(self, model: str, output: str, threads: int, gpu: bool, overwrite: bool, options: dict):
-        from spine_tf.device import use_device
-        from spine_tf.engines import load_engine, runs_here_on_tensorflow
+    Raises:
+        ValueError: it does not start or answer.
+    """
+    import ray
 
-        self.output, self.overwrite, self.options = Path(output), overwrite, options
-        self.engine, self.refused = None, ""
+    # Ray reports each cluster's size and platform over the network unless it is told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    own = {"num_cpus": num_cpus, "object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
+    for tries_left in reversed(range(_START_TRIES)):
         try:
-            if runs_here_on_tensorflow(model):
-                use_device("gpu" if gpu else "cpu", threads)
-            self.engine = load_engine(model, options.get("batch_size", 8), threads)
-        except ValueError as error:
-            # Told with the first case: an actor that cannot be made would be made again, with a traceback each time.
-            self.refused = str(error)
-
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One case: columns number and path in, number, case, status and detail out, each of length 1."""
-        path = Path(str(batch["path"][0]))
-        with _Started(self.output / STARTED / case_name(path)) as times:
-            if self.engine is None:
-                outcome = Outcome(case_name(path), REFUSED, self.refused)
-            elif times > TRIES:
-                outcome = Outcome(case_name(path), "failed", f"its worker died each time, {TRIES} times")
-            else:
-                (outcome,) = predict_cases(
-                    [path], self.engine, self.output, overwrite=self.overwrite, progress=False, **self.options
-                )
-        told = {"case": outcome.case, "status": outcome.status, "detail": outcome.detail}
-        return {"number": batch["number"], **{name: np.array([value]) for name, value in told.items()}}
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else own))
+            return
+        except Exception as error:  # Ray raises no narrower class when its own processes are slow to start
+            ray.shutdown()
+            if address or not tries_left:
+                expected = "Ray must start on this machine, or answer at an address"
+                raise ValueError(f"{expected}. Received: address={address!r}, {error}") from None
 
 
-class _Started:
-    """A file with a byte for each start of a case, gone when the case has ended; entering it gives their number."""
+def _answers(scans: Sequence[Scan], settings: dict, workers: int, gpus: float) -> Iterator[Outcome]:
+    import ray.data
 
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            file.write(b".")
-        return self.path.stat().st_size
-
-    def __exit__(self, *_) -> None:
-        self.path.unlink(missing_ok=True)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """NIfTI files that are no masks, and folders with a DICOM series, sorted; hidden ones are passed over."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files = sorted(name for name in files if not name.startswith("."))
-        for name in files:
-            if name.endswith(SUFFIXES) and not any(part in name for part in NOT_SCANS):
-                yield Path(place) / name
-        if any(_is_dicom(Path(place) / name) for name in files[:1]):
-            yield Path(place)
+    _set_up()
+    # A worker that dies is Ray Data's to replace, its block to be done again, without end: MAX_TRIES is what ends it.
+    items = [{"case": scan.case, "path": str(scan.path)} for scan in scans]
+    answers = ray.data.from_items(items, override_num_blocks=min(len(items), MAX_BLOCKS)).map_batches(
+        Segmenter,
+        fn_constructor_args=(settings,),
+        batch_size=1,
+        # One at a time: a second one in a worker's queue would wait while another worker has nothing to do.
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(items)), max_tasks_in_flight_per_actor=1),
+        num_cpus=settings["threads"],
+        num_gpus=gpus or None,
+    )
+    for batch in answers.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+        for case, status, detail in zip(batch["case"], batch["status"], batch["detail"], strict=True):
+            yield Outcome(str(case), str(status), str(detail))
 
 
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+class _Answers:
+    """`_answers`, one at a call, in a process of the cluster."""
+
+    def __init__(self, *args):
+        self.answers = _answers(*args)
+
+    def next(self) -> Outcome | None:
+        return next(self.answers, None)
 
 
-def _listed(path: Path) -> list[Path]:
-    rows = list(csv.DictReader(io.StringIO(path.read_text())))
-    if rows and "path" not in rows[0]:
-        raise ValueError(f"the CSV must have a column path. Received: {path}: columns {sorted(rows[0])}")
-    scans = [path.parent / row["path"] for row in rows]
-    absent = [str(scan) for scan in scans if not scan.exists()]
-    if absent:
-        raise ValueError(f"every path of the CSV must be there. Received: {path}: not there {absent[:5]}")
-    return scans
+def _answers_through_client(*args) -> Iterator[Outcome]:
+    import ray
+
+    # Ray Data 2.60 does not run in a process that is a client (AttributeError: 'core_worker'), but in the cluster's.
+    there = ray.remote(num_cpus=0)(_Answers).remote(*args)
+    while (outcome := ray.get(there.next.remote())) is not None:
+        yield outcome
 
 
-def _write_tables(output: Path, outcomes: Sequence[Outcome], scans: Sequence[Path]) -> None:
-    """results.csv, a row for each scan, and failures.csv, of those that failed alone."""
-    rows = [(one.case, one.status, one.detail, str(scan)) for one, scan in zip(outcomes, scans, strict=True)]
-    for name, wanted in ((RESULTS, rows), (FAILURES, [row for row in rows if row[1] == "failed"])):
+@contextmanager
+def _ray(address: str | None, workers: int) -> Iterator[int]:
+    """Ray, started or joined, and ended if it was not there before; gives the cores that each worker can have."""
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        expected = 'many scans need Ray: pip install "spine-tf[ray]"'
+        raise ValueError(f"{expected}. Received: {type(error).__name__}: {error}") from None
+    own = not ray.is_initialized()
+    if own:
+        start_ray(address)
+    try:
+        total = int(ray.cluster_resources().get("CPU", 0))
+        largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
+        if address is None and workers > total:
+            raise ValueError(f"workers must be at most the {total} cores of this machine. Received: workers={workers}")
+        yield max(1, min(total // workers, largest))
+    finally:
+        if own:
+            ray.shutdown()
+
+
+@contextmanager
+def _tidy(output: Path) -> Iterator[None]:
+    """Before and after a job: away with what killed ones, its own workers among them, left half-written."""
+
+    def remove():
+        shutil.rmtree(output / STARTED, ignore_errors=True)
+        remove_parts(output)
+
+    remove()
+    try:
+        yield
+    finally:
+        remove()
+
+
+def _set_up() -> None:
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1
+    # A few workers may die while they load the model, if others load it.
+    context.max_consecutive_actor_init_deaths = MAX_TRIES
+    # A slow scan is no error.
+    context.execution_no_progress_timeout_s = -1
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    # Its one line is that its progress bar is off.
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+
+
+def _write_tables(output: Path, scans: Sequence[Scan], outcomes: Sequence[Outcome]) -> None:
+    rows = [("case", "status", "ml", "seconds", "warnings")]
+    for one in outcomes:
+        report = {} if one.status == "failed" else json.loads(output_paths(output, one.case)["report"].read_text())
+        facts = (report.get("mask_ml", ""), report.get("total_seconds", ""), "; ".join(report.get("warnings", ())))
+        rows.append((one.case, one.status, *facts))
+    failed = [(s.case, s.path, one.detail) for s, one in zip(scans, outcomes, strict=True) if one.status == "failed"]
+    for name, table in ((RESULTS, rows), (FAILURES, [("case", "path", "reason"), *failed])):
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *wanted])
+        csv.writer(text, lineterminator="\n").writerows(table)
         write_text(output / name, text.getvalue())

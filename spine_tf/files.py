@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder. Nobody may be writing in it."""
+    for path in Path(folder).glob(".*"):
+        if re.match(r"\.[0-9a-f]{8}\..", path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

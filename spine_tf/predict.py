@@ -64,6 +64,7 @@ def predict_case(
     engine: Engine,
     output: Path,
     *,
+    case: str | None = None,
     series: str | None = None,
     assume_hu: bool = False,
     format: str = "nifti",
@@ -76,19 +77,22 @@ def predict_case(
 ) -> dict:
     """Segment one scan and write its files; the report is written last, so that it tells a case is done.
 
+    Args:
+        case: what its files are named after; None: `case_name(path)`.
+
     Returns:
         the report: geometry, volume of the mask, warnings, seconds, model and versions; no patient's tag.
 
     Raises:
         ScanError: the scan is refused; nothing is written.
     """
-    start = time.monotonic()
+    start, case = time.monotonic(), case or case_name(path)
     slices = slices_to_segment(path, series) if format == DICOM_SEG else None
     volume = read_scan(path, series=series, assume_hu=assume_hu)
     read_seconds = time.monotonic() - start
     options = {"batch_size": batch_size, "clean_up": clean_up, "flips": flips, "fast": fast}
     result = segment(volume, engine, **options, progress=progress)
-    paths, clock = output_paths(output, case_name(path)), time.monotonic()
+    paths, clock = output_paths(output, case), time.monotonic()
     Path(output).mkdir(parents=True, exist_ok=True)
     # First: should it fail after all, there is no mask without it.
     if slices is not None:
@@ -99,7 +103,7 @@ def predict_case(
     save_overlay(paths["picture"], volume, {"spine": result.mask})
     warnings = (*volume.warnings, *mask_warnings(result.mask, volume))
     report = {
-        "case": case_name(path),
+        "case": case,
         "mask": paths["mask"].name,
         "mask_ml": round(mask_ml(result.mask, volume), 2),
         "warnings": list(warnings),
@@ -141,16 +145,26 @@ def mask_warnings(mask: np.ndarray, volume: Volume) -> list[str]:
 
 
 def predict_cases(
-    inputs: Sequence[Path], engine: Engine, output: Path, *, overwrite: bool = False, progress: bool = True, **options
+    inputs: Sequence[Path],
+    engine: Engine,
+    output: Path,
+    *,
+    names: Sequence[str] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **options,
 ) -> list[Outcome]:
     """Segment every input with a model loaded once; `options` are those of `predict_case`.
+
+    Args:
+        names: what the files of each input are named after; None: `case_name` of each.
 
     Raises:
         ValueError: no inputs, or two that would write the same files.
     """
     if not inputs:
         raise ValueError("inputs must be NIfTI files or DICOM folders, at least one. Received: none")
-    names = [case_name(path) for path in inputs]
+    names = [case_name(path) for path in inputs] if names is None else names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"inputs must have different case names, or give them different --output. Received: {twice}")
@@ -158,7 +172,7 @@ def predict_cases(
     bar = tqdm(list(zip(inputs, names, strict=True)), unit="scan", disable=not progress)
     for path, name in bar:
         bar.set_description(name)
-        if not overwrite and _is_done(output, name, options.get("format")):
+        if not overwrite and is_done(output, name, options.get("format")):
             outcome = Outcome(name, "skipped", "done before; --overwrite does it again")
         else:
             outcome = _attempt(path, name, engine, output, progress=progress, **options)
@@ -175,20 +189,8 @@ def exit_status(outcomes: Sequence[Outcome]) -> int:
     return 1 if failed else 0
 
 
-def _attempt(path: Path, name: str, engine: Engine, output: Path, **options) -> Outcome:
-    # The old report goes first: a run that dies from here on leaves the case undone.
-    output_paths(output, name)["report"].unlink(missing_ok=True)
-    try:
-        report = predict_case(path, engine, output, **options)
-    except ScanError as error:
-        return Outcome(name, "failed", str(error))
-    except Exception as error:  # whatever goes wrong with one case, the rest goes on
-        return Outcome(name, "failed", f"{Path(path).name}: {type(error).__name__}: {error}".splitlines()[0])
-    detail = f"{report['mask_ml']:.0f} ml in {report['total_seconds']:.1f} s"
-    return Outcome(name, "done", "; ".join([detail, *report["warnings"]]))
-
-
-def _is_done(output: Path, case: str, format: str | None) -> bool:
+def is_done(output: Path, case: str, format: str | None = None) -> bool:
+    """Whether a case's report and the masks that `format` wants are on disk."""
     paths = output_paths(output, case)
     wanted = ("mask", "dicom_seg") if format == DICOM_SEG else ("mask",)
     try:
@@ -196,3 +198,16 @@ def _is_done(output: Path, case: str, format: str | None) -> bool:
         return reported and all(paths[kind].is_file() for kind in wanted)
     except (OSError, ValueError, KeyError):
         return False
+
+
+def _attempt(path: Path, name: str, engine: Engine, output: Path, **options) -> Outcome:
+    # The old report goes first: a run that dies from here on leaves the case undone.
+    output_paths(output, name)["report"].unlink(missing_ok=True)
+    try:
+        report = predict_case(path, engine, output, case=name, **options)
+    except ScanError as error:
+        return Outcome(name, "failed", str(error))
+    except Exception as error:  # whatever goes wrong with one case, the rest goes on
+        return Outcome(name, "failed", f"{Path(path).name}: {type(error).__name__}: {error}".splitlines()[0])
+    detail = f"{report['mask_ml']:.0f} ml in {report['total_seconds']:.1f} s"
+    return Outcome(name, "done", "; ".join([detail, *report["warnings"]]))

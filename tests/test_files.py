@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from spine_tf.files import whole_file, write_gzip, write_json, write_text
+from spine_tf.files import remove_parts, whole_file, write_gzip, write_json, write_text
 
 
 def test_files_appear_whole_and_leave_nothing_else(tmp_path):
@@ -30,6 +30,16 @@ def test_a_failed_write_leaves_the_file_before_it_and_nothing_else(tmp_path):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "one"
+
+
+def test_what_a_killed_writer_left_can_be_removed(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / ".notes.txt").write_text("not ours")
+    killed = whole_file(tmp_path / "a.txt")
+    killed.__enter__().write_text("tw")
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".notes.txt", "a.txt"]
 
 
 def test_gzip_files_of_one_content_are_equal(tmp_path):
