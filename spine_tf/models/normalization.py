@@ -12,8 +12,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     Keras 3 computes moments, scaling and moving averages in some sixty operations, gradients included: a third of the
     training graph of preset `small`. Arguments, weights and outputs are those of Keras; only the moving variance gets
-    the unbiased estimate of the batch, n / (n - 1) times Keras 3's. With `synchronized` it computes as Keras does, but with
-    one sum over the replicas for Keras' three; their batches must be equally large.
+    the unbiased estimate of the batch, n / (n - 1) times Keras 3's. With `synchronized` it computes as Keras does, with
+    one sum over the replicas in place of Keras' three; their batches must be equally large.
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
