@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine_tf.models.normalization import FusedBatchNormalization
+from spine_tf.models.normalization import FusedBatchNormalization, synchronize_normalization
 
 
 def both(**arguments) -> list[keras.layers.Layer]:
@@ -62,3 +62,19 @@ def test_half_precision_keeps_float32_statistics(x):
     assert outputs.dtype == "float16"
     assert layer.moving_mean.dtype == "float32"
     np.testing.assert_allclose(np.mean(outputs, (0, 1, 2)), np.zeros(3), atol=2e-3)
+
+
+def test_synchronized_alone_is_keras_and_its_variance_is_the_batchs(x):
+    keras_layer, ours = both(synchronized=True)
+    np.testing.assert_allclose(ours(x, training=True), keras_layer(x, training=True), atol=1e-5)
+    np.testing.assert_allclose(ours.moving_mean, keras_layer.moving_mean, atol=1e-5)
+    np.testing.assert_allclose(ours.moving_variance, keras_layer.moving_variance, atol=1e-4)
+
+
+def test_every_normalisation_of_a_model_is_switched_inner_models_too():
+    inner = keras.Sequential([keras.Input((4, 4, 3)), FusedBatchNormalization(name="one")], name="inner")
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="two")(inner(inputs)))
+    for on in (True, False):
+        synchronize_normalization(model, on)
+        assert [inner.get_layer("one").synchronized, model.get_layer("two").synchronized] == [on, on]

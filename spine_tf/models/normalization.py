@@ -49,3 +49,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         own = tf.stack([tf.reduce_mean(inputs, axes), tf.reduce_mean(tf.square(inputs), axes)])
         mean, mean_of_squares = tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, own))
         return mean, tf.maximum(mean_of_squares - tf.square(mean), 0.0)
+
+
+def synchronize_normalization(model: keras.Model, on: bool) -> None:
+    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone."""
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = on

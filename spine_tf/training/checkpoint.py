@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 
 from spine_tf.files import flush, whole_file, write_json, write_text
+from spine_tf.models.normalization import synchronize_normalization
 
 STATES = {
     "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
@@ -53,6 +54,7 @@ class BestModel(keras.callbacks.Callback):
         if self._plain is None:
             # An uncompiled twin: Adamax would make the file three times as large, and prediction has no use for it.
             self._plain = type(self.model).from_config(self.model.get_config())
+            synchronize_normalization(self._plain, False)
         self._plain.set_weights(self.model.get_weights())
         save_model(self._plain, self.folder / "best.keras")
 

@@ -95,7 +95,7 @@ def connect(cluster: Cluster) -> tf.distribute.Strategy:
     try:
         with lost_workers():
             # Without a timeout in its options: each collective operation would keep a thread for that long. A worker
-            # that died is missed within half a minute all the same, by its heartbeat or its connection.
+            # that died is missed within a minute all the same, by its heartbeat or its connection.
             return tf.distribute.MultiWorkerMirroredStrategy()
     finally:
         timer.cancel()
@@ -174,7 +174,9 @@ def lost_workers():
     try:
         yield
     except (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError, errors.InternalError) as error:
+        lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+        telling = next((line for line in lines if "abort" in line or "unhealthy" in line), lines[0])
         raise WorkerError(
             "every worker of TF_CONFIG must stay reachable; start all of them again with --resume. "
-            f"Received: {type(error).__name__}, {error.message.strip().splitlines()[0][:300]}"
+            f"Received: {type(error).__name__}, {telling[:300]}"
         ) from error

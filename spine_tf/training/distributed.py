@@ -12,17 +12,8 @@ import tensorflow as tf
 
 from spine_tf.losses import get_loss
 from spine_tf.metrics import training_metrics
+from spine_tf.models.normalization import synchronize_normalization
 from spine_tf.training.cluster import lost_workers, sum_over_workers, worker_count, worker_index
-
-
-def synchronize_normalization(model: keras.Model) -> None:
-    """Have every batch normalisation take its statistics over the batches of all workers.
-
-    With its own batch alone, each worker would end with other moving statistics, which Keras does not average.
-    """
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
 
 
 def fit_on_workers(
@@ -54,7 +45,8 @@ def fit_on_workers(
     Raises:
         WorkerError: another worker was lost.
     """
-    synchronize_normalization(model)
+    # With its own batch alone each worker would end with other moving statistics, which Keras does not average.
+    synchronize_normalization(model, True)
     with lost_workers():
         batches = iter(strategy.distribute_datasets_from_function(lambda context: dataset))
         step, scores = _training_step(model, strategy), _Scores(model, strategy, loss)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.losses import get_loss
 from spine_tf.metrics import training_metrics
+from spine_tf.models.normalization import synchronize_normalization
 from spine_tf.optimizers import OPTIMIZERS
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
@@ -167,6 +168,8 @@ def fit(
             model, strategy, batches, validation, train.loss, callbacks, steps, done, train.epochs, verbose=verbose
         )
     elif done < train.epochs:
+        # As several devices need it; a checkpoint may be of another number of them.
+        synchronize_normalization(model, strategy.num_replicas_in_sync > 1)
         model.fit(
             dataset(done),
             steps_per_epoch=steps,
