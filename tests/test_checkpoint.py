@@ -97,4 +97,4 @@ def test_metadata_is_json(tmp_path):
 
 def test_configs_name_their_folder(tmp_path):
     assert BestModel(tmp_path, "loss").get_config() == {"folder": str(tmp_path), "monitor": "loss"}
-    assert Checkpoint(tmp_path, []).get_config() == {"folder": str(tmp_path)}
+    assert Checkpoint(tmp_path, []).get_config() == {"folder": str(tmp_path), "writes": True}

@@ -65,7 +65,7 @@ def fit_on_workers(
                 if model.stop_training:
                     break
             logs = scores.take()
-            if validation is not None and not model.stop_training:
+            if validation is not None:
                 logs |= {f"val_{name}": score for name, score in scores.of(validation).items()}
             called.on_epoch_end(epoch, logs)
             # One worker's clock or callback decides for all.
