@@ -26,11 +26,11 @@ HERE = Path(__file__).resolve().parent
 JOBS: dict[str, tuple[str, ...]] = {
     "small": ("first_step.py", "--preset", "small"),
     "paper": ("first_step.py", "--preset", "paper", "--steps", "1"),
-    "pipeline": ("pipeline.py", "--rounds", "2"),
-    "shards": ("shards.py",),
-    "volume": ("volume.py",),
-    "batches": ("batches.py",),
-    "litert": ("litert.py",),
+    "pipeline": ("pipeline.py", "--rounds", "1"),
+    "shards": ("shards.py", "--rounds", "2"),
+    "volume": ("volume.py", "--rounds", "1"),
+    "batches": ("batches.py", "--rounds", "2"),
+    "litert": ("litert.py", "--rounds", "2"),
     "many": ("predict_many.py",),
 }
 """Name -> script and its arguments."""

@@ -11,7 +11,11 @@ from keras import ops
 
 
 class _Fused(keras.optimizers.Optimizer):
-    """Hands `update_step` what the subclass' `_scalars` makes, a dict of tensors, in place of the learning rate."""
+    """Hands `update_step` what the subclass' `_scalars` makes, a dict of tensors, in place of the learning rate.
+
+    Gradients are accumulated as they come. Keras hands all of them to both sides of a condition, so that they and their
+    means are in memory together: 21 GiB and more for preset `paper`, where the step without accumulation needs 11.
+    """
 
     def _power(self, base: float):
         """`base` to the number of the step being taken, which is 1 at first."""
@@ -20,6 +24,24 @@ class _Fused(keras.optimizers.Optimizer):
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # Scalars are made here, once a step; in update_step they would be made again for every variable.
         super()._backend_update_step(grads, trainable_variables, self._scalars(learning_rate))
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        count = self.gradient_accumulation_steps
+        if not count or self.use_ema or tf.distribute.has_strategy():
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        sums = [self._accumulated_gradients[self._get_variable_index(v)] for v in trainable_variables]
+        for total, gradient in zip(sums, grads, strict=True):
+            total.value.assign_add(tf.cast(gradient, total.dtype) / count)
+
+        def update():
+            means = self._clip_gradients([total.value.read_value() for total in sums])
+            self._apply_weight_decay(trainable_variables)
+            self._backend_update_step(means, trainable_variables, self.learning_rate)
+            self._backend_reset_gradient_accumulators()
+            return True
+
+        tf.cond((self._iterations.value + 1) % count == 0, update, lambda: False)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
