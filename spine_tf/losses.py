@@ -2,6 +2,7 @@
 and counts in none of them."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -31,9 +32,10 @@ class KnownBCELoss(keras.losses.Loss):
 class BCEDiceLoss(keras.losses.Loss):
     """Binary cross-entropy plus one minus the soft Dice coefficient, averaged over the views.
 
-    The Dice coefficient of a view is taken over all pixels of the batch. Slices beside the spine are empty, and the
-    Dice of one empty slice jumps with every stray pixel; over the batch it does not. With `smooth` pixels added above
-    and below, an empty target with an empty prediction is a perfect 1 and the gradient is finite everywhere.
+    The Dice coefficient of a view is taken over all pixels of the batch, those on other devices too. Slices beside the
+    spine are empty, and the Dice of one empty slice jumps with every stray pixel; over the batch it does not. With
+    `smooth` pixels added above and below, an empty target with an empty prediction is a perfect 1 and the gradient is
+    finite everywhere.
 
     Source: paper, "Step 1" (cross-entropy); Milletari et al., "V-Net", 3DV 2016, for soft Dice.
 
@@ -59,6 +61,9 @@ class BCEDiceLoss(keras.losses.Loss):
         y_pred = known * y_pred
         intersection = ops.sum(y_true * y_pred, axis=(0, 1, 2))  # (views,)
         total = ops.sum(y_true, axis=(0, 1, 2)) + ops.sum(y_pred, axis=(0, 1, 2))
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            intersection, total = context.all_reduce(tf.distribute.ReduceOp.SUM, [intersection, total])
         dice = (2.0 * intersection + self.smooth) / (total + self.smooth)
         return cross_entropy + (1.0 - ops.mean(dice))
 

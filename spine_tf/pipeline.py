@@ -26,6 +26,12 @@ class Share(NamedTuple):
     devices: int = 1
     """Of the worker, each of which takes one of the batches it gets, in turn."""
 
+    def reach(self, data: DataConfig) -> int:
+        """How far behind the furthest triplet one may lie that is drawn beside it, by `data.workers` makers."""
+        size = data.batch_size // self.count
+        # Those of other workers lie between two batches.
+        return data.workers + -(-data.workers // size) * (data.batch_size - size)
+
 
 WHOLE = Share()
 
@@ -92,15 +98,23 @@ def steps_per_epoch(n_cases: int, data: DataConfig) -> int:
 
 
 def validation_dataset(
-    cases: Sequence[CachedCase], spec: PreprocessSpec, data: DataConfig, triplets_per_case: int = 16
+    cases: Sequence[CachedCase],
+    spec: PreprocessSpec,
+    data: DataConfig,
+    triplets_per_case: int = 16,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """The same evenly spaced triplets of every case each time, cut as at prediction; finite, cached in memory."""
+    """The same evenly spaced triplets of every case each time, cut as at prediction; finite, cached in memory.
+
+    Of a share: every `share.count`-th batch.
+    """
 
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
         case, place = divmod(int(index), triplets_per_case)
         return plain_triplet(cases[case], (place + 0.5) / triplets_per_case, spec)
 
-    indices = tf.data.Dataset.range(len(cases) * triplets_per_case)
+    batches = tf.data.Dataset.range(len(cases) * triplets_per_case).batch(data.batch_size)
+    indices = batches.shard(share.count, share.index).unbatch()
     return _batches(indices, draw, spec, data, data.batch_size).cache().prefetch(tf.data.AUTOTUNE)
 
 

@@ -58,8 +58,9 @@ def prune_run(
     from spine_tf.training.fit import fit, prepare_process
     from spine_tf.training.penalty import Penalty
 
-    if read_cluster() is not None:
-        raise ValueError("TF_CONFIG must name one worker at most: pruning runs on one machine. Received: several")
+    if (cluster := read_cluster()) is not None:
+        found = len(cluster.addresses)
+        raise ValueError(f"TF_CONFIG must name one worker at most: pruning runs on one machine. Received: {found}")
     folder, source, start = Path(folder), Path(settings.source), time.monotonic()
     before = source_config(source)
     config = tuning_config(before, settings)

@@ -90,6 +90,8 @@ def train_run(
     strategy = prepare_process(config.train)
     worker = worker_index(strategy)
     share = share_of(strategy, config.data.batch_size)
+    # Before the folder is claimed for it.
+    agree(strategy, "config", json.dumps(to_dict(config)))
 
     def start() -> tuple[list, Split, list[str]]:
         # Before the folder is claimed and the cases are read: weights may be out of reach.
@@ -105,7 +107,7 @@ def train_run(
 
     starts, split, notes = chief_first(strategy, start)
     found = latest_checkpoint(folder)
-    same = {"config": to_dict(config), "split": _case_ids(split), "last checkpoint": found.name if found else None}
+    same = {"split": _case_ids(split), "last checkpoint": found.name if found else None}
     for what, value in same.items():
         agree(strategy, what, json.dumps(value))
     for note in notes:
@@ -123,9 +125,13 @@ def train_run(
             strategy=strategy,
             max_minutes=max_minutes,
         )
-    if worker:
-        return {"training": training, "worker": worker}
-    return finish_run(config, folder, split, data, history, {"notes": notes, "training": training}, start_seconds)
+    report = {"training": training, "worker": worker}
+    if worker == 0:
+        facts = {"notes": notes, "training": training}
+        report = finish_run(config, folder, split, data, history, facts, start_seconds)
+    # A launcher starts those again that failed: had the others left, a chief that died here would wait for them.
+    agree(strategy, "the end", "")
+    return report
 
 
 def finish_run(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -20,6 +20,9 @@ from spine_tf.datasets.shard_windows import ShardCases, ShardWindows, open_mappe
 from spine_tf.datasets.splits import Split, split_cases
 from spine_tf.datasets.synthesis import LabelMap, find_label_maps, make_synthetic
 from spine_tf.datasets.verse import find_cases, pair_globs
+
+if TYPE_CHECKING:
+    from spine_tf.pipeline import Share
 
 
 def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
@@ -46,7 +49,9 @@ class RunData(NamedTuple):
 
 
 @contextlib.contextmanager
-def training_data(config: Config, folder: Path, data_root: Path, split: Split, share=None) -> Iterator[RunData]:
+def training_data(
+    config: Config, folder: Path, data_root: Path, split: Split, share: "Share | None" = None
+) -> Iterator[RunData]:
     """Open what a run trains on, and make its synthetic scans as long as the block lasts.
 
     Args:
@@ -54,7 +59,7 @@ def training_data(config: Config, folder: Path, data_root: Path, split: Split, s
         folder: gets the cache, where none is configured, and synthetic scans while they are needed.
         data_root: where the embedded default keeps phantoms and sample CTs.
         split: of `find_split`.
-        share: `pipeline.Share` of the training batches; None: the whole of them.
+        share: of the batches; None: the whole of them.
     """
     from spine_tf.pipeline import WHOLE, steps_per_epoch, training_dataset, validation_dataset
 
@@ -81,13 +86,13 @@ def training_data(config: Config, folder: Path, data_root: Path, split: Split, s
         yield RunData(
             partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh, share=share),
             steps_per_epoch(len(train_cases) + synthetic, config.data),
-            validation_dataset(val_cases, spec, config.data) if val_cases else None,
+            validation_dataset(val_cases, spec, config.data, share=share) if val_cases else None,
             maps,
         )
 
 
 @contextlib.contextmanager
-def _shard_data(config: Config, split: Split, share) -> Iterator[RunData]:
+def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunData]:
     from spine_tf.pipeline import shard_dataset, steps_per_epoch, validation_dataset
 
     spec, data, seed = config.preprocess, config.data, config.train.seed
@@ -103,13 +108,13 @@ def _shard_data(config: Config, split: Split, share) -> Iterator[RunData]:
         from spine_tf.datasets.shard_service import served_windows
 
         open_window = served_windows(index, data.data_service)
-    windows = ShardWindows(data.shards, train, data, seed, open_window)
+    windows = ShardWindows(data.shards, train, data, seed, open_window, share.reach(data))
     # As below: one thread for each triplet maker.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _shard_errors():
         yield RunData(
             partial(shard_dataset, windows, spec, data, config.augment, seed, share=share),
             steps_per_epoch(len(train), data),
-            validation_dataset(ShardCases(data.shards, val), spec, data) if val else None,
+            validation_dataset(ShardCases(data.shards, val), spec, data, share=share) if val else None,
             [],
         )
 

@@ -12,17 +12,48 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-STEPS, EPOCHS = 10, 2
+STEPS, EPOCHS = 7, 3
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train.py"
 
 
+def _overflow(folder: Path) -> None:
+    """Three steps with a scaled loss, where the second overflows on the second worker alone."""
+    import keras
+    import tensorflow as tf
+
+    from spine_tf.training.cluster import connect, read_cluster, worker_index
+    from spine_tf.training.distributed import fit_on_workers
+
+    strategy = connect(read_cluster())
+    index = worker_index(strategy)
+    images = np.ones((3, 2, 1, 1, 3), np.float32)
+    if index == 1:
+        images[1] = 1e30
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.zeros_like(images))).repeat()
+    with strategy.scope():
+        inputs = keras.Input((1, 1, 3))
+        model = keras.Model(
+            inputs, keras.layers.Dense(3, kernel_initializer="ones", use_bias=False, name="dense")(inputs)
+        )
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=1024.0)
+        model.compile(optimizer, "mean_squared_error")
+        optimizer.build(model.trainable_variables)
+    fit_on_workers(model, strategy, dataset, None, "bce", [], 3, 0, 1, verbose=0)
+    np.savez(
+        folder / f"weights-{index}.npz",
+        kernel=model.get_layer("dense").kernel.numpy(),
+        scale=optimizer.dynamic_scale.numpy(),
+        updates=optimizer.inner_optimizer.iterations.numpy(),
+    )
+
+
 def _worker(folder: Path) -> None:
-    """Train for 20 steps, alone or as TF_CONFIG says, and leave weights and logs."""
+    """Train for 21 steps, alone or as TF_CONFIG says, and leave weights and logs."""
     import keras
     import tensorflow as tf
 
     from spine_tf.config import VIEWS, DataConfig, PreprocessSpec
-    from spine_tf.losses import KnownBCELoss
+    from spine_tf.losses import BCEDiceLoss
     from spine_tf.metrics import training_metrics
     from spine_tf.models.normalization import FusedBatchNormalization
     from spine_tf.pipeline import _batches, _endless
@@ -40,9 +71,11 @@ def _worker(folder: Path) -> None:
         return *views, np.moveaxis(views[..., 1] > 0.5, 0, -1).astype(np.float32)
 
     spec, data = PreprocessSpec(image_size=32), DataConfig(batch_size=8, triplets_per_case=STEPS * 8, workers=1)
-    dataset = _endless(draw, 1, spec, data, 0, share_of(strategy, 8))
+    share = share_of(strategy, 8)
+    dataset = _endless(draw, 1, spec, data, 0, share)
     # Three batches for two workers, the last of another size.
-    validation = _batches(tf.data.Dataset.range(10**6, 10**6 + 20), draw, spec, data, 8)
+    indices = tf.data.Dataset.range(10**6, 10**6 + 20).batch(8).shard(share.count, share.index).unbatch()
+    validation = _batches(indices, draw, spec, data, 8)
     with strategy.scope():
         inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
         maps = keras.layers.Concatenate(name="maps")(inputs)
@@ -54,7 +87,7 @@ def _worker(folder: Path) -> None:
             # The fused kernel alone has another moving variance, the unbiased one.
             norm.synchronized = True
         model = keras.Model(inputs, mask)
-        model.compile(keras.optimizers.SGD(0.5), KnownBCELoss(), metrics=training_metrics())
+        model.compile(keras.optimizers.SGD(0.5), BCEDiceLoss(), metrics=training_metrics())
         model.optimizer.build(model.trainable_variables)
 
     class Logs(keras.callbacks.Callback):
@@ -68,7 +101,7 @@ def _worker(folder: Path) -> None:
     logs, index = Logs(), worker_index(strategy)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=10.0, mode="min")
     if cluster:
-        fit_on_workers(model, strategy, dataset, validation, "bce", [logs, plateau], STEPS, 0, EPOCHS, verbose=0)
+        fit_on_workers(model, strategy, dataset, validation, "bce_dice", [logs, plateau], STEPS, 0, EPOCHS, verbose=0)
         assert sum_over_workers(strategy, [1.0, index]).tolist() == [2.0, 1.0]
     else:
         model.fit(
@@ -123,16 +156,21 @@ def _wait(process: subprocess.Popen, log: Path, seconds: float = 240) -> int:
         pytest.fail(f"still running after {seconds} s:\n{log.read_text()[-3000:]}")
 
 
+def _run_all(environments: list[dict], program: str, folder: Path) -> None:
+    """This file's program in each environment, side by side, until all have ended well."""
+    logs = [folder / f"{i}.log" for i in range(len(environments))]
+    started = [_start([__file__, program, str(folder)], e, log) for e, log in zip(environments, logs, strict=True)]
+    for process, log in zip(started, logs, strict=True):
+        assert _wait(process, log) == 0, log.read_text()[-3000:]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> dict[str, list]:
     """Weights and logs of one process, and of two workers."""
     results = {}
     for name, environments in {"one": [os.environ | {"CUDA_VISIBLE_DEVICES": ""}], "two": _cluster()}.items():
         folder = tmp_path_factory.mktemp(name)
-        logs = [folder / f"{i}.log" for i in range(len(environments))]
-        started = [_start([__file__, str(folder)], e, log) for e, log in zip(environments, logs, strict=True)]
-        for process, log in zip(started, logs, strict=True):
-            assert _wait(process, log) == 0, log.read_text()[-3000:]
+        _run_all(environments, "train", folder)
         results[name] = [
             (dict(np.load(folder / f"weights-{i}.npz")), json.loads((folder / f"logs-{i}.json").read_text()))
             for i in range(len(environments))
@@ -154,12 +192,22 @@ def test_two_workers_are_one_with_the_whole_batch(trained):
         np.testing.assert_allclose(two[name], value, atol=1e-4, err_msg=name)
     assert len(two_logs) == len(one_logs) == EPOCHS
     for two_epoch, one_epoch in zip(two_logs, one_logs, strict=True):
-        # The learning rate among them, which the plateau halves after the first epoch.
         assert two_epoch.keys() == one_epoch.keys()
         for name, value in one_epoch.items():
             assert two_epoch[name] == pytest.approx(value, abs=2e-3), name
-    # The plateau halves it after the second epoch, which is never better by min_delta.
-    assert two["learning_rate"] == 0.25
+    # No epoch is better by min_delta: the plateau halves it after the second, and again after the third.
+    assert two["learning_rate"] == 0.125
+
+
+def test_a_step_that_overflows_on_one_worker_is_left_out_by_both(tmp_path):
+    _run_all(_cluster(), "overflow", tmp_path)
+    first, second = (dict(np.load(tmp_path / f"weights-{index}.npz")) for index in (0, 1))
+    for found in (first, second):
+        assert found["updates"] == 2
+        assert found["scale"] == 512.0
+    # y = 3 at first; d(mean y^2)/dw = 2 y / 3 for each of the 3 x 3 weights, and y falls by 3 x 0.01 times that.
+    np.testing.assert_allclose(first["kernel"], (1 - 0.02) ** 2, rtol=1e-5)
+    np.testing.assert_array_equal(first["kernel"], second["kernel"])
 
 
 def _command(scans: Path, run: Path, *more: str) -> list[str]:
@@ -169,7 +217,8 @@ def _command(scans: Path, run: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_ends_the_other_and_a_resumed_run_goes_on(six_scans, tmp_path):
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_worker_ends_the_other_and_a_resumed_run_goes_on(six_scans, tmp_path, killed):
     run, logs = tmp_path / "run", [tmp_path / "chief.log", tmp_path / "worker.log"]
     command = _command(six_scans, run)
     started = [_start(command, e, log) for e, log in zip(_cluster(), logs, strict=True)]
@@ -178,11 +227,11 @@ def test_a_killed_worker_ends_the_other_and_a_resumed_run_goes_on(six_scans, tmp
         assert started[0].poll() is None, logs[0].read_text()[-3000:]
         assert time.monotonic() < deadline, logs[0].read_text()[-3000:]
         time.sleep(0.02)
-    started[1].send_signal(signal.SIGKILL)
-    begin = time.monotonic()
-    assert _wait(started[0], logs[0], 120) == 2
-    print(f"the chief ended {time.monotonic() - begin:.0f} s after its worker was killed")
-    text = logs[0].read_text()
+    started[killed].send_signal(signal.SIGKILL)
+    begin, other = time.monotonic(), 1 - killed
+    assert _wait(started[other], logs[other], 120) == 2
+    print(f"worker {other} ended {time.monotonic() - begin:.0f} s after worker {killed} was killed")
+    text = logs[other].read_text()
     assert "error: every worker of TF_CONFIG must stay reachable" in text
     assert "--resume" in text
     assert "Traceback" not in text
@@ -213,7 +262,8 @@ def test_workers_that_train_something_else_are_refused_on_both_sides(six_scans, 
     for process, log in zip(started, logs, strict=True):
         assert _wait(process, log) == 2, log.read_text()[-3000:]
         assert "error: config must be the same for all workers" in log.read_text()
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 if __name__ == "__main__":
-    _worker(Path(sys.argv[1]))
+    {"train": _worker, "overflow": _overflow}[sys.argv[1]](Path(sys.argv[2]))

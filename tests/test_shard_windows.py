@@ -13,7 +13,7 @@ from spine_tf.datasets.shard_reader import read_index
 from spine_tf.datasets.shard_windows import ShardCases, ShardWindows, open_mapped, windowed_order
 from spine_tf.datasets.shards import prepare_shards
 from spine_tf.datasets.verse import pair_globs
-from spine_tf.pipeline import shard_dataset, steps_per_epoch, validation_dataset
+from spine_tf.pipeline import Share, shard_dataset, steps_per_epoch, validation_dataset
 from spine_tf.triplets import training_triplet
 
 SPEC = PreprocessSpec(image_size=32)
@@ -119,6 +119,24 @@ def test_a_stream_that_starts_again_reads_each_window_once_more(windows):
             made.get(index)
     made.close()
     assert len(opened) <= 2 * 3
+
+
+def test_a_workers_share_reads_each_window_once_though_a_triplet_comes_late(windows):
+    opened = []
+
+    def open_counted(folder, entries):
+        opened.append(len(entries))
+        return open_mapped(folder, entries)
+
+    # Batches of 4 for two workers: the first one's triplets are 0, 1, 4, 5, 8, ...; windows of 8 triplets, three an epoch.
+    share, two = Share(0, 2), replace(DATA, workers=2)
+    assert share.reach(two) == 2 + 2
+    made = windows(two, open_window=open_counted, reach=share.reach(two))
+    for index in (0, 1, 4, 8, 5, 9, 12, 13, 16, 17):
+        made.get(index)
+    made.close()
+    # Three windows, and the one read ahead.
+    assert len(opened) <= 4
 
 
 def test_a_damaged_record_stops_the_training_with_its_name(shards, windows, tmp_path):

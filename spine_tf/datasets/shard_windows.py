@@ -40,13 +40,24 @@ class ShardWindows:
         data: triplets_per_case, window_cases and workers are used.
         seed: of the run.
         open_window: folder, entries -> cases; how a window is read.
+        reach: how many triplets behind the furthest one may still be asked for; None: `data.workers`, which draw side
+            by side. Indices with gaps reach further.
     """
 
-    def __init__(self, folder: Path, entries: Sequence[dict], data: DataConfig, seed: int, open_window=open_mapped):
+    def __init__(
+        self,
+        folder: Path,
+        entries: Sequence[dict],
+        data: DataConfig,
+        seed: int,
+        open_window=open_mapped,
+        reach: int | None = None,
+    ):
         if not entries:
             raise ValueError("entries must hold at least one case to train on. Received: entries=[]")
         self.count, self._folder, self._entries, self._data, self._seed = len(entries), folder, entries, data, seed
         self._open_window = open_window
+        self._reach = data.workers if reach is None else reach
         self._per_window = data.window_cases * data.triplets_per_case
         self._per_epoch = len(entries) * data.triplets_per_case
         self._windows: dict[tuple[int, int], Future] = {}
@@ -61,10 +72,10 @@ class ShardWindows:
             ShardError: a record of the window is not what was written.
         """
         with self._lock:
-            # As many triplets as there are workers are drawn side by side; one from further back is a new start.
-            if not self._last - self._data.workers <= index <= self._last:
+            # One from further back is a new start.
+            if not self._last - self._reach <= index <= self._last:
                 self._last = index
-            first = self._window(max(self._last - self._data.workers, 0))
+            first = self._window(max(self._last - self._reach, 0))
             now = self._window(index)
             for window in (now, self._after(now)):
                 if window not in self._windows:

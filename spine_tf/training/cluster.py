@@ -5,6 +5,7 @@ Each machine runs the same command with its own TF_CONFIG; worker 0 is the chief
 
 import json
 import os
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -85,6 +86,7 @@ def connect(cluster: Cluster) -> tf.distribute.Strategy:
         print(
             f"error: all workers of TF_CONFIG must start within {START_MINUTES:g} minutes of each other. "
             f"Received: worker {cluster.index} still waits for one of {others}",
+            file=sys.stderr,
             flush=True,
         )
         os._exit(2)
@@ -122,13 +124,14 @@ def share_of(strategy: tf.distribute.Strategy, batch_size: int) -> Share:
     """This worker's part of every batch.
 
     Raises:
-        WorkerError: the batch cannot be cut into equal parts for every device of every worker.
+        WorkerError: the batch cannot be cut into equal parts for every device of every worker; one loss and one
+            batch normalisation over all of them need that.
     """
-    if not is_spread(strategy):
-        return WHOLE
     replicas, count = strategy.num_replicas_in_sync, worker_count(strategy)
     if batch_size % replicas:
         raise WorkerError(f"batch_size must be a multiple of the {replicas} devices. Received: batch_size={batch_size}")
+    if not is_spread(strategy):
+        return WHOLE
     return Share(worker_index(strategy), count, replicas // count)
 
 
@@ -171,10 +174,14 @@ def chief_first(strategy: tf.distribute.Strategy, function: Callable):
 def lost_workers():
     """What TensorFlow says when a worker is gone, in pages, as a WorkerError."""
     errors = tf.errors
+    lost = (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError, errors.FailedPreconditionError)
     try:
         yield
-    except (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError, errors.InternalError) as error:
-        lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+    except (*lost, errors.InternalError) as error:
+        lines = [line.strip() for line in error.message.splitlines() if line.strip()] or ["without a message"]
+        of_workers = any(word in error.message.lower() for word in ("collective", "peer", "/task:", "coordination"))
+        if not isinstance(error, lost) and not of_workers:
+            raise
         telling = next((line for line in lines if "abort" in line or "unhealthy" in line), lines[0])
         raise WorkerError(
             "every worker of TF_CONFIG must stay reachable; start all of them again with --resume. "

@@ -1,8 +1,9 @@
 """Training on several machines: a loop around `strategy.run`, with the callbacks of a run on one.
 
 Keras 3's `fit` fails under MultiWorkerMirroredStrategy. Whatever the number of workers, a step is one update by the
-mean gradient over `batch_size` triplets, and its triplets are those of a run on one machine: a run may be stopped and
-resumed on more machines or fewer.
+gradient over `batch_size` triplets, and its triplets are those of a run on one machine: a run may be stopped and
+resumed on more machines or fewer. One thing differs: alone, the fused batch normalisation keeps the unbiased moving
+variance, n / (n - 1) times the one here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ import tensorflow as tf
 from spine_tf.losses import get_loss
 from spine_tf.metrics import training_metrics
 from spine_tf.models.normalization import synchronize_normalization
-from spine_tf.training.cluster import lost_workers, sum_over_workers, worker_count, worker_index
+from spine_tf.training.cluster import lost_workers, sum_over_workers
 
 
 def fit_on_workers(
@@ -34,7 +35,7 @@ def fit_on_workers(
         model: built, compiled and its optimizer built in the strategy's scope.
         strategy: of several workers.
         dataset: endless batches of this worker's triplets (`pipeline.Share`).
-        validation: finite batches, the same on every worker, which share them out.
+        validation: finite batches, this worker's part of them.
         loss: `TrainConfig.loss`; what the model was compiled with.
         callbacks: of this worker. The logs they see are those of all workers together, and the same on each.
         steps: batches in an epoch.
@@ -48,7 +49,9 @@ def fit_on_workers(
     # With its own batch alone each worker would end with other moving statistics, which Keras does not average.
     synchronize_normalization(model, True)
     with lost_workers():
-        batches = iter(strategy.distribute_datasets_from_function(lambda context: dataset))
+        # Said to be endless, or the workers would ask each other in every step whether there is another batch.
+        endless = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        batches = iter(strategy.distribute_datasets_from_function(lambda context: endless))
         step, scores = _training_step(model, strategy), _Scores(model, strategy, loss)
         called = keras.callbacks.CallbackList(
             list(callbacks), add_progbar=True, model=model, verbose=verbose, epochs=epochs, steps=steps
@@ -85,7 +88,10 @@ def _training_step(model: keras.Model, strategy: tf.distribute.Strategy):
             loss = model.compute_loss(images, mask, predicted, training=True)
             scaled = model.optimizer.scale_loss(loss)
         weights = model.trainable_variables
-        model.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
+        gradients = tape.gradient(scaled, weights)
+        if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = _not_finite_for_all(gradients)
+        model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return loss, mask, predicted
 
     @tf.function
@@ -97,12 +103,25 @@ def _training_step(model: keras.Model, strategy: tf.distribute.Strategy):
     return step
 
 
+def _not_finite_for_all(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The gradients of a replica, made NaN where those of any replica are not finite.
+
+    `LossScaleOptimizer` leaves out a step by what its own replica sees, before gradients are added up: the others would
+    wait for it for ever.
+    """
+    own = tf.add_n([tf.cast(tf.reduce_any(~tf.math.is_finite(gradient)), tf.float32) for gradient in gradients])
+    everyone = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
+    added = tf.where(everyone > 0.0, float("nan"), 0.0)
+    return [gradient + tf.cast(added, gradient.dtype) for gradient in gradients]
+
+
 class _Scores:
     """Loss and metrics over the triplets of all workers: counted by each of them, added up at the end of an epoch."""
 
     def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy, loss: str):
         self._strategy, self._loss = strategy, get_loss(loss)
-        self._predict = tf.function(lambda images: model(images, training=False))
+        # The last batch is of another size, which alone is no reason to trace again.
+        self._predict = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
         # Made outside the strategy's scope: variables of this worker alone.
         self._mean = keras.metrics.Mean(name="loss")
         self._metrics = training_metrics()
@@ -126,10 +145,8 @@ class _Scores:
         return logs
 
     def of(self, batches: Iterable) -> dict[str, float]:
-        """Loss and metrics of finite batches, of which each worker takes its share."""
-        index, count = worker_index(self._strategy), worker_count(self._strategy)
-        for number, (images, mask) in enumerate(batches):
-            if number % count == index:
-                predicted = self._predict(images)
-                self.add(self._loss(mask, predicted), mask, predicted)
+        """Loss and metrics of finite batches, each worker's own part of them."""
+        for images, mask in batches:
+            predicted = self._predict(images)
+            self.add(self._loss(mask, predicted), mask, predicted)
         return self.take()
