@@ -118,7 +118,7 @@ class TrainConfig:
     cosine: bool = False
     """Cosine decay over the run instead of ReduceLROnPlateau, for short runs."""
     accumulate: int = 1
-    """Batches whose mean gradient makes one update: a large batch in the memory of a small one."""
+    """Batches whose mean gradient makes one update."""
     seed: int = 0
     mixed_precision: bool = False
     """float16 compute with float32 variables; for GPUs."""

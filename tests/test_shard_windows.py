@@ -128,7 +128,7 @@ def test_a_workers_share_reads_each_window_once_though_a_triplet_comes_late(wind
         opened.append(len(entries))
         return open_mapped(folder, entries)
 
-    # Batches of 4 for two workers: the first one's triplets are 0, 1, 4, 5, 8, ...; windows of 8 triplets, three an epoch.
+    # Batches of 4 for two workers: the first one's triplets are 0, 1, 4, 5, 8, ...; a window has 8 of them.
     share, two = Share(0, 2), replace(DATA, workers=2)
     assert share.reach(two) == 2 + 2
     made = windows(two, open_window=open_counted, reach=share.reach(two))
