@@ -41,12 +41,14 @@ def test_the_control_comes_first_and_is_not_pruned():
 
 
 def test_amounts_are_rows_with_costs_as_ratios_and_dice_before_and_after(tmp_path):
-    write_verdict(tmp_path, "control", 0, 1.0, 0.75)
+    for seed, after in enumerate((0.75, 0.77)):
+        write_verdict(tmp_path, "control", seed, 1.0, after)
     for seed, after in enumerate((0.5, 0.7)):
         write_verdict(tmp_path, "amount-0.5", seed, 0.3, after)
     text = amounts_text(amounts_table(BASE, tmp_path, (0, 1)))
-    assert "| none (control) | 1.00 | 1.00 | 1.00 | 1.00 | 70.0 | - | 75.0 |" in text
-    assert "| 50 % | 0.30 | 0.30 | 0.30 | 0.30 | 70.0 ± 0.0 | 20.0 ± 0.0 | 60.0 ± 14.1 |" in text
+    assert "| none (control) | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 70.0 ± 0.0 | - | 76.0 ± 1.4 | - |" in text
+    # 50 - 75 and 70 - 77.
+    assert "| 50 % | 0.30 | 0.30 | 0.30 | 0.30 | 0.30 | 70.0 ± 0.0 | 20.0 ± 0.0 | 60.0 ± 14.1 | -16.0 ± 12.7 |" in text
     assert "| 75 % | not run |" in text
 
 

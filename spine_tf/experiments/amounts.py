@@ -5,7 +5,7 @@ Not in the paper, which gives neither an amount nor what pruning costs.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -24,10 +24,11 @@ COSTS = {
     "parameters": "parameters",
     "multiply_adds": "multiply-adds",
     "file_mb": "file",
+    "latency_1_ms": "latency of a triplet",
     "latency_8_ms": "latency of 8 triplets",
 }
 """Rows of `prune_verdict.COSTS` that the table shows, each as a ratio."""
-STAGES = {"before": "before", "pruned": "pruned", "after": "fine-tuned"}
+STAGES = {"before": "before", "pruned": "pruned", "after": "fine-tuned", "beside": "above the control"}
 FOLDER = "pruning"
 
 
@@ -93,33 +94,58 @@ def _verdict(run: Path) -> dict | None:
 
 
 def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
-    """The table as plain values: a row has "amount" (asked for), and of its finished runs "ratios" (of `COSTS`) and
-    "dice" ("before", "pruned", "after"), each a `results.spread`, or "ratios" None where nothing was run."""
-    rows = []
-    for name, amount in pruning_cells().items():
-        found = [verdict for seed in seeds if (verdict := _verdict(_run(name, folder, seed))) is not None]
-        dice = [{stage: mean(scores.values()) for stage, scores in verdict["dice"].items()} for verdict in found]
-        ratios = {cost: spread([verdict["costs"][cost]["ratio"] for verdict in found]) for cost in COSTS}
-        rows.append(
-            {
-                "name": name,
-                "amount": amount,
-                "ratios": ratios if found else None,
-                "dice": {stage: spread([scores.get(stage) for scores in dice]) for stage in STAGES},
-                "environment": found[0]["environment"] if found else None,
-            }
-        )
+    """The table as plain values, with `amount_rows`."""
+    cells = pruning_cells()
+    rows = amount_rows(cells, {name: {seed: _run(name, folder, seed) for seed in seeds} for name in cells})
     run = any(row["ratios"] for row in rows)
     title = "Pruning amounts (not in the paper)"
     return {"table": "pruning", "title": title, "preset": base.preset, "run": run, "rows": rows}
 
 
-def amounts_text(table: dict) -> str:
-    """What `amounts_table` returns, as Markdown."""
+def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[int, Path]]) -> list[dict]:
+    """What pruning by each amount costs and gains.
+
+    Args:
+        amounts: name -> amount asked for; None for `CONTROL`.
+        runs: name -> seed -> folder of a run of `prune_run` with its verdict; unfinished ones are left out.
+
+    Returns:
+        a row for each name: "name", "amount"; of its finished runs "ratios" (of `COSTS`) and "dice" ("before",
+        "pruned", "after", and "beside": after, less what the control of the same seed has), each a `results.spread`;
+        "environment". "ratios" is None where nothing was run.
+    """
+    verdicts = {
+        name: {seed: verdict for seed, run in runs[name].items() if (verdict := _verdict(run)) is not None}
+        for name in amounts
+    }
+    dice = {
+        name: {seed: {s: mean(d.values()) for s, d in verdict["dice"].items()} for seed, verdict in found.items()}
+        for name, found in verdicts.items()
+    }
+    rows = []
+    for name, amount in amounts.items():
+        found, scores = list(verdicts[name].values()), dice[name]
+        beside = [own["after"] - dice[CONTROL][seed]["after"] for seed, own in scores.items() if seed in dice[CONTROL]]
+        ratios = {cost: spread([verdict["costs"][cost]["ratio"] for verdict in found]) for cost in COSTS}
+        stages = {stage: spread([own.get(stage) for own in scores.values()]) for stage in ("before", "pruned", "after")}
+        rows.append(
+            {
+                "name": name,
+                "amount": amount,
+                "ratios": ratios if found else None,
+                "dice": stages | {"beside": None if amount is None else spread(beside)},
+                "environment": found[0]["environment"] if found else None,
+            }
+        )
+    return rows
+
+
+def rows_text(rows: Sequence[dict]) -> list[str]:
+    """What `amount_rows` returns, as the lines of a Markdown table."""
     ratios, scores = [f"{name}, ratio" for name in COSTS.values()], [f"Dice %, {name}" for name in STAGES.values()]
     heads = ["filters removed", *ratios, *scores]
-    lines = [f"# {table['title']}", "", f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
-    for row in table["rows"]:
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for row in rows:
         cells = ["none (control)" if row["amount"] is None else f"{100 * row['amount']:g} %"]
         if row["ratios"] is None:
             cells += [NOT_RUN, *[""] * (len(heads) - 2)]
@@ -127,6 +153,12 @@ def amounts_text(table: dict) -> str:
             cells += [f"{row['ratios'][cost]['mean']:.2f}" for cost in COSTS]
             cells += [mean_sd(row["dice"][stage], "dice") for stage in STAGES]
         lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def amounts_text(table: dict) -> str:
+    """What `amounts_table` returns, as Markdown."""
+    lines = [f"# {table['title']}", "", *rows_text(table["rows"])]
     made = next((row["environment"] for row in table["rows"] if row["environment"]), None)
     where = f" {made['cores']} cores of {made['processor']}; commit {made['git_commit']}." if made else ""
     beside = (
