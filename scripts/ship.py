@@ -22,18 +22,25 @@ class Flags:
     """Further real CTs in VerSe's layout (import_case.py)."""
     data_root: Path = Path("data")
     """Where sample CTs are kept."""
+    restore: bool = False
+    """Train nothing: make the run's folder from the published model, to prune or evaluate it."""
 
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     from spine_tf.evaluation import evaluate_run
     from spine_tf.publish import publish
+    from spine_tf.restore import restore_run
     from spine_tf.run import train_run
     from spine_tf.scoring import format_table
 
+    config = recipe(SHIPPED_HOLDS_OUT, flags.epochs, flags.more)
     try:
+        if flags.restore:
+            restore_run(flags.target, config, flags.run, flags.data_root)
+            print(f"run {flags.run}")
+            return 0
         if not (flags.run / "report.json").exists():
-            config = recipe(SHIPPED_HOLDS_OUT, flags.epochs, flags.more)
             train_run(config, flags.run, flags.data_root, resume=(flags.run / "config.json").exists())
         rows = evaluate_run(flags.run, flags.run / "evaluation")
         publish(flags.run, flags.target)
