@@ -1,9 +1,10 @@
 import json
 
 import pytest
+import tensorflow as tf
 
 from spine_tf.config import TrainConfig
-from spine_tf.training.cluster import Cluster, WorkerError, check_switches, read_cluster
+from spine_tf.training.cluster import Cluster, WorkerError, check_switches, lost_workers, read_cluster
 
 
 def _config(cluster, kind="worker", index=0) -> dict[str, str]:
@@ -44,3 +45,24 @@ def test_switches_that_several_workers_cannot_have(switch):
     check_switches(TrainConfig())
     with pytest.raises(WorkerError, match=next(iter(switch))):
         check_switches(TrainConfig(**switch))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "telling"),
+    [
+        (tf.errors.UnavailableError, "", "without a message"),
+        (tf.errors.AbortedError, "first line\n  Collective ops is aborted by: peer down\n", "aborted by: peer down"),
+        (tf.errors.InternalError, "RPC of /job:worker/task:1 failed", "task:1 failed"),
+        (tf.errors.FailedPreconditionError, "Coordination agent is in error", "agent is in error"),
+    ],
+)
+def test_what_tensorflow_says_of_a_lost_worker_becomes_one_sentence(kind, message, telling):
+    told = f"start all of them again with --resume.*{kind.__name__}.*{telling}"
+    with pytest.raises(WorkerError, match=told), lost_workers():
+        raise kind(None, None, message)
+
+
+@pytest.mark.parametrize("kind", [tf.errors.InternalError, tf.errors.FailedPreconditionError])
+def test_an_error_that_names_no_worker_stays_what_it_is(kind):
+    with pytest.raises(kind, match="convolution algorithm"), lost_workers():
+        raise kind(None, None, "no convolution algorithm worked")

@@ -174,10 +174,10 @@ def chief_first(strategy: tf.distribute.Strategy, function: Callable):
 def lost_workers():
     """What TensorFlow says when a worker is gone, in pages, as a WorkerError."""
     errors = tf.errors
-    lost = (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError, errors.FailedPreconditionError)
+    lost = (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError)
     try:
         yield
-    except (*lost, errors.InternalError) as error:
+    except (*lost, errors.FailedPreconditionError, errors.InternalError) as error:
         lines = [line.strip() for line in error.message.splitlines() if line.strip()] or ["without a message"]
         of_workers = any(word in error.message.lower() for word in ("collective", "peer", "/task:", "coordination"))
         if not isinstance(error, lost) and not of_workers:
