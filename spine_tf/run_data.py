@@ -14,7 +14,7 @@ from spine_tf.config import Config
 from spine_tf.datasets.cache import CachedCase, cache_case
 from spine_tf.datasets.cases import Case
 from spine_tf.datasets.embedded import embedded_split, weighted
-from spine_tf.datasets.fresh import FreshScans
+from spine_tf.datasets.fresh import FreshScans, MakerError
 from spine_tf.datasets.shard_reader import ShardError, check_spec, read_index, shard_cases
 from spine_tf.datasets.shard_windows import ShardCases, ShardWindows, open_mapped
 from spine_tf.datasets.splits import Split, split_cases
@@ -82,7 +82,8 @@ def training_data(
     fresh = _fresh_scans(config, maps, folder) if synthetic else None
     seed = config.train.seed
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
-    with threadpool_limits(1, user_api="blas"), contextlib.closing(fresh) if fresh else contextlib.nullcontext():
+    closing = contextlib.closing(fresh) if fresh else contextlib.nullcontext()
+    with threadpool_limits(1, user_api="blas"), closing, _plainly(MakerError):
         yield RunData(
             partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh, share=share),
             steps_per_epoch(len(train_cases) + synthetic, config.data),
@@ -110,7 +111,7 @@ def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunDat
         open_window = served_windows(index, data.data_service)
     windows = ShardWindows(data.shards, train, data, seed, open_window, share.reach(data))
     # As below: one thread for each triplet maker.
-    with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _shard_errors():
+    with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _plainly(ShardError):
         yield RunData(
             partial(shard_dataset, windows, spec, data, config.augment, seed, share=share),
             steps_per_epoch(len(train), data),
@@ -120,17 +121,17 @@ def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunDat
 
 
 @contextlib.contextmanager
-def _shard_errors() -> Iterator[None]:
-    """What a pipeline of tf.data says of a damaged record, in pages, as the ShardError that it was."""
+def _plainly(kind: type[ValueError]) -> Iterator[None]:
+    """What a pipeline of tf.data says in pages of an error of this kind, as the error that it was."""
     import tensorflow as tf
 
     try:
         yield
     except tf.errors.OpError as error:
-        found = re.search(r"ShardError: (.+)", error.message)
+        found = re.search(rf"{kind.__name__}: (.+)", error.message)
         if found is None:
             raise
-        raise ShardError(found[1].strip()) from error
+        raise kind(found[1].strip()) from error
 
 
 def _embedded(config: Config) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
-from spine_tf.datasets.fresh import FreshScans, scan_seed
+from spine_tf.datasets.fresh import FreshScans, MakerError, scan_seed
 from spine_tf.datasets.phantom import make_phantom
 from spine_tf.pipeline import training_dataset
 
@@ -76,6 +76,37 @@ def test_makers_do_not_outlive_a_training_that_is_killed(tmp_path):
         time.sleep(0.1)
     else:
         assert not Path(f"/proc/{maker}").exists()
+
+
+def test_a_maker_that_was_killed_is_a_sentence(fresh):
+    fresh.get(0, 0)
+    os.kill(*fresh._pool._processes, signal.SIGKILL)
+    with pytest.raises(MakerError, match=r"one is gone\. .* Received: scan 1 of epoch 5 not made"):
+        fresh.get(5, 1)
+
+
+UNGUARDED = """
+import sys
+from pathlib import Path
+from tests.test_fresh import MAKE, SPEC, FreshScans
+
+FreshScans(MAKE, 1, Path(sys.argv[1]), SPEC, seed=7).get(0, 0)
+"""
+
+
+def test_a_script_without_a_guard_ends_and_is_told_so(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "fresh")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "MakerError: makers of synthetic scans must live" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
 
 
 def test_the_pipeline_draws_other_scans_in_every_epoch(fresh):

@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from spine_tf.datasets.phantom import Phantom
 
 NICENESS = 10
 """How far a maker steps back behind the training."""
+
+
+class MakerError(ValueError):
+    """A process that makes synthetic scans is gone."""
 
 
 class FreshScans:
@@ -52,15 +57,29 @@ class FreshScans:
         shutil.rmtree(self.folder, ignore_errors=True)
         # A forked child of a process that runs TensorFlow may hang on its locks.
         self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _step_back)
+        # The first maker starts here, not in tf.data's thread: where a script runs again in it, for want of a guard
+        # (`MakerError`'s sentence), it comes to this line and ends with Python's advice, instead of training too.
+        self._pool.submit(os.getpid)
 
     def get(self, epoch: int, number: int) -> CachedCase:
-        """Scan `number` of an epoch; waits until it is made, and has the next epoch's begun."""
-        with self._lock:
-            for wanted in (epoch, epoch + 1):
-                if wanted not in self._epochs:
-                    self._epochs[wanted] = [self._pool.submit(self._make, wanted, k) for k in range(self.count)]
-            future = self._epochs[epoch][number]
-        entry = future.result()
+        """Scan `number` of an epoch; waits until it is made, and has the next epoch's begun.
+
+        Raises:
+            MakerError: a process that makes scans has ended.
+        """
+        try:
+            with self._lock:
+                for wanted in (epoch, epoch + 1):
+                    if wanted not in self._epochs:
+                        self._epochs[wanted] = [self._pool.submit(self._make, wanted, k) for k in range(self.count)]
+                future = self._epochs[epoch][number]
+            entry = future.result()
+        except BrokenProcessPool as error:
+            expected = (
+                "makers of synthetic scans must live as long as the training; one is gone. Killed for want of memory "
+                '(each needs about 1 GB)? A script of your own needs `if __name__ == "__main__":` around what it runs'
+            )
+            raise MakerError(f"{expected}. Received: scan {number} of epoch {epoch} not made") from error
         with self._lock:
             key = (epoch, number)
             if key not in self._opened:
