@@ -121,18 +121,18 @@ def plot(path: Path, rows: list[dict]) -> None:
         axes.annotate(
             f"{row['ratios']['parameters']['mean']:.0%} of parameters",
             (100 * row["amount"], row["dice"]["after"]["mean"]),
-            (0, -14),
+            (4, 5),
             textcoords="offset points",
-            ha="center",
             fontsize=7,
         )
     control = next((row["dice"]["after"] for row in rows if row["amount"] is None and row["ratios"]), None)
     if control:
-        label = "control: trained on, nothing pruned"
+        label = "trained on, nothing pruned"
         axes.axhline(control["mean"], color=CONTROLS, lw=1.2, ls="--", label=label)
-    axes.set(xlabel="filters removed, %", ylabel="Dice of held-out scans", ylim=(0, 1), xlim=(20, 100))
+    axes.set(xlabel="filters removed, %", ylabel="Dice of held-out scans", ylim=(0, 1), xlim=(20, 110))
+    axes.set_xticks([100 * row["amount"] for row in pruned])
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     with whole_file(path) as part:
         FigureCanvasAgg(figure).print_png(part)
 
