@@ -159,7 +159,8 @@ def spread(flags: Flags, results: dict, criterion: str, amount: float, steps: in
 def table(flags: Flags, results: dict) -> str:
     """Mean and standard deviation over the seeds, as Markdown."""
     unpruned = results["dice"][_key("none", 0.0, 0, 0)]
-    lines = ["| criterion, amount | " + " | ".join(f"{amount:g}" for amount in flags.amounts) + " |"]
+    lines = [f"# Criteria of pruning compared on {flags.source.name}", ""]
+    lines.append("| criterion, amount | " + " | ".join(f"{amount:g}" for amount in flags.amounts) + " |")
     lines.append("|---|" + "---:|" * len(flags.amounts))
     for steps, criterion in itertools.product(sorted({0, flags.fine_tune_steps}), flags.criteria):
         cells = []
@@ -168,7 +169,14 @@ def table(flags: Flags, results: dict) -> str:
             deviation = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
             cells.append(f"{mean(found):.3f}{deviation}" if found else "-")
         lines.append(f"| {criterion}{f', {steps} steps of fine-tuning' if steps else ''} | {' | '.join(cells)} |")
-    lines += ["", f"Dice on held-out {flags.on}, {len(flags.seeds)} seeds; the unpruned network: {unpruned:.3f}."]
+    usual = PruneSettings(loss=flags.loss)
+    lines += [
+        "",
+        f"Dice on held-out {flags.on}, mean ± standard deviation over {len(flags.seeds)} seeds; the unpruned network's: "
+        f"{unpruned:.3f}. Filters scored on {flags.calibration_batches} batches. Fine-tuning: {usual.loss}, "
+        f"{usual.learning_rate_factor:g} x the source's learning rate, lambda {usual.penalty_weight:g} "
+        f"({usual.penalty.upper()}).",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -196,7 +204,7 @@ def plot(path: Path, flags: Flags, results: dict) -> None:
         axes.set_xticks(flags.amounts)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel(f"Dice on held-out {flags.on}")
-    figure.axes[0].legend(fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=5)
     with whole_file(path) as part:
         FigureCanvasAgg(figure).print_png(part)
 
