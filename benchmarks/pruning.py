@@ -172,8 +172,8 @@ def table(flags: Flags, results: dict) -> str:
     usual = PruneSettings(loss=flags.loss)
     lines += [
         "",
-        f"Dice on held-out {flags.on}, mean ± standard deviation over {len(flags.seeds)} seeds; the unpruned network's: "
-        f"{unpruned:.3f}. Filters scored on {flags.calibration_batches} batches. Fine-tuning: {usual.loss}, "
+        f"Dice on held-out {flags.on}, mean ± standard deviation over {len(flags.seeds)} seeds; the unpruned "
+        f"network's: {unpruned:.3f}. Filters scored on {flags.calibration_batches} batches. Fine-tuning: {usual.loss}, "
         f"{usual.learning_rate_factor:g} x the source's learning rate, lambda {usual.penalty_weight:g} "
         f"({usual.penalty.upper()}).",
     ]
