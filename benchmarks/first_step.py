@@ -31,7 +31,7 @@ class Flags:
     steps: int = 5
     """Steps after the first that the median is taken of."""
     variant: Literal["both", "keras", "spine_tf", "accumulated"] = "both"
-    """Anything but both: run this variant here and print its figures as JSON."""
+    """Anything but both: run this variant here and print its figures as JSON. `accumulated`: batches in two halves."""
     output: Path | None = None
     """JSON file for the rows."""
 
@@ -102,11 +102,6 @@ def main() -> None:
         row(f"{preset}: throughput, of Keras'", 1 / ratio("step"), at_least=THROUGHPUT_AIM.get(preset), note=rounds),
         row(f"{preset}: peak GiB in training", peaks["spine_tf"], at_most=aim, note=beside),
     ]
-    if aim is not None:
-        halves = run("accumulated", flags)
-        time = f"time of an update {2 * halves['step'] / found['spine_tf'][-1]['step']:.2f} of the whole batch's"
-        name = f"{preset}: peak GiB, its batch in two halves (--accumulate 2)"
-        rows.append(row(name, halves["peak_gib"], at_most=aim, note=time))
     finish(rows, flags.output)
 
 
