@@ -29,8 +29,8 @@ JOBS: dict[str, tuple[str, ...]] = {
     "pipeline": ("pipeline.py", "--rounds", "1"),
     "shards": ("shards.py", "--rounds", "2"),
     "volume": ("volume.py", "--rounds", "1"),
-    "batches": ("batches.py", "--rounds", "2"),
-    "litert": ("litert.py", "--rounds", "2"),
+    "batches": ("batches.py", "--rounds", "1"),
+    "litert": ("litert.py", "--rounds", "1"),
     "many": ("predict_many.py",),
 }
 """Name -> script and its arguments."""
@@ -50,12 +50,13 @@ def main() -> int:
     if unknown:
         print(f"error: only must be among {list(JOBS)}. Received: {unknown}", file=sys.stderr)
         return 2
-    jobs, start = [], time.monotonic()
+    # Before anything is written: results.md itself would make a clean checkout a changed one.
+    facts, jobs, start = environment(), [], time.monotonic()
     for name in tqdm(flags.only or tuple(JOBS), desc="benchmarks", unit="benchmark"):
         jobs.append(run(name))
         tqdm.write(f"\n{name}: {jobs[-1]['seconds']:.0f} s\n{table(jobs[-1]['rows'])}")
         # After each: what is measured is not lost if the next one is stopped.
-        write(flags.output, jobs, time.monotonic() - start)
+        write(flags.output, facts, jobs, time.monotonic() - start)
     failed = [job["name"] for job in jobs if job["failed"]]
     if failed:
         print(f"failed: {failed}", file=sys.stderr)
@@ -90,9 +91,8 @@ def run(name: str) -> dict:
     }
 
 
-def write(folder: Path, jobs: list[dict], seconds: float) -> None:
-    """results.json and results.md, whole or not at all."""
-    facts = environment()
+def write(folder: Path, facts: dict, jobs: list[dict], seconds: float) -> None:
+    """results.json and results.md, whole or not at all; `facts` is what `environment` gave."""
     write_json(folder / "results.json", {"environment": facts, "seconds": round(seconds), "benchmarks": jobs})
     parts = [
         "# Benchmarks\n",
