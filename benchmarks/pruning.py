@@ -74,14 +74,19 @@ def measure(flags: Flags) -> dict:
     before = source_config(flags.source)
     score = scorer(flags, before)
     for seed, jobs in itertools.groupby(tqdm(todo, desc="pruning", unit="network"), key=lambda job: job[2]):
-        settings = PruneSettings(flags.source, epochs=1, loss=flags.loss, seed=seed)
-        for criterion, amount, dice_by_steps in prune_all(flags, before, settings, list(jobs), steps, score):
+        shared = settings(flags, seed)
+        for criterion, amount, dice_by_steps in prune_all(flags, before, shared, list(jobs), steps, score):
             results["dice"] |= {_key(criterion, amount, seed, n): value for n, value in dice_by_steps.items()}
             write_json(path, results)
     return results
 
 
-def prune_all(flags: Flags, before: Config, settings: PruneSettings, jobs: list, steps: list[int], score: Callable):
+def settings(flags: Flags, seed: int) -> PruneSettings:
+    """What all criteria and amounts of a seed have in common: the defaults of scripts/prune.py, but for the loss."""
+    return PruneSettings(flags.source, epochs=1, loss=flags.loss, seed=seed)
+
+
+def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, steps: list[int], score: Callable):
     """Yield criterion, amount and {steps of fine-tuning: Dice} for the jobs of one seed."""
     from spine_tf.datasets.splits import read_split
     from spine_tf.prune_run import load_network, zeroed_network
@@ -90,7 +95,7 @@ def prune_all(flags: Flags, before: Config, settings: PruneSettings, jobs: list,
     from spine_tf.training.fit import fit, prepare_process
     from spine_tf.training.penalty import Penalty
 
-    config, folder = tuning_config(before, settings), flags.output / "work"
+    config, folder = tuning_config(before, shared), flags.output / "work"
     strategy = prepare_process(config.train)
     with training_data(config, folder, flags.data_root, read_split(flags.source / "split.json")) as data:
         batches = list(itertools.islice(data.dataset(0), flags.calibration_batches))
@@ -98,14 +103,14 @@ def prune_all(flags: Flags, before: Config, settings: PruneSettings, jobs: list,
             if not amount:
                 yield criterion, amount, {0: score(load_network(flags.source))}
                 continue
-            chosen = replace(settings, amount=amount, criterion=criterion)
+            chosen = replace(shared, amount=amount, criterion=criterion)
             model, pruned = zeroed_network(flags.source, before.train.loss, chosen, batches)
             smaller = remove_filters(model, pruned.groups)
             found = {0: score(smaller)}
             for n in steps[1:]:
                 tuned = folder / "tuned"
                 shutil.rmtree(tuned, ignore_errors=True)
-                penalty = Penalty(settings.penalty, settings.penalty_weight)
+                penalty = Penalty(shared.penalty, shared.penalty_weight)
                 fit(lambda m=smaller: m, data.dataset, n, None, config.train, tuned, strategy, penalty=penalty)
                 found[n] = score(load_network(tuned))
             yield criterion, amount, found
@@ -169,15 +174,17 @@ def table(flags: Flags, results: dict) -> str:
             deviation = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
             cells.append(f"{mean(found):.3f}{deviation}" if found else "-")
         lines.append(f"| {criterion}{f', {steps} steps of fine-tuning' if steps else ''} | {' | '.join(cells)} |")
-    usual = PruneSettings(loss=flags.loss)
-    lines += [
-        "",
+    words = (
         f"Dice on held-out {flags.on}, mean ± standard deviation over {len(flags.seeds)} seeds; the unpruned "
-        f"network's: {unpruned:.3f}. Filters scored on {flags.calibration_batches} batches. Fine-tuning: {usual.loss}, "
-        f"{usual.learning_rate_factor:g} x the source's learning rate, lambda {usual.penalty_weight:g} "
-        f"({usual.penalty.upper()}).",
-    ]
-    return "\n".join(lines) + "\n"
+        f"network's: {unpruned:.3f}. Filters scored on {flags.calibration_batches} batches."
+    )
+    if flags.fine_tune_steps:
+        tuned = settings(flags, seed=0)
+        words += (
+            f" Fine-tuning: {tuned.loss}, {tuned.learning_rate_factor:g} x the source's learning rate, lambda "
+            f"{tuned.penalty_weight:g} ({tuned.penalty.upper()})."
+        )
+    return "\n".join([*lines, "", words]) + "\n"
 
 
 def plot(path: Path, flags: Flags, results: dict) -> None:

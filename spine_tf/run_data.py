@@ -110,7 +110,7 @@ def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunDat
 
         open_window = served_windows(index, data.data_service)
     windows = ShardWindows(data.shards, train, data, seed, open_window, share.reach(data))
-    # As below: one thread for each triplet maker.
+    # As above: one thread for each triplet maker.
     with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _plainly(ShardError):
         yield RunData(
             partial(shard_dataset, windows, spec, data, config.augment, seed, share=share),

@@ -13,6 +13,7 @@ from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.datasets.fresh import FreshScans, MakerError, scan_seed
 from spine_tf.datasets.phantom import make_phantom
 from spine_tf.pipeline import training_dataset
+from spine_tf.run_data import _plainly
 
 SPEC = PreprocessSpec(image_size=32, body_box=False)
 MAKE = partial(make_phantom, shape=(24, 26, 28), spacing_mm=4.0)
@@ -83,6 +84,19 @@ def test_a_maker_that_was_killed_is_a_sentence(fresh):
     os.kill(*fresh._pool._processes, signal.SIGKILL)
     with pytest.raises(MakerError, match=r"one is gone\. .* Received: scan 1 of epoch 5 not made"):
         fresh.get(5, 1)
+
+
+def test_a_killed_maker_is_one_line_in_training_too(fresh):
+    data = DataConfig(batch_size=2, triplets_per_case=2)
+    dataset = training_dataset([], SPEC, data, AugmentConfig(augment=False), seed=7, fresh=fresh)
+    fresh.get(0, 0)
+    os.kill(*fresh._pool._processes, signal.SIGKILL)
+    with (
+        pytest.raises(MakerError, match=r"^makers of synthetic scans must live [^\n]* not made$"),
+        _plainly(MakerError),
+    ):
+        for _ in dataset.skip(20).take(1):
+            pass
 
 
 UNGUARDED = """

@@ -57,9 +57,6 @@ class FreshScans:
         shutil.rmtree(self.folder, ignore_errors=True)
         # A forked child of a process that runs TensorFlow may hang on its locks.
         self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _step_back)
-        # The first maker starts here, not in tf.data's thread: where a script runs again in it, for want of a guard
-        # (`MakerError`'s sentence), it comes to this line and ends with Python's advice, instead of training too.
-        self._pool.submit(os.getpid)
 
     def get(self, epoch: int, number: int) -> CachedCase:
         """Scan `number` of an epoch; waits until it is made, and has the next epoch's begun.
