@@ -47,7 +47,10 @@ def measure(flags: Flags) -> dict[str, float]:
 
     marks = [START, time.perf_counter()]
     if flags.variant == "keras":
-        encoders.FusedBatchNormalization = linknet.FusedBatchNormalization = keras.layers.BatchNormalization
+        plain = keras.layers.BatchNormalization
+        encoders.FusedBatchNormalization = linknet.FusedBatchNormalization = plain
+        encoders.NormalizedSwish = lambda name: lambda x: keras.activations.silu(plain(name=name)(x))
+        encoders.Excite = keras.layers.Multiply
     config = PRESETS[flags.preset]
     side, batch = config.preprocess.image_size, config.data.batch_size
     model = build_model(config.model, side)

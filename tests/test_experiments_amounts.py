@@ -36,8 +36,8 @@ def test_the_control_comes_first_and_is_not_pruned():
     half = prune_settings("amount-0.5", BASE, Path("runs"), 2)
     assert (half.amount, half.seed, half.control) == (0.5, 2, False)
     assert half.source == Path("runs/ablation/proposed/seed2")
-    # Two fifths of 25 epochs.
-    assert half.epochs == 10
+    # Two fifths of 10 epochs.
+    assert half.epochs == 4
 
 
 def test_amounts_are_rows_with_costs_as_ratios_and_dice_before_and_after(tmp_path):

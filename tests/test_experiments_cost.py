@@ -13,8 +13,8 @@ BASE = base_config("small", Path("runs"), None)
 
 def test_minutes_of_a_run_are_those_of_its_triplets():
     config = cell_config("3", "linknet", BASE, 0)
-    # 25 epochs of 14 cases, 4 triplets each; 4 phantoms of 16 triplets an epoch and 64 at the end; 5 scans of 64.
-    trained, predicted = 25 * 14 * 4, 4 * (25 * 16 + 64) + 5 * 64
+    # 10 epochs of 16 cases, 4 triplets each; 4 phantoms of 16 triplets an epoch and 64 at the end; 5 scans of 64.
+    trained, predicted = 10 * 16 * 4, 4 * (10 * 16 + 64) + 5 * 64
     assert run_minutes(config) == pytest.approx((trained * 0.108 + predicted * 0.027 + 40) / 1.7 / 60)
     longer = replace(config, train=replace(config.train, epochs=50))
     assert run_minutes(config) < run_minutes(longer) < 2 * run_minutes(config)

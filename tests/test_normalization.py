@@ -1,11 +1,16 @@
-"""The fused batch normalisation against Keras' own."""
+"""The fused layers against Keras' own, and what they leave in memory."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine_tf.models.normalization import FusedBatchNormalization, synchronize_normalization
+from spine_tf.models.normalization import (
+    Excite,
+    FusedBatchNormalization,
+    NormalizedSwish,
+    synchronize_normalization,
+)
 
 
 def both(**arguments) -> list[keras.layers.Layer]:
@@ -62,6 +67,91 @@ def test_half_precision_keeps_float32_statistics(x):
     assert outputs.dtype == "float16"
     assert layer.moving_mean.dtype == "float32"
     np.testing.assert_allclose(np.mean(outputs, (0, 1, 2)), np.zeros(3), atol=2e-3)
+
+
+def swish_after(norm: keras.layers.Layer):
+    return lambda x, training: keras.activations.silu(norm(x, training=training))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": False}, {"center": False}, {"synchronized": True}])
+@pytest.mark.parametrize("training", [False, True])
+def test_swish_in_one_layer_is_swish_behind_the_normalisation(x, arguments, training):
+    results = []
+    for kind in (FusedBatchNormalization, NormalizedSwish):
+        layer = kind(momentum=0.9, **arguments)
+        layer.build(x.shape)
+        layer.set_weights([np.linspace(0.5, 1.5, 3, dtype="float32") * (i + 1) for i, _ in enumerate(layer.weights)])
+        call = layer if kind is NormalizedSwish else swish_after(layer)
+        image = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            outputs = call(image, training=training)
+            loss = tf.reduce_sum(outputs**3)
+        gradients = tape.gradient(loss, [image, *layer.trainable_variables])
+        results.append([outputs, *gradients, layer.moving_mean, layer.moving_variance])
+    for expected, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
+
+
+def kept_for_the_backward_pass(function, *shapes) -> set[str]:
+    """Types of the operations whose large outputs the gradients read."""
+
+    @tf.function(jit_compile=False)
+    def step(*inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = function(*inputs)
+        forward = {op.name for op in tf.compat.v1.get_default_graph().get_operations()}
+        gradients = tape.gradient(outputs, inputs)
+        graph = tf.compat.v1.get_default_graph()
+        later = [op for op in graph.get_operations() if op.name not in forward]
+        kept.update(t.op.type for op in later for t in op.inputs if t.op.name in forward and t.shape.rank == 4)
+        waits.extend(len(op.control_inputs) for op in later if op.type == "FusedBatchNormV3")
+        return gradients
+
+    kept, waits = set(), []
+    step.get_concrete_function(*(tf.TensorSpec(shape) for shape in shapes))
+    assert all(waits)
+    return kept
+
+
+def test_between_normalisation_and_swish_nothing_is_kept():
+    shape = (2, 4, 4, 3)
+    apart, one = swish_after(FusedBatchNormalization()), NormalizedSwish()
+    for layer in (apart, one):
+        layer(tf.zeros(shape), training=True)
+    assert "FusedBatchNormV3" in kept_for_the_backward_pass(lambda x: apart(x, training=True), shape)
+    # The inputs alone: the map that is made again waits for the gradient that needs it.
+    assert kept_for_the_backward_pass(lambda x: one(x, training=True), shape) <= {"Placeholder", "Fill"}
+
+
+def test_excite_is_multiply(x):
+    weights = tf.constant(np.float32([[0.1, 0.5, 0.9], [0.2, 1e-6, 0.3]]).reshape(2, 1, 1, 3))
+    results = []
+    for layer in (keras.layers.Multiply(), Excite()):
+        image = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch([image, weights])
+            outputs = layer([image, weights])
+            loss = tf.reduce_sum(tf.sin(outputs))
+        results.append([outputs, *tape.gradient(loss, [image, weights])])
+    for expected, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_excite_keeps_its_product_alone_and_a_weight_of_zero_gets_no_gradient(x):
+    weights = tf.zeros((2, 1, 1, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        outputs = Excite()([tf.constant(x), weights])
+    np.testing.assert_array_equal(tape.gradient(outputs, weights), np.zeros((2, 1, 1, 3)))
+
+    def kept(layer: keras.layers.Layer) -> set[str]:
+        return kept_for_the_backward_pass(lambda x, w: layer([x + 1, w]), (2, 4, 4, 3), (2, 1, 1, 3))
+
+    assert "AddV2" in kept(keras.layers.Multiply())
+    assert "AddV2" not in kept(Excite())
+    assert "Mul" in kept(Excite())
 
 
 def test_synchronized_alone_is_keras_and_its_variance_is_the_batchs(x):

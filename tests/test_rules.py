@@ -8,7 +8,7 @@ from keras import layers
 
 from spine_tf.models.attention import ChannelPool
 from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch
-from spine_tf.models.normalization import FusedBatchNormalization
+from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish
 from spine_tf.pruning.groups import find_groups
 from spine_tf.pruning.masks import zero_groups
 from spine_tf.pruning.rules import RULES, rule_for
@@ -27,6 +27,8 @@ ONE_INPUT = [
     layers.Dense(3, activation="gelu"),
     layers.BatchNormalization(),
     FusedBatchNormalization(scale=False),
+    NormalizedSwish(),
+    NormalizedSwish(scale=False),
     layers.PReLU(shared_axes=[1, 2]),
     layers.PReLU(),
     layers.Activation("tanh"),
@@ -65,6 +67,7 @@ MERGES = [
     layers.Maximum(),
     layers.Minimum(),
     layers.Multiply(),
+    Excite(),
     layers.Concatenate(),
     layers.Concatenate(axis=1),
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from spine_tf.models.attention import ATTENTION
-from spine_tf.models.normalization import FusedBatchNormalization
+from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish
 
 ATTENDED_BLOCKS = 4
 """The first four blocks are followed by an attention module (paper, "Proposed LinkNet-152 model ...")."""
@@ -88,17 +88,23 @@ def scaled_filters(filters: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-def _conv_bn(x, filters: int, kernel: int, stride: int, conv_name: str, bn_name: str):
-    x = layers.Conv2D(
+def _conv(x, filters: int, kernel: int, stride: int, name: str):
+    return layers.Conv2D(
         filters,
         kernel,
         strides=stride,
         padding="same",
         use_bias=False,
         kernel_initializer=kernel_initializer(),
-        name=conv_name,
+        name=name,
     )(x)
-    return FusedBatchNormalization(name=bn_name)(x)
+
+
+def _activated(x, activation: str, bn_name: str, name: str):
+    """Batch normalisation and activation; with swish one layer, which takes the name of the former."""
+    if activation == "swish":
+        return NormalizedSwish(name=bn_name)(x)
+    return layers.Activation(activation, name=name)(FusedBatchNormalization(name=bn_name)(x))
 
 
 def _squeeze_excite(x, filters: int, activation: str, name: str):
@@ -109,14 +115,14 @@ def _squeeze_excite(x, filters: int, activation: str, name: str):
     weights = layers.Conv2D(
         x.shape[-1], 1, activation="sigmoid", kernel_initializer=kernel_initializer(), name=f"{name}_se_expand"
     )(squeezed)
-    return layers.Multiply(name=f"{name}_se_excite")([x, weights])
+    return Excite(name=f"{name}_se_excite")([x, weights])
 
 
 def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int, drop_rate: float, name: str):
     inputs, filters_in = x, x.shape[-1]
     if block.expand != 1:
-        x = _conv_bn(x, filters_in * block.expand, 1, 1, f"{name}_expand_conv", f"{name}_expand_bn")
-        x = layers.Activation(row.activation, name=f"{name}_expand_activation")(x)
+        x = _conv(x, filters_in * block.expand, 1, 1, f"{name}_expand_conv")
+        x = _activated(x, row.activation, f"{name}_expand_bn", f"{name}_expand_activation")
     x = layers.DepthwiseConv2D(
         block.kernel,
         strides=stride,
@@ -125,11 +131,11 @@ def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int,
         depthwise_initializer=kernel_initializer(),
         name=f"{name}_dwconv",
     )(x)
-    x = FusedBatchNormalization(name=f"{name}_bn")(x)
-    x = layers.Activation(row.activation, name=f"{name}_activation")(x)
+    x = _activated(x, row.activation, f"{name}_bn", f"{name}_activation")
     if row.squeeze is not None:
         x = _squeeze_excite(x, max(1, int(filters_in * row.squeeze)), row.activation, name)
-    x = _conv_bn(x, filters, 1, 1, f"{name}_project_conv", f"{name}_project_bn")
+    x = _conv(x, filters, 1, 1, f"{name}_project_conv")
+    x = FusedBatchNormalization(name=f"{name}_project_bn")(x)
     if stride == 1 and filters_in == filters:
         if drop_rate > 0:
             x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
@@ -173,8 +179,8 @@ def encode(x, encoder: str, attention: str, prefix: str) -> list:
             raise ValueError(f"{name} must be one of {sorted(table)}. Received: {name}={value!r}")
     row = ENCODERS[encoder]
     x = input_scaling(encoder, f"{prefix}_scaling")(x)
-    x = _conv_bn(x, scaled_filters(row.stem, row.width), 3, 2, f"{prefix}_stem_conv", f"{prefix}_stem_bn")
-    x = layers.Activation(row.activation, name=f"{prefix}_stem_activation")(x)
+    x = _conv(x, scaled_filters(row.stem, row.width), 3, 2, f"{prefix}_stem_conv")
+    x = _activated(x, row.activation, f"{prefix}_stem_bn", f"{prefix}_stem_activation")
 
     maps = []
     repeats = [math.ceil(block.repeats * row.depth) for block in row.blocks]

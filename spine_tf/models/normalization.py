@@ -1,4 +1,4 @@
-"""Batch normalisation as one kernel."""
+"""Batch normalisation as one kernel, and with the swish behind it; what both leave in memory for the backward pass."""
 
 import keras
 import tensorflow as tf
@@ -19,19 +19,14 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        last_axis = self.axis in (-1, len(inputs.shape) - 1)
-        fusible = len(inputs.shape) == 4 and last_axis and inputs.dtype in FUSED_DTYPES
-        if not fusible or mask is not None or self.renorm or self.synchronized:
+        if not self._fusible(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         learning = bool(training) and self.trainable
-        ones, zeros = tf.ones_like, tf.zeros_like
-        moving_mean, moving_variance = self.moving_mean.value, self.moving_variance.value
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
-            scale=self.gamma.value if self.scale else ones(moving_mean),
-            offset=self.beta.value if self.center else zeros(moving_mean),
-            mean=moving_mean,
-            variance=moving_variance,
+            *self._affine(),
+            mean=self.moving_mean.value,
+            variance=self.moving_variance.value,
             epsilon=self.epsilon,
             is_training=learning,
             exponential_avg_factor=1.0 - self.momentum if learning else 1.0,
@@ -41,6 +36,18 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             self.moving_variance.assign(variance)
         return tf.cast(outputs, self.compute_dtype)
 
+    def _fusible(self, inputs, mask) -> bool:
+        """Whether the kernel can do what is asked."""
+        last_axis = self.axis in (-1, len(inputs.shape) - 1)
+        fits = len(inputs.shape) == 4 and last_axis and inputs.dtype in FUSED_DTYPES
+        return fits and mask is None and not self.renorm and not self.synchronized
+
+    def _affine(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Scale and offset, (C,) each."""
+        scale = self.gamma.value if self.scale else tf.ones_like(self.moving_mean.value)
+        offset = self.beta.value if self.center else tf.zeros_like(self.moving_mean.value)
+        return tf.convert_to_tensor(scale), tf.convert_to_tensor(offset)
+
     def _moments(self, inputs, mask):
         context = tf.distribute.get_replica_context()
         if not self.synchronized or mask is not None or context is None:
@@ -49,6 +56,93 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         own = tf.stack([tf.reduce_mean(inputs, axes), tf.reduce_mean(tf.square(inputs), axes)])
         mean, mean_of_squares = tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, own))
         return mean, tf.maximum(mean_of_squares - tf.square(mean), 0.0)
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class NormalizedSwish(FusedBatchNormalization):
+    """`FusedBatchNormalization`, then swish; the map between the two is made again in the backward pass.
+
+    As two layers they keep three maps for it: what comes in, what the normalisation gives, and what the swish gives
+    (for the convolution behind it). The one in the middle costs a pass over the first, and the wide maps of
+    EfficientNet are most of what a training step holds. Outputs and gradients are those of the two layers.
+
+    Source: Ramachandran et al., "Searching for Activation Functions", 2017; memory as in Rota Bulò et al., "In-Place
+    Activated BatchNorm", CVPR 2018.
+    """
+
+    activation = staticmethod(keras.activations.silu)
+    """For who draws or describes the network."""
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable and self._fusible(inputs, mask)):
+            return self.activation(super().call(inputs, training=training, mask=mask))
+        kernel = {"epsilon": self.epsilon, "is_training": True}
+
+        @tf.custom_gradient
+        def normalized_swish(x, scale, offset, mean, variance):
+            factor = 1.0 - self.momentum
+            y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+                x=x,
+                scale=scale,
+                offset=offset,
+                mean=mean,
+                variance=variance,
+                exponential_avg_factor=factor,
+                **kernel,
+            )
+
+            def gradient(upstream, *_):
+                # Without the dependency the map would be made at once, in the forward pass, and kept from there on.
+                nothing = tf.zeros(0)
+                with tf.control_dependencies([upstream]):
+                    y, _, _, *saved = tf.raw_ops.FusedBatchNormV3(
+                        x=x, scale=scale, offset=offset, mean=nothing, variance=nothing, **kernel
+                    )
+                sigmoid = tf.sigmoid(y)
+                places = ("reserve_space_1", "reserve_space_2", "reserve_space_3")
+                grads = tf.raw_ops.FusedBatchNormGradV3(
+                    y_backprop=upstream * sigmoid * (1 + y * (1 - sigmoid)),
+                    x=x,
+                    scale=scale,
+                    **dict(zip(places, saved, strict=True)),
+                    **kernel,
+                )
+                return *grads[:3], None, None
+
+            return (y * tf.sigmoid(y), mean, variance), gradient
+
+        outputs, mean, variance = normalized_swish(
+            inputs,
+            *self._affine(),
+            tf.convert_to_tensor(self.moving_mean.value),
+            tf.convert_to_tensor(self.moving_variance.value),
+        )
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance)
+        return tf.cast(outputs, self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class Excite(keras.layers.Multiply):
+    """`keras.layers.Multiply` of maps (batch, H, W, C) and weights (batch, 1, 1, C) that keeps the product alone.
+
+    The gradient of the weights is a sum over the maps, which are the product divided by the weights; the product is
+    kept by the convolution behind it anyway. Weights of zero get no gradient: they come from a sigmoid, which lets none
+    through there.
+    """
+
+    def _merge_function(self, inputs):
+        @tf.custom_gradient
+        def excite(x, weights):
+            product = x * weights
+
+            def gradient(upstream):
+                over_places = tf.reduce_sum(upstream * product, (1, 2), keepdims=True)  # (batch, 1, 1, C)
+                return upstream * weights, tf.math.divide_no_nan(over_places, weights)
+
+            return product, gradient
+
+        return excite(*inputs)
 
 
 def synchronize_normalization(model: keras.Model, on: bool) -> None:

@@ -12,7 +12,7 @@ from keras import layers
 
 from spine_tf.models.attention import ChannelPool
 from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch
-from spine_tf.models.normalization import FusedBatchNormalization
+from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish
 from spine_tf.pruning import rules_plain as plain
 from spine_tf.pruning import rules_weights as weights
 from spine_tf.pruning.channels import Features, NotUnderstood, Trace
@@ -26,7 +26,7 @@ RULES: dict[type, Rule] = {
     **dict.fromkeys((layers.DepthwiseConv1D, layers.DepthwiseConv2D), weights.depthwise),
     **dict.fromkeys((layers.SeparableConv1D, layers.SeparableConv2D), weights.separable),
     layers.Dense: weights.dense,
-    **dict.fromkeys((layers.BatchNormalization, FusedBatchNormalization), weights.normalization),
+    **dict.fromkeys((layers.BatchNormalization, FusedBatchNormalization, NormalizedSwish), weights.normalization),
     layers.PReLU: weights.prelu,
     **dict.fromkeys((layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU), plain.activation),
     layers.InputLayer: plain.model_input,
@@ -66,7 +66,7 @@ RULES: dict[type, Rule] = {
     layers.Rescaling: plain.rescaling,
     layers.Normalization: plain.input_statistics,
     **dict.fromkeys((layers.Add, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum), plain.meet),
-    layers.Multiply: plain.gate,
+    **dict.fromkeys((layers.Multiply, Excite), plain.gate),
     layers.Concatenate: plain.concatenate,
     **dict.fromkeys((layers.Reshape, layers.Flatten), plain.reshape),
     layers.Permute: plain.permute,
