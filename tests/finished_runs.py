@@ -11,6 +11,9 @@ from spine_tf.report import environment
 from spine_tf.scoring import mean_rows
 from spine_tf.scoring.table import SCORES
 
+RISING = tuple(n / 20 for n in range(1, 11))
+"""Dice of the validation slices by epoch: as many as preset `small` has, still rising in the last."""
+
 
 def write_run(folder: Path, config: Config, dice: dict[str, float], val_dice: tuple[float, ...] = (0.2, 0.5)) -> Path:
     """A run of as many epochs as `val_dice` has, the last one its best.

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from finished_runs import write_run
+from finished_runs import RISING, write_run
 from PIL import Image
 
 from spine_tf.experiments.cells import cell_config
@@ -9,7 +9,6 @@ from spine_tf.experiments.settings import base_config
 from spine_tf.experiments.tables import grid_table
 
 BASE = base_config("small", Path("runs"), None)
-CURVE = tuple(n / 50 for n in range(1, 26))
 
 
 def colours(path: Path) -> set[str]:
@@ -20,7 +19,7 @@ def colours(path: Path) -> set[str]:
 def finish(folder: Path, name: str) -> list[Path]:
     folders = [folder / "table5" / name / f"seed{seed}" for seed in (0, 1)]
     for seed, place in enumerate(folders):
-        write_run(place, cell_config("5", name, BASE, seed), {"crop": 0.4 + seed / 10}, CURVE)
+        write_run(place, cell_config("5", name, BASE, seed), {"crop": 0.4 + seed / 10}, RISING)
     return folders
 
 

@@ -3,19 +3,17 @@
 from pathlib import Path
 
 import pytest
-from finished_runs import write_run
+from finished_runs import RISING, write_run
 
 from spine_tf.experiments.cells import cell_config
 from spine_tf.experiments.reproduce import make_table, reproduce, run_table
 from spine_tf.experiments.request import FIGURES, TABLES, Request
 from spine_tf.experiments.settings import base_config
 
-CURVE = tuple(n / 50 for n in range(1, 26))
-
 
 def finish(runs: Path, table: str, name: str, place: str, seed: int = 0) -> None:
     base = base_config("small", runs, None)
-    write_run(runs / "small" / place / f"seed{seed}", cell_config(table, name, base, seed), {"crop": 0.5}, CURVE)
+    write_run(runs / "small" / place / f"seed{seed}", cell_config(table, name, base, seed), {"crop": 0.5}, RISING)
 
 
 def test_runs_of_other_settings_are_refused_before_anything_is_trained(tmp_path):

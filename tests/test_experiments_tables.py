@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from finished_runs import write_run
+from finished_runs import RISING, write_run
 
 from spine_tf.experiments.cells import cell_config
 from spine_tf.experiments.comparison import comparison_table, comparison_text
@@ -15,10 +15,6 @@ SEEDS = (0, 1, 2)
 def finish(folder: Path, table: str, name: str, place: str, scores: tuple[float, ...], **more) -> None:
     for seed, score in enumerate(scores):
         write_run(folder / place / f"seed{seed}", cell_config(table, name, BASE, seed), {"crop": score}, **more)
-
-
-RISING = tuple(n / 20 for n in range(1, 11))
-"""10 epochs, as preset `small` has; still rising in the last."""
 
 
 def row(text: str, label: str) -> list[str]:
