@@ -93,6 +93,19 @@ def test_swish_in_one_layer_is_swish_behind_the_normalisation(x, arguments, trai
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
 
 
+def test_swish_in_half_precision_has_float32_statistics_and_gradients(x):
+    layer = NormalizedSwish(dtype="mixed_float16")
+    with tf.GradientTape() as tape:
+        outputs = layer(x.astype("float16"), training=True)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32"))
+    gradients = tape.gradient(loss, layer.trainable_variables)
+    assert [outputs.dtype, *(g.dtype for g in gradients), layer.moving_mean.dtype] == ["float16", *["float32"] * 3]
+    normalised = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + layer.epsilon)
+    np.testing.assert_allclose(outputs, normalised / (1 + np.exp(-normalised)), atol=5e-3)
+    sigmoid = 1 / (1 + np.exp(-normalised))
+    np.testing.assert_allclose(gradients[1], (sigmoid * (1 + normalised * (1 - sigmoid))).sum((0, 1, 2)), rtol=1e-2)
+
+
 def kept_for_the_backward_pass(function, *shapes) -> set[str]:
     """Types of the operations whose large outputs the gradients read."""
 
