@@ -4,6 +4,7 @@ from keras import layers
 
 from spine_tf.models.attention import ChannelPool
 from spine_tf.models.figure_page import SKIP, WIRE, Box, Page
+from spine_tf.models.normalization import Excite
 
 FOLDED = (layers.BatchNormalization, layers.Activation, layers.Dropout, layers.Rescaling, layers.Reshape)
 """Layers that get no box of their own behind another one."""
@@ -12,7 +13,7 @@ WORDS = {
     layers.GlobalMaxPooling2D: "maximum\nover pixels",
     layers.AveragePooling2D: "mean of\nthe two",
     layers.Concatenate: "concatenate",
-    layers.Multiply: "×",
+    **dict.fromkeys((layers.Multiply, Excite), "×"),
     layers.Add: "+",
     ChannelPool: "mean, max.\nof channels",
 }
