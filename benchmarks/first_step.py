@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
+from keras_layers import use_keras_layers
 from rows import finish, row
 
 START = time.perf_counter()
@@ -48,16 +49,13 @@ def measure(flags: Flags) -> dict[str, float]:
     import tensorflow as tf
 
     from spine_tf.config import PRESETS, VIEWS
-    from spine_tf.models import build_model, encoders, linknet
+    from spine_tf.models import build_model
     from spine_tf.optimizers import FusedAdamax
     from spine_tf.report import peak_memory_gib
 
     keras_defaults = flags.variant == "keras"
     if keras_defaults:
-        plain = keras.layers.BatchNormalization
-        encoders.FusedBatchNormalization = linknet.FusedBatchNormalization = plain
-        encoders.NormalizedSwish = lambda name: lambda x: keras.activations.silu(plain(name=name)(x))
-        encoders.Excite = keras.layers.Multiply
+        use_keras_layers()
     config = PRESETS[flags.preset]
     side, batch = config.preprocess.image_size, config.data.batch_size
     model = build_model(config.model, side)

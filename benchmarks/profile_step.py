@@ -18,6 +18,7 @@ from statistics import median
 from typing import Literal
 
 import tyro
+from keras_layers import use_keras_layers
 
 START = time.perf_counter()
 ONCE = {"imports": "#999999", "build": "#56B4E9", "trace": "#E69F00", "optimise the graph, first step": "#D55E00"}
@@ -42,15 +43,12 @@ def measure(flags: Flags) -> dict[str, float]:
     import tensorflow as tf
 
     from spine_tf.config import PRESETS, VIEWS
-    from spine_tf.models import build_model, encoders, linknet
+    from spine_tf.models import build_model
     from spine_tf.optimizers import FusedAdamax
 
     marks = [START, time.perf_counter()]
     if flags.variant == "keras":
-        plain = keras.layers.BatchNormalization
-        encoders.FusedBatchNormalization = linknet.FusedBatchNormalization = plain
-        encoders.NormalizedSwish = lambda name: lambda x: keras.activations.silu(plain(name=name)(x))
-        encoders.Excite = keras.layers.Multiply
+        use_keras_layers()
     config = PRESETS[flags.preset]
     side, batch = config.preprocess.image_size, config.data.batch_size
     model = build_model(config.model, side)

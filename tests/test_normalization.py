@@ -73,22 +73,30 @@ def swish_after(norm: keras.layers.Layer):
     return lambda x, training: keras.activations.silu(norm(x, training=training))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"scale": False}, {"center": False}, {"synchronized": True}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"scale": False}, {"center": False}, {"epsilon": 0.5}, {"synchronized": True}, {"frozen": True}]
+)
 @pytest.mark.parametrize("training", [False, True])
-def test_swish_in_one_layer_is_swish_behind_the_normalisation(x, arguments, training):
+@pytest.mark.parametrize("runs", ["eagerly", "in a graph", "by XLA"])
+def test_swish_in_one_layer_is_swish_behind_the_normalisation(x, arguments, training, runs):
     results = []
     for kind in (FusedBatchNormalization, NormalizedSwish):
-        layer = kind(momentum=0.9, **arguments)
+        layer = kind(momentum=0.9, **{name: value for name, value in arguments.items() if name != "frozen"})
         layer.build(x.shape)
         layer.set_weights([np.linspace(0.5, 1.5, 3, dtype="float32") * (i + 1) for i, _ in enumerate(layer.weights)])
+        layer.trainable = "frozen" not in arguments
         call = layer if kind is NormalizedSwish else swish_after(layer)
-        image = tf.constant(x)
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            outputs = call(image, training=training)
-            loss = tf.reduce_sum(outputs**3)
-        gradients = tape.gradient(loss, [image, *layer.trainable_variables])
-        results.append([outputs, *gradients, layer.moving_mean, layer.moving_variance])
+        affine = [weight.value for weight in (layer.gamma, layer.beta) if weight is not None]
+
+        def step(image, call=call, affine=affine):
+            with tf.GradientTape() as tape:
+                tape.watch([image, *affine])
+                outputs = call(image, training=training)
+                loss = tf.reduce_sum(outputs**3)
+            return [outputs, *tape.gradient(loss, [image, *affine])]
+
+        run = step if runs == "eagerly" else tf.function(step, jit_compile=runs == "by XLA")
+        results.append([*run(tf.constant(x)), layer.moving_mean, layer.moving_variance])
     for expected, got in zip(*results, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
 
@@ -150,6 +158,12 @@ def test_excite_is_multiply(x):
         results.append([outputs, *tape.gradient(loss, [image, weights])])
     for expected, got in zip(*results, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shapes", [[(2, 4, 4, 3)] * 2, [(2, 1, 1, 3), (2, 4, 4, 3)], [(2, 4, 4, 3), (2, 1, 1, 1)]])
+def test_excite_refuses_what_is_no_pair_of_maps_and_weights(shapes):
+    with pytest.raises(ValueError, match=r"inputs must be a pair of maps .* Received: shapes \[\(2, "):
+        Excite()([tf.zeros(shape) for shape in shapes])
 
 
 def test_excite_keeps_its_product_alone_and_a_weight_of_zero_gets_no_gradient(x):

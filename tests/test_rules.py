@@ -67,7 +67,6 @@ MERGES = [
     layers.Maximum(),
     layers.Minimum(),
     layers.Multiply(),
-    Excite(),
     layers.Concatenate(),
     layers.Concatenate(axis=1),
 ]
@@ -113,6 +112,13 @@ def test_one_merge(layer):
     image = keras.Input((4, 4, 3))
     y = type(layer).from_config(layer.get_config())([conv(2, 4)(image), conv(2, 4)(image)])
     check(image, conv(2, 2)(y))
+
+
+def test_squeeze_and_excitation():
+    image = keras.Input((4, 4, 3))
+    maps = conv(2, 4)(image)
+    weights = layers.Conv2D(4, 1, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(maps))
+    check(image, conv(2, 2)(Excite()([maps, weights])))
 
 
 def test_views():

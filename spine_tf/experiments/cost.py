@@ -1,54 +1,44 @@
 """How long the runs of preset `small` take, so that nobody starts an afternoon without knowing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spine_tf.config import Config
-from spine_tf.datasets.embedded import TEST_PHANTOMS, VALIDATION_PHANTOMS
 from spine_tf.experiments.cells import GRIDS, cell_config, run_place
 from spine_tf.experiments.running import is_done
+from spine_tf.experiments.settings import small
 
-MEASURED_SIDE = 64
-CPU_SECONDS = {
-    "linknet resnet34": (0.098, 0.027, 40),
-    "fpn resnet34": (0.298, 0.090, 40),
-    "pspnet resnet34": (0.100, 0.028, 40),
-    "unet resnet34": (0.116, 0.029, 40),
-    "linknet mobilenetv2": (0.044, 0.012, 40),
-    "linknet resnet50": (0.138, 0.036, 50),
-    "linknet efficientnetb7": (0.483, 0.072, 200),
+CPU_MINUTES = {
+    "linknet resnet34": 0.0,
+    "fpn resnet34": 0.0,
+    "pspnet resnet34": 0.0,
+    "unet resnet34": 0.0,
+    "linknet mobilenetv2": 0.0,
+    "linknet resnet50": 0.0,
+    "linknet efficientnetb7": 0.0,
 }
-"""Architecture and encoder -> CPU seconds of a triplet in a training step and in prediction, and of what a run takes
-beside them: building, tracing, checkpoints, scoring.
+"""Architecture and encoder -> CPU minutes of one run of preset `small` without --data, scoring included.
 
-The first two are measured: 64 pixels, batches of 4, one thread of an AMD EPYC that did nothing else, three steps. The
-last one is in part a guess, above all the checkpoints of every epoch.
+Measured on an AMD EPYC: two runs at a time on two cores, TensorFlow with one thread for each.
 """
-MAKING_SECONDS = 0.01
-"""CPU seconds of making a training triplet of 64 pixels."""
-CORES = 1.7
-"""What two cores are taken to be worth to one training; not measured."""
-VALIDATION_TRIPLETS = 16
 
 
 def run_minutes(config: Config) -> float | None:
-    """Minutes of one run on two idle cores; None for networks, sizes or data that were not measured."""
-    key = f"{config.model.architecture} {config.model.encoder}"
-    if key not in CPU_SECONDS or config.preprocess.image_size != MEASURED_SIDE or config.data.data is not None:
+    """CPU minutes of one run; None for networks, sizes or data that were not measured."""
+    if _size(config) != _size(small()):
         return None
-    step, predict, beside = CPU_SECONDS[key]
-    drawn = config.data.phantoms + config.data.real_weight
-    trained = config.train.epochs * drawn * config.data.triplets_per_case
-    steps = config.preprocess.image_size
-    validated = VALIDATION_PHANTOMS * (config.train.epochs * VALIDATION_TRIPLETS + steps)
-    tested = (TEST_PHANTOMS + len(config.data.hold_out)) * steps
-    return (trained * (step + MAKING_SECONDS) + (validated + tested) * predict + beside) / CORES / 60
+    return CPU_MINUTES.get(f"{config.model.architecture} {config.model.encoder}")
+
+
+def _size(config: Config) -> tuple:
+    return config.preprocess.image_size, config.train.epochs, replace(config.data, cache=None)
 
 
 def missing_minutes(
     tables: Sequence[str], base: Config, folder: Path, seeds: Sequence[int], names: Sequence[str] = ()
 ) -> tuple[int, float | None]:
-    """Number of runs of some tables that are not done, and the minutes they take together; a shared run counts once.
+    """Number of runs of some tables that are not done, and their CPU minutes together; a shared run counts once.
 
     Args:
         names: cells; none: all.
@@ -75,5 +65,5 @@ def cost_text(table: str, base: Config, folder: Path, seeds: Sequence[int], name
     count, minutes = missing_minutes([table], base, folder, seeds, names)
     if not count:
         return ""
-    about = "" if minutes is None else f", about {minutes:.0f} minutes on two cores"
+    about = "" if minutes is None else f", about {minutes:.0f} minutes of CPU"
     return f"table {table}: {count} runs to do{about}\n"

@@ -64,14 +64,15 @@ class NormalizedSwish(FusedBatchNormalization):
 
     As two layers they keep three maps for it: what comes in, what the normalisation gives, and what the swish gives
     (for the convolution behind it). The one in the middle costs a pass over the first, and the wide maps of
-    EfficientNet are most of what a training step holds. Outputs and gradients are those of the two layers.
+    EfficientNet are most of what a training step holds. Outputs and gradients are those of the two layers. XLA decides
+    by itself what it keeps; with `synchronized`, all three are kept.
 
     Source: Ramachandran et al., "Searching for Activation Functions", 2017; memory as in Rota Bulò et al., "In-Place
     Activated BatchNorm", CVPR 2018.
     """
 
     activation = staticmethod(keras.activations.silu)
-    """For who draws or describes the network."""
+    """As layers with an activation have it; figures read it too."""
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable and self._fusible(inputs, mask)):
@@ -80,14 +81,13 @@ class NormalizedSwish(FusedBatchNormalization):
 
         @tf.custom_gradient
         def normalized_swish(x, scale, offset, mean, variance):
-            factor = 1.0 - self.momentum
             y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=x,
                 scale=scale,
                 offset=offset,
                 mean=mean,
                 variance=variance,
-                exponential_avg_factor=factor,
+                exponential_avg_factor=1.0 - self.momentum,
                 **kernel,
             )
 
@@ -129,7 +129,17 @@ class Excite(keras.layers.Multiply):
     The gradient of the weights is a sum over the maps, which are the product divided by the weights; the product is
     kept by the convolution behind it anyway. Weights of zero get no gradient: they come from a sigmoid, which lets none
     through there.
+
+    Raises:
+        ValueError: other inputs than such a pair.
     """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        maps, *weights = (tuple(shape) for shape in input_shape)
+        if len(maps) != 4 or len(weights) != 1 or weights[0][1:] != (1, 1, maps[-1]):
+            expected = "a pair of maps (batch, H, W, C) and weights (batch, 1, 1, C)"
+            raise ValueError(f"inputs must be {expected}. Received: shapes {[maps, *weights]}")
 
     def _merge_function(self, inputs):
         @tf.custom_gradient
