@@ -61,7 +61,13 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
 
 
 def train_run(
-    config: Config, folder: Path, data_root: Path, *, resume: bool = False, max_minutes: float | None = None
+    config: Config,
+    folder: Path,
+    data_root: Path,
+    *,
+    resume: bool = False,
+    max_minutes: float | None = None,
+    checkpoint_seconds: float = 0.0,
 ) -> dict:
     """Train as configured and leave a model that predicts: best epoch, threshold from validation data, metadata.
 
@@ -70,6 +76,7 @@ def train_run(
         data_root: where the embedded default keeps phantoms and sample CTs.
         resume: go on from the last checkpoint in `folder`.
         max_minutes: end training with the epoch in which this runs out.
+        checkpoint_seconds: as `training.fit.fit` takes it.
 
     Where TF_CONFIG names several workers they train together; `folder` must be the same shared one for all.
 
@@ -124,6 +131,7 @@ def train_run(
             folder=folder,
             strategy=strategy,
             max_minutes=max_minutes,
+            checkpoint_seconds=checkpoint_seconds,
         )
     report = {"training": training, "worker": worker}
     if worker == 0:

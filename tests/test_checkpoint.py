@@ -49,6 +49,21 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     assert len(rows) == 8
 
 
+@pytest.mark.parametrize("last", [3, 1])
+def test_epochs_that_end_too_soon_get_no_checkpoint_but_the_last_one_does(tmp_path, last):
+    class StopAfter(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch + 1 == last
+
+    found = []
+    look = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(latest_checkpoint(tmp_path)))
+    checkpoint = Checkpoint(tmp_path, [], seconds_apart=3600.0)
+    _model().fit(X, Y, epochs=3, verbose=0, callbacks=[StopAfter(), checkpoint, look])
+    assert [path and path.name for path in found] == [*[None] * (last - 1), f"epoch-000{last}"]
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == last + 1
+    assert len(Checkpoint(tmp_path, []).history) == last
+
+
 def test_only_the_last_checkpoint_is_kept_and_half_a_one_is_none(tmp_path):
     _fit(_model(), tmp_path, 3)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["epoch-0003"]
@@ -97,4 +112,5 @@ def test_metadata_is_json(tmp_path):
 
 def test_configs_name_their_folder(tmp_path):
     assert BestModel(tmp_path, "loss").get_config() == {"folder": str(tmp_path), "monitor": "loss"}
-    assert Checkpoint(tmp_path, []).get_config() == {"folder": str(tmp_path), "writes": True}
+    config = {"folder": str(tmp_path), "writes": True, "seconds_apart": 5.0}
+    assert Checkpoint(tmp_path, [], seconds_apart=5.0).get_config() == config

@@ -10,6 +10,8 @@ from spine_tf.config import Config, config_from_dict, to_dict
 EVALUATION = "evaluation"
 DONE = ("report.json", f"{EVALUATION}/evaluation.json")
 """Files that a finished and scored run holds; the last one is written last."""
+CHECKPOINT_SECONDS = 300.0
+"""Between two checkpoints: at 64 pixels, writing one of EfficientNetB7 takes a quarter of an epoch's time."""
 
 
 def is_done(folder: Path) -> bool:
@@ -69,7 +71,8 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
     from spine_tf.run import train_run
 
     if not (folder / "report.json").exists():
-        train_run(config, folder, data_root, resume=(folder / "config.json").exists())
+        resume = (folder / "config.json").exists()
+        train_run(config, folder, data_root, resume=resume, checkpoint_seconds=CHECKPOINT_SECONDS)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     evaluate_run(folder, folder / EVALUATION)
     # The next run is another network; what Keras keeps of this one would only fill the memory.

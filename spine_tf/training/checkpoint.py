@@ -73,11 +73,15 @@ class Checkpoint(keras.callbacks.Callback):
         folder: the run's.
         callbacks: those before it.
         writes: False where another worker writes; the last checkpoint is restored all the same.
+        seconds_apart: an epoch that ends sooner after the last checkpoint gets none, unless it is the last epoch. After
+            a stop its like is trained again; `best.keras` may be its own until then.
     """
 
-    def __init__(self, folder, callbacks: list[keras.callbacks.Callback], writes: bool = True):
+    def __init__(
+        self, folder, callbacks: list[keras.callbacks.Callback], writes: bool = True, seconds_apart: float = 0.0
+    ):
         super().__init__()
-        self.folder, self.writes = Path(folder), writes
+        self.folder, self.writes, self.seconds_apart = Path(folder), writes, seconds_apart
         self.tracked = [c for c in callbacks if type(c).__name__ in STATES]
         self.history: list[dict] = []
         self.diverged: int | None = None
@@ -86,10 +90,10 @@ class Checkpoint(keras.callbacks.Callback):
         if self.restored:
             self.history = self.restored["history"]
         self.seconds_before = self.restored.get("seconds", 0.0) if self.restored else 0.0
-        self._start = time.monotonic()
+        self._start = self._written = time.monotonic()
 
     def get_config(self) -> dict:
-        return {"folder": str(self.folder), "writes": self.writes}
+        return {"folder": str(self.folder), "writes": self.writes, "seconds_apart": self.seconds_apart}
 
     @property
     def seconds(self) -> float:
@@ -112,6 +116,15 @@ class Checkpoint(keras.callbacks.Callback):
         self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
         if not self.writes:
             return
+        columns = list(self.history[-1])
+        rows = [",".join(columns)] + [",".join(repr(row.get(c, "")) for c in columns) for row in self.history]
+        write_text(self.folder / "history.csv", "\n".join(rows) + "\n")
+        is_last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs", epoch + 1)
+        if is_last or time.monotonic() - self._written >= self.seconds_apart:
+            self._write(epoch)
+            self._written = time.monotonic()
+
+    def _write(self, epoch: int) -> None:
         states = {type(c).__name__: {name: getattr(c, name) for name in STATES[type(c).__name__]} for c in self.tracked}
         final = self.folder / "checkpoints" / f"epoch-{epoch + 1:04d}"
         part = final.with_name(f".{final.name}.part")
@@ -132,9 +145,6 @@ class Checkpoint(keras.callbacks.Callback):
         for old in sorted(final.parent.glob("epoch-*")):
             if old.name < final.name:
                 shutil.rmtree(old)
-        columns = list(self.history[-1])
-        rows = [",".join(columns)] + [",".join(repr(row.get(c, "")) for c in columns) for row in self.history]
-        write_text(self.folder / "history.csv", "\n".join(rows) + "\n")
 
 
 def latest_checkpoint(folder: Path) -> Path | None:

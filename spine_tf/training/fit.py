@@ -114,6 +114,7 @@ def fit(
     strategy: tf.distribute.Strategy,
     max_minutes: float | None = None,
     penalty: Penalty | None = None,
+    checkpoint_seconds: float = 0.0,
 ) -> tuple[list[dict], dict]:
     """Train, or go on training where the folder's last checkpoint stopped.
 
@@ -127,6 +128,7 @@ def fit(
         strategy: from `prepare_process`.
         max_minutes: end with the epoch in which this runs out.
         penalty: on the weights, added to the loss; it has no part in what is decided.
+        checkpoint_seconds: at least so long between two checkpoints; 0: one after every epoch.
 
     Returns:
         history (one dict an epoch, of all epochs so far) and facts: seconds (of all parts of a
@@ -157,7 +159,7 @@ def fit(
         callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
     if max_minutes is not None:
         callbacks.append(StopAfter(max_minutes))
-    checkpoint = Checkpoint(folder, callbacks, writes=is_chief)
+    checkpoint = Checkpoint(folder, callbacks, writes=is_chief, seconds_apart=checkpoint_seconds)
     done = len(checkpoint.history)
     # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
     verbose = (1 if sys.stdout.isatty() else 2) if is_chief else 0
