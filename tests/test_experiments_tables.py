@@ -34,7 +34,16 @@ def test_a_table_has_ours_beside_the_papers_and_says_what_was_not_run(tmp_path):
     assert "held out: a real CT" in text
     assert "trained on 12 × phantom (random)" in text
     assert "| HU threshold (no network) | 50.0 | |" in text
-    assert "Jaccard 88.7, reported 90" in text
+    assert "LinkNet-34: Dice 94 is Jaccard 88.7, reported 90" in text
+
+
+@pytest.mark.parametrize(("dice", "said"), [(0.4, True), (0.6, False)])
+def test_it_is_said_where_no_network_does_better_than_a_threshold(tmp_path, dice, said):
+    # The threshold has 0.5 on the only source.
+    finish(tmp_path, "3", "unet", "table3/unet", (0.3,), val_dice=RISING)
+    finish(tmp_path, "3", "fpn", "table3/fpn", (dice,), val_dice=RISING)
+    text = table_text(grid_table("3", BASE, tmp_path, SEEDS))
+    assert ("No network does better here than a threshold" in text) == said
 
 
 def test_a_shared_run_stands_in_every_table_that_has_it(tmp_path):

@@ -5,6 +5,7 @@ models" to "Comparison of the proposed model with other deep learning models". O
 written; a key that is absent is a cell that the text does not give.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 ABSTRACT = {"dice": 96.85, "jaccard": 95.37}
@@ -98,9 +99,10 @@ def _too_high(name: str, row: dict[str, float]) -> str:
     return f"{name}: Dice {row['dice']:g} is Jaccard {jaccard_of(row['dice']):.1f}, reported {row['jaccard']:g}"
 
 
-def overlap_note(table: str) -> list[str]:
+def overlap_note(table: str, labels: Mapping[str, str] | None = None) -> list[str]:
     """The rows of a table whose Dice and Jaccard cannot both hold on one mask, as a sentence; none: no sentence."""
-    rows = {name: row for name, row in TABLES.get(table, {}).items() if {"dice", "jaccard"} <= set(row)}
+    rows = TABLES.get(table, {}).items()
+    rows = {(labels or {}).get(name, name): row for name, row in rows if {"dice", "jaccard"} <= set(row)}
     rows |= {"the proposed network": ABSTRACT} if table == "7" else {}
     found = [_too_high(*item) for item in rows.items() if abs(jaccard_of(item[1]["dice"]) - item[1]["jaccard"]) > 1]
     if not found:
@@ -140,6 +142,6 @@ NOTES = {
 """Table -> what does not fit in the paper's own figures, or between them and their sources."""
 
 
-def notes(table: str) -> list[str]:
-    """All that is to be said beside a table about the paper's figures."""
-    return [*overlap_note(table), *NOTES.get(table, ())]
+def notes(table: str, labels: Mapping[str, str] | None = None) -> list[str]:
+    """All that is to be said beside a table about the paper's figures; `labels`: name of a row -> what it is called."""
+    return [*overlap_note(table, labels), *NOTES.get(table, ())]

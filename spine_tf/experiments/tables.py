@@ -78,6 +78,7 @@ def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> 
         )
     for label in NOT_BUILT.get(table, ()):
         rows.append({"name": label, "label": label, "built": False, "paper": {}, "ours": None})
+    labels = {name: cell.label for name, cell in GRIDS[table].items()}
     return {
         "table": table,
         "title": TITLES[table],
@@ -86,7 +87,7 @@ def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> 
         "seeds": list(seeds),
         "run": any(row["ours"] for row in rows),
         "rows": rows,
-        "notes": [*CHOICES.get(table, ()), *published.notes(table)],
+        "notes": [*CHOICES.get(table, ()), *published.notes(table, labels)],
     }
 
 
@@ -214,4 +215,17 @@ def by_source(table: dict) -> list[str]:
     for name, found in done[0]["ours"]["baselines"].items():
         cells = [number(found[source]["mean"], "dice") if source in found else "-" for source in sources]
         lines.append(f"| {name} (no network) | {' | '.join(cells)} | |")
-    return lines
+    return [*lines, *_behind(done, sources)]
+
+
+def _behind(rows: list[dict], sources: list[str]) -> list[str]:
+    """A sentence where no network does better than none."""
+    without = rows[0]["ours"]["baselines"].values()
+    for source in sources:
+        reached = max(found[source]["mean"] for found in without if source in found)
+        if any(found and found["mean"] > reached for row in rows if (found := row["ours"]["sources"].get(source))):
+            return []
+    return [
+        "",
+        "No network does better here than a threshold, which needs no training: so short a training teaches too little.",
+    ]
