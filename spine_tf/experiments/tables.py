@@ -227,5 +227,5 @@ def _behind(rows: list[dict], sources: list[str]) -> list[str]:
             return []
     return [
         "",
-        "No network does better here than a threshold, which needs no training: so short a training teaches too little.",
+        "No network does better here than a threshold, which needs no training: this one was too short.",
     ]
