@@ -23,7 +23,7 @@ class Request:
     all: bool = False
     """Every table and figure."""
     preset: Literal["paper", "small", "tiny"] = "small"
-    """`paper` wants VerSe and a GPU, `small` two hours of two cores for Tables 3 to 6, `tiny` shows no result."""
+    """`paper` wants VerSe and a GPU, `small` four hours of CPU for Tables 3 to 6, `tiny` shows no result."""
     data: Path | None = None
     """A VerSe root. None: phantoms and sample CTs."""
     data_root: Path = Path("data")

@@ -23,7 +23,7 @@ def paper() -> Config:
 
 
 def small() -> Config:
-    """64 pixels, 10 epochs of 64 triplets: Tables 3 to 6 with three seeds in about three hours of CPU (`cost`).
+    """64 pixels, 10 epochs of 64 triplets: Tables 3 to 6 with three seeds in about four hours of CPU (`cost`).
 
     An epoch is 12 phantoms and one real CT that is drawn as often as 4 of them, 4 triplets each. Batch normalisation
     forgets faster than by default, for there are only 160 steps.
