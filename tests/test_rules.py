@@ -140,7 +140,7 @@ def test_a_normalisation_by_statistics_of_the_data_keeps_its_channels_and_no_oth
 
 def test_every_row_of_the_table_is_tried_here():
     tried = {type(layer) for layer in (*ONE_INPUT, *MERGES)}
-    tried |= {ViewsToBatch, BatchToChannels, layers.InputLayer, layers.Normalization}
+    tried |= {ViewsToBatch, BatchToChannels, Excite, layers.InputLayer, layers.Normalization}
     assert tried == set(RULES)
 
 
