@@ -11,7 +11,7 @@ EVALUATION = "evaluation"
 DONE = ("report.json", f"{EVALUATION}/evaluation.json")
 """Files that a finished and scored run holds; the last one is written last."""
 CHECKPOINT_SECONDS = 300.0
-"""Between two checkpoints: at 64 pixels, writing one of EfficientNetB7 takes a quarter of an epoch's time."""
+"""Between two checkpoints: writing one of EfficientNetB7 (0.9 GB) takes some 8 seconds, a step of 64 pixels 2."""
 
 
 def is_done(folder: Path) -> bool:
