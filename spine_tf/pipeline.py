@@ -113,8 +113,10 @@ def validation_dataset(
         case, place = divmod(int(index), triplets_per_case)
         return plain_triplet(cases[case], (place + 0.5) / triplets_per_case, spec)
 
-    batches = tf.data.Dataset.range(len(cases) * triplets_per_case).batch(data.batch_size)
-    indices = batches.shard(share.count, share.index).unbatch()
+    places = np.arange(len(cases) * triplets_per_case)
+    own = places[places // data.batch_size % share.count == share.index]
+    # Of known length: without it Keras warns at the end of the first validation that data ran out.
+    indices = tf.data.Dataset.from_tensor_slices(own)
     return _batches(indices, draw, spec, data, data.batch_size).cache().prefetch(tf.data.AUTOTUNE)
 
 

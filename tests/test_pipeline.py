@@ -66,7 +66,18 @@ def test_validation_is_finite_and_the_same_each_time(cube_case):
     dataset = validation_dataset([cube_case], SPEC, DATA, triplets_per_case=6)
     first, again = _take(dataset, 10), _take(dataset, 10)
     assert [mask.shape[0] for _, mask in first] == [4, 2]
+    assert dataset.cardinality() == 2
     for (_, a), (_, b) in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_validation_of_a_share_is_every_second_batch(cube_case):
+    whole, *parts = (
+        _take(validation_dataset([cube_case], SPEC, DATA, triplets_per_case=10, share=share), 10)
+        for share in (Share(), Share(0, 2), Share(1, 2))
+    )
+    assert [len(part) for part in (whole, *parts)] == [3, 2, 1]
+    for (_, a), (_, b) in zip(whole, [parts[0][0], parts[1][0], parts[0][1]], strict=True):
         np.testing.assert_array_equal(a, b)
 
 
