@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from finished_runs import write_run
 from spine_tf.config import to_dict
 from spine_tf.datasets.splits import Split, write_split
 from spine_tf.experiments.cells import cell_config
-from spine_tf.experiments.running import check_same, is_done, run_cell
+from spine_tf.experiments.running import check_same, in_own_process, is_done, run_cell
 from spine_tf.experiments.settings import base_config
 from spine_tf.files import write_json
 
@@ -45,3 +46,10 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(tmp_path):
         with pytest.raises(ValueError, match=r"runs must hold runs of the settings.*\['train.epochs', 'train.seed'\]"):
             refuse(run, other)
     check_same(tmp_path / "absent", other)
+
+
+def test_a_run_that_is_killed_or_refused_leaves_a_sentence():
+    with pytest.raises(ValueError, match=r"the process of a run must live to its end.*no end of _exit"):
+        in_own_process(os._exit, 9)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        in_own_process(int, "three")

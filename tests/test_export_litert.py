@@ -9,7 +9,7 @@ from conftest import shaken
 from spine_tf.config import PRESETS, VIEWS, ModelConfig
 from spine_tf.engines import load_engine
 from spine_tf.engines.litert import litert_predictor
-from spine_tf.export.litert import BATCH, SCHEMES, write_litert
+from spine_tf.export.litert import SCHEMES, triplets_at_once, write_litert
 from spine_tf.files import write_json
 from spine_tf.half import write_half
 from spine_tf.models import BUILDERS, build_model
@@ -66,6 +66,11 @@ def test_what_cannot_be_converted_is_refused(threshold_run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("image_size", "triplets"), [(32, 4), (128, 4), (181, 2), (256, 1), (512, 1)])
+def test_large_slices_come_fewer_at_once(image_size, triplets):
+    assert triplets_at_once(image_size) == triplets
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_scheme_has_the_named_float32_signature(files, scheme):
     interpreter = Interpreter(model_path=str(files / f"{scheme}.tflite"))
@@ -73,7 +78,7 @@ def test_every_scheme_has_the_named_float32_signature(files, scheme):
     runner = interpreter.get_signature_runner("serving_default")
     for tensor in (runner.get_input_details() | runner.get_output_details()).values():
         assert tensor["dtype"] == np.float32
-        assert tensor["shape_signature"].tolist() == [BATCH, 32, 32, 3]
+        assert tensor["shape_signature"].tolist() == [4, 32, 32, 3]
 
 
 def _beside_keras(model, path, scheme="float32"):
@@ -130,7 +135,7 @@ def test_the_papers_network_fits_a_laptop_as_int8(tmp_path):
     sizes = {}
     for scheme in ("float32", "dynamic_int8"):
         start = time.monotonic()
-        write_litert(model, tmp_path / f"{scheme}.tflite", scheme, batch=1)
+        write_litert(model, tmp_path / f"{scheme}.tflite", scheme)
         sizes[scheme] = (tmp_path / f"{scheme}.tflite").stat().st_size / 1e6
         print(f"paper, {scheme}: {sizes[scheme]:.0f} MB in {time.monotonic() - start:.0f} s")
     # A converter folds BatchNormalization into what comes before it; the kernels stay.

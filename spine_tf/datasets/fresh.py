@@ -106,11 +106,15 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
 
 def _step_back() -> None:
     os.nice(NICENESS)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_when_parent_ends()
 
 
-def end_with_parent() -> None:
-    """A training that is killed cannot tell its makers, which would wait for work for ever."""
+def end_when_parent_ends() -> None:
+    """Have this child process end when its parent is gone: one that is killed cannot tell its children."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
     multiprocessing.parent_process().join()
     os._exit(1)
 

@@ -7,7 +7,6 @@ SHA-256. The same scans give the same bytes, however many processes write them.
 import hashlib
 import json
 import multiprocessing
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -24,7 +23,7 @@ from spine_tf import __version__
 from spine_tf.config import PreprocessSpec
 from spine_tf.datasets.cache import applied_fields, decode_case, fingerprint, prepare_arrays
 from spine_tf.datasets.cases import Case
-from spine_tf.datasets.fresh import end_with_parent
+from spine_tf.datasets.fresh import end_when_parent_ends
 from spine_tf.datasets.shard_reader import FORMAT, HEAD_BYTES, INDEX, TAIL_BYTES, ShardError, index_hash, read_example
 from spine_tf.files import whole_file, write_json
 
@@ -219,7 +218,7 @@ def _write_all(jobs: dict[str, list[Case]], folder: Path, spec: PreprocessSpec, 
             yield name, write_shard(folder / name, group, spec)
         return
     # Spawned: a forked child of a process that runs TensorFlow may hang on its locks.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _watch_parent) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_when_parent_ends) as pool:
         futures = {pool.submit(write_shard, folder / name, group, spec): name for name, group in jobs.items()}
         try:
             for future in as_completed(futures):
@@ -229,7 +228,3 @@ def _write_all(jobs: dict[str, list[Case]], folder: Path, spec: PreprocessSpec, 
             raise ShardError(f"{expected}. Received: workers={workers}, one was killed") from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _watch_parent() -> None:
-    threading.Thread(target=end_with_parent, daemon=True).start()

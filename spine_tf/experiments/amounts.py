@@ -13,6 +13,7 @@ from statistics import mean
 from spine_tf.config import Config, to_dict
 from spine_tf.experiments.cells import run_place
 from spine_tf.experiments.results import spread
+from spine_tf.experiments.running import in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
 from spine_tf.prune_settings import PruneSettings, read_settings
@@ -70,18 +71,20 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
         )
     if _verdict(run) is not None:
         return False
-    import keras
+    control = _run(CONTROL, folder, seed)
+    beside = control if name != CONTROL and _verdict(control) else None
+    in_own_process(_prune_and_judge, settings, run, beside, data_root)
+    return True
 
+
+def _prune_and_judge(settings: PruneSettings, run: Path, control: Path | None, data_root: Path) -> None:
     from spine_tf.prune_run import prune_run
     from spine_tf.prune_verdict import write_verdict
 
     if not (run / "report.json").exists():
         prune_run(settings, run, data_root, resume=(run / "config.json").exists())
-    control = _run(CONTROL, folder, seed)
-    write_verdict(run, control if name != CONTROL and _verdict(control) else None)
+    write_verdict(run, control)
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    keras.backend.clear_session()
-    return True
 
 
 def _run(name: str, folder: Path, seed: int) -> Path:

@@ -84,7 +84,7 @@ def summarise(folder: Path, seeds: Iterable[int]) -> dict | None:
     Returns:
         "runs" (as `read_run` gives them, without config and environment), the `spread` of each of `LOSSES` and
         `SCORES`, "sources" (source -> spread of Dice), "baselines" (method -> source -> spread), "minutes" (of all
-        runs), "config" and "environment" of the first run.
+        runs), "commits" (of all runs), "config" and "environment" of the first run.
     """
     found = [run for seed in seeds if (run := read_run(Path(folder) / f"seed{seed}")) is not None]
     if not found:
@@ -96,6 +96,7 @@ def summarise(folder: Path, seeds: Iterable[int]) -> dict | None:
     return {
         **summary,
         "minutes": round(sum(run["minutes"] for run in found), 1),
+        "commits": sorted({run["environment"]["git_commit"] for run in found}),
         "config": _without_places(found[0]["config"]),
         "environment": found[0]["environment"],
         "runs": [{key: value for key, value in run.items() if key not in ("config", "environment")} for run in found],

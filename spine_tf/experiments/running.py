@@ -1,11 +1,15 @@
 """Runs of cells: trained and scored where they are missing, left alone where they are done."""
 
-import gc
 import json
+import multiprocessing
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from spine_tf.config import Config, config_from_dict, to_dict
+from spine_tf.datasets.fresh import end_when_parent_ends
 
 EVALUATION = "evaluation"
 DONE = ("report.json", f"{EVALUATION}/evaluation.json")
@@ -43,6 +47,25 @@ def check_same(folder: Path, config: Config) -> None:
         )
 
 
+def in_own_process(function: Callable, *arguments) -> None:
+    """Call a function of a module in a process of its own, and wait for it.
+
+    TensorFlow registers the gradient of every swish for good, and each holds its network's whole graph: nineteen runs
+    of preset `tiny` in one process came to 13 GB. What a run left is gone with its process.
+
+    Raises:
+        ValueError: the process died. What the function raised, is raised here.
+    """
+    # A forked child of a process that runs TensorFlow may hang on its locks.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, end_when_parent_ends) as pool:
+        try:
+            pool.submit(function, *arguments).result()
+        except BrokenProcessPool as error:
+            expected = "the process of a run must live to its end; killed for want of memory? The same command goes on"
+            raise ValueError(f"{expected}. Received: no end of {function.__name__}") from error
+
+
 def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
     """Train and score one run; what is done is not done again, what was interrupted goes on.
 
@@ -58,15 +81,17 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
         whether anything was done.
 
     Raises:
-        ValueError: the folder holds a run of other settings, or as `train_run`.
+        ValueError: the folder holds a run of other settings, or as `train_run` and `in_own_process`.
     """
     folder = Path(folder)
     check_same(folder, config)
     if is_done(folder):
         return False
-    # Imported here: where all runs are done, a table is assembled without waiting for TensorFlow.
-    import keras
+    in_own_process(_train_and_score, config, folder, data_root)
+    return True
 
+
+def _train_and_score(config: Config, folder: Path, data_root: Path) -> None:
     from spine_tf.evaluation import evaluate_run
     from spine_tf.run import train_run
 
@@ -75,7 +100,3 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
         train_run(config, folder, data_root, resume=resume, checkpoint_seconds=CHECKPOINT_SECONDS)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     evaluate_run(folder, folder / EVALUATION)
-    # The next run is another network; what Keras keeps of this one would only fill the memory.
-    keras.backend.clear_session()
-    gc.collect()
-    return True

@@ -177,7 +177,7 @@ def made_of(done: list[dict]) -> str:
     seeds = ", ".join(map(str, sorted({seed["seed"] for ours in done for seed in ours["runs"]})))
     split = ", and of the split" if config["data"]["data"] else ""
     place = ", ".join(made["gpus"]) or f"{made['cores']} cores of {made['processor']}"
-    commits = ", ".join(sorted({ours["environment"]["git_commit"] for ours in done}))
+    commits = ", ".join(sorted({commit for ours in done for commit in ours["commits"]}))
     return " ".join(
         [
             f"Ours: preset `{config['preset']}`, {config['preprocess']['image_size']} pixels,",

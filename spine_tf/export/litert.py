@@ -21,9 +21,11 @@ SCHEMES = ("float32", "float16", "dynamic_int8", "static_int8")
 """float16 halves the file and computes in float32. dynamic_int8 has int8 weights, and activations quantised as they
 come. static_int8 has activations of ranges found beforehand on real triplets: the fastest and the least exact."""
 
-BATCH = 4
-"""Triplets that a file takes at once. Measured with XNNPACK on two cores: 1 takes 13 % longer for each triplet, 8 as
-long. With an open batch float32 takes 5 % longer, dynamic int8 three times as long."""
+PIXELS_AT_ONCE = 4 * 128**2
+"""Of a view's slices that a file takes at once, where they are at least as large as in preset `small`. Measured with
+XNNPACK on two cores: of 128 px one triplet takes 13 % longer than each of four, and eight take as long; of the paper's
+256 px one is faster than each of four (benchmarks/litert.py). With an open batch float32 takes 5 % longer, dynamic int8
+three times as long."""
 
 SIGNATURE = "serving_default"
 
@@ -40,7 +42,7 @@ def write_litert(
     path: Path,
     scheme: str,
     calibration: Sequence[tuple[np.ndarray, ...]] = (),
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> None:
     """Convert a network and write the file, whole or not at all.
 
@@ -49,7 +51,7 @@ def write_litert(
         path: the .tflite file; its signature `serving_default` has those inputs and the output `mask`, all float32.
         scheme: one of SCHEMES.
         calibration: batches of any size of real triplets (axial, coronal, sagittal), for static_int8.
-        batch: triplets that the file takes at once.
+        batch: triplets that the file takes at once; None: `triplets_at_once`.
 
     Raises:
         ValueError: an unknown scheme, static_int8 without calibration, or a batch below 1.
@@ -58,12 +60,18 @@ def write_litert(
         raise ValueError(f"scheme must be one of {SCHEMES}. Received: scheme={scheme!r}")
     if scheme == "static_int8" and not calibration:
         raise ValueError("calibration must hold triplets for static_int8. Received: none")
+    batch = triplets_at_once(model.inputs[0].shape[1]) if batch is None else batch
     if batch < 1:
         raise ValueError(f"batch must be at least 1. Received: batch={batch}")
     content = _converted(model, batch, half=scheme == "float16")
     if scheme in ("dynamic_int8", "static_int8"):
         content = _quantised(content, scheme, list(_batches(calibration, batch)))
     write_bytes(Path(path), content)
+
+
+def triplets_at_once(image_size: int) -> int:
+    """How many triplets of slices (image_size, image_size) a file takes at once, 1 to 4."""
+    return max(1, min(4, PIXELS_AT_ONCE // image_size**2))
 
 
 def _converted(model: keras.Model, batch: int, half: bool) -> bytes:
