@@ -19,8 +19,10 @@ import numpy as np
 import tyro
 from rows import finish, row
 
-BATCHES = {"keras": (1, 2, 4, 8, 16), "litert": (1, 4, 8)}
-DEFAULT = {"keras": 8, "litert": 4}
+from spine_tf.config import PREDICTION_BATCH
+
+BATCHES = {"keras": (1, 4, 8, 16, 32), "litert": (1, 4, 8)}
+DEFAULT = {"keras": PREDICTION_BATCH, "litert": 4}
 TRIPLETS = 32
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from spine_tf.config import PREDICTION_BATCH
+
 
 @dataclass(frozen=True)
 class Flags:
@@ -33,7 +35,7 @@ class Flags:
     """Also segment the mirror image and average; at most twice the time."""
     fast: bool = False
     """Take every second step and interpolate: about half the time, for a little of the Dice."""
-    batch_size: int = 8
+    batch_size: int = PREDICTION_BATCH
     """Triplets the network gets at once."""
     threads: int | None = None
     """CPU threads; None: all."""

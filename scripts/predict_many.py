@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from spine_tf.config import PREDICTION_BATCH
+
 
 @dataclass(frozen=True)
 class Flags:
@@ -34,7 +36,7 @@ class Flags:
     clean_up: bool = True
     flips: bool = False
     fast: bool = False
-    batch_size: int = 8
+    batch_size: int = PREDICTION_BATCH
 
 
 def main() -> int:

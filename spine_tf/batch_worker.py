@@ -8,6 +8,7 @@ import os
 import socket
 from pathlib import Path
 
+from spine_tf.config import PREDICTION_BATCH
 from spine_tf.files import write_json
 from spine_tf.predict import Outcome, is_done, output_paths, predict_cases
 
@@ -36,7 +37,9 @@ class Segmenter:
         try:
             if runs_here_on_tensorflow(settings["model"]):
                 use_device(settings["device"], settings["threads"])
-            self.engine = load_engine(settings["model"], self.options.get("batch_size", 8), settings["threads"])
+            self.engine = load_engine(
+                settings["model"], self.options.get("batch_size", PREDICTION_BATCH), settings["threads"]
+            )
         except Exception as error:  # whatever it is, the job cannot go on
             self.refusal = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 

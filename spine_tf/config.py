@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spine_tf.sections import VIEWS, ModelConfig, PreprocessSpec, idle_fields, require
+from spine_tf.sections import PREDICTION_BATCH, VIEWS, ModelConfig, PreprocessSpec, idle_fields, require
 from spine_tf.sections_training import AugmentConfig, DataConfig, TrainConfig
 
 __all__ = [
+    "PREDICTION_BATCH",
     "PRESETS",
     "VIEWS",
     "AugmentConfig",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spine_tf.config import VIEWS, PreprocessSpec
+from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.engines import Engine
 from spine_tf.postprocess import drop_small_components
 from spine_tf.preprocess import body_box, clamp_window
@@ -47,7 +47,7 @@ def segment(
     volume: Volume,
     engine: Engine,
     *,
-    batch_size: int = 8,
+    batch_size: int = PREDICTION_BATCH,
     clean_up: bool = True,
     flips: bool = False,
     fast: bool = False,
@@ -102,7 +102,7 @@ class Look:
     spec: PreprocessSpec
     spacing_mm: tuple
     """Of the volume's axes, floats (or float64 scalars of a graph)."""
-    batch_size: int = 8
+    batch_size: int = PREDICTION_BATCH
     flips: bool = False
     fast: bool = False
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.config import to_dict
+from spine_tf.config import PREDICTION_BATCH, to_dict
 from spine_tf.engines import Engine
 from spine_tf.files import write_json
 from spine_tf.inference import segment
@@ -72,7 +72,7 @@ def predict_case(
     clean_up: bool = True,
     flips: bool = False,
     fast: bool = False,
-    batch_size: int = 8,
+    batch_size: int = PREDICTION_BATCH,
     progress: bool = False,
 ) -> dict:
     """Segment one scan and write its files; the report is written last, so that it tells a case is done.

@@ -184,12 +184,12 @@ def test_a_model_without_whole_scans_gets_triplets(tmp_path):
     publish_by_hand(tmp_path, 1, signatures={"serving_default", "describe"}, asked=False)
     write_config(tmp_path)
     with serving(tmp_path) as (models, grpc, _):
-        engine = serving_engine(grpc)
+        engine = serving_engine(grpc, batch_size=8)
         assert engine.volume is None
         hu = np.full((9, 8, 7), -1000, np.float32)
         hu[2:6] = 1200
         assert segment(volume_from_array(hu, AFFINE), engine).mask[3].all()
-        assert models.asked["serving_default"] == 2  # 9 steps, 8 in a batch
+        assert models.asked["serving_default"] == 2  # 9 steps, 8 in a request
 
 
 def test_bad_addresses_are_refused_by_load_engine():

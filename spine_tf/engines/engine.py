@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import PreprocessSpec, spec_from_dict
+from spine_tf.config import PREDICTION_BATCH, PreprocessSpec, spec_from_dict
 from spine_tf.engines.saved_model import newest_version, saved_model_predictor
 from spine_tf.export.manifest import MANIFEST, verify_manifest
 
@@ -38,7 +38,7 @@ class Engine:
     volume: Callable[[np.ndarray, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] | None = None
 
 
-def load_engine(model: str | Path, batch_size: int = 8, threads: int | None = None) -> Engine:
+def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: int | None = None) -> Engine:
     """Load a network by what its path is.
 
     Args:

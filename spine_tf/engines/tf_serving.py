@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from spine_tf.config import VIEWS, PreprocessSpec, spec_from_dict
+from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec, spec_from_dict
 from spine_tf.engines.engine import Engine
 from spine_tf.engines.tf_serving_call import Address, parse_address
 
@@ -15,7 +15,12 @@ MOST_BYTES = 2**31 - 2**20
 
 
 def serving_engine(
-    address: str, batch_size: int = 8, *, deadline_s: float = 600.0, attempts: int = 5, compress: bool | None = None
+    address: str,
+    batch_size: int = PREDICTION_BATCH,
+    *,
+    deadline_s: float = 600.0,
+    attempts: int = 5,
+    compress: bool | None = None,
 ) -> Engine:
     """Ask a server what it serves and return it as an engine.
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from spine_tf.config import VIEWS, PreprocessSpec
+from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.export.signatures import make_signatures
 
 WARMUP = Path("assets.extra/tf_serving_warmup_requests")
@@ -22,7 +22,7 @@ def export_saved_model(
     metadata: dict,
     folder: Path,
     *,
-    batch_size: int = 8,
+    batch_size: int = PREDICTION_BATCH,
     batched: bool = False,
 ) -> None:
     """Write a SavedModel with the signatures of `signatures.make_signatures` and its warm-up requests.

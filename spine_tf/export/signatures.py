@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from spine_tf.config import VIEWS, PreprocessSpec
+from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.export.graph_runtime import GraphRuntime
 from spine_tf.inference import Look
 from spine_tf.scans.checks import SPACING_RANGE_MM
@@ -25,7 +25,7 @@ def needs_spacing(spec: PreprocessSpec) -> bool:
 
 
 def make_signatures(
-    model: keras.Model, spec: PreprocessSpec, metadata: dict, batch_size: int = 8
+    model: keras.Model, spec: PreprocessSpec, metadata: dict, batch_size: int = PREDICTION_BATCH
 ) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
     """The functions of a servable with their inputs, by signature name; to be traced without AutoGraph.
 
