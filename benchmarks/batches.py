@@ -21,7 +21,7 @@ from rows import finish, row
 
 from spine_tf.config import PREDICTION_BATCH
 
-BATCHES = {"keras": (1, 4, 8, 16, 32), "litert": (1, 4, 8)}
+BATCHES = {"keras": (4, 8, 16, 32), "litert": (1, 4, 8)}
 DEFAULT = {"keras": PREDICTION_BATCH, "litert": 4}
 TRIPLETS = 32
 

@@ -35,7 +35,7 @@ def main() -> None:
 
     from spine_tf.config import PRESETS, VIEWS
     from spine_tf.engines.litert import litert_predictor
-    from spine_tf.export.litert import triplets_at_once, write_litert
+    from spine_tf.export.litert import write_litert
     from spine_tf.models import build_model
     from spine_tf.pruning import remove_filters
     from spine_tf.pruning.prune import zero_filters
@@ -50,7 +50,7 @@ def main() -> None:
             if name != "float32":
                 made = remove_filters(model, zero_filters(model, 0.5, criterion="magnitude").groups)
             write_litert(made, path, scheme)
-            predictors[name] = litert_predictor(path, flags.size, triplets_at_once(flags.size))
+            predictors[name] = litert_predictor(path, flags.size, KERAS_BATCH)
             bar.update()
         seconds = {name: [] for name in predictors}
         for number in range(flags.rounds + 1):

