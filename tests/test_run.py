@@ -111,6 +111,7 @@ def test_a_verse_root_is_split_as_configured(shared_data):
         find_split(config, Path("unused"))
 
 
+@pytest.mark.slow
 def test_a_run_without_validation_that_starts_from_another_runs_model(run, config, tmp_path):
     train = replace(config.train, epochs=1, encoder_weights=str(run / "best.keras"))
     alone = replace(config, data=replace(config.data, val_fraction=0.0), train=train)

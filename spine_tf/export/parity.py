@@ -125,7 +125,7 @@ def _grey_levels(path: Path, spec: PreprocessSpec, volume: Volume, probability: 
     return int(np.abs(found - np.rint(255 * probability).astype(int)).max())
 
 
-def calibration_batches(volume: Volume, engine: Engine, batches: int = 16) -> list[tuple[np.ndarray, ...]]:
+def calibration_batches(volume: Volume, engine: Engine, batches: int = 8) -> list[tuple[np.ndarray, ...]]:
     """Real triplets, as the network gets them while it segments a scan; some `batches` batches spread over it."""
     kept, seen, every = [], 0, 1
 
