@@ -72,6 +72,7 @@ def test_a_run_can_be_evaluated(run, tmp_path):
     assert all(0 <= row["dice"] <= 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_finished_run_resumed_only_writes_its_report_anew(run, config):
     before = (run / "history.csv").read_text()
     report = train_run(config, run, run.parent / "data", resume=True)
