@@ -11,8 +11,9 @@ import tyro
 VIEWS = ("axial", "coronal", "sagittal")
 
 PREDICTION_BATCH = 16
-"""Triplets that prediction gives a network at once, unless it is told otherwise. On two cores each then takes 0.80 of
-the time that it takes among 8, among 32 hardly less (benchmarks/batches.py)."""
+"""Triplets that prediction gives a network at once, unless it is told otherwise. On two cores a triplet
+then took 0.80 and 0.95 of its time among 8 (two measurements of five rounds; 1.06 in a single round), and among 32
+hardly less (benchmarks/batches.py)."""
 
 _BRANCHES = ("encoder", "linknet_encoder", "attention", "fusion", "fusion_filters", "fusion_stride", "share_branches")
 ARCHITECTURES = {
