@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from spine_tf.models.attention import ATTENTION
-from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish
+from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish, swish
 
 ATTENDED_BLOCKS = 4
 """The first four blocks are followed by an attention module (paper, "Proposed LinkNet-152 model ...")."""
@@ -109,6 +109,7 @@ def _activated(x, activation: str, bn_name: str, name: str):
 
 def _squeeze_excite(x, filters: int, activation: str, name: str):
     squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)  # (batch, 1, 1, C)
+    activation = swish if activation == "swish" else activation
     squeezed = layers.Conv2D(
         filters, 1, activation=activation, kernel_initializer=kernel_initializer(), name=f"{name}_se_reduce"
     )(squeezed)
