@@ -25,11 +25,11 @@ from spine_tf.report import environment
 HERE = Path(__file__).resolve().parent
 JOBS: dict[str, tuple[str, ...]] = {
     "small": ("first_step.py", "--preset", "small"),
-    "paper": ("first_step.py", "--preset", "paper", "--steps", "1"),
+    "paper": ("first_step.py", "--preset", "paper", "--steps", "1", "--no-in-turn"),
     "pipeline": ("pipeline.py", "--rounds", "1"),
     "shards": ("shards.py", "--rounds", "2"),
     "volume": ("volume.py", "--rounds", "1"),
-    "batches": ("batches.py", "--rounds", "1"),
+    "batches": ("batches.py", "--rounds", "2"),
     "litert": ("litert.py", "--rounds", "1"),
     "many": ("predict_many.py",),
 }
