@@ -1,6 +1,6 @@
 """The fused layers against Keras' own, and what they leave in memory."""
 
-from functools import partial
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -12,6 +12,8 @@ from spine_tf.models.normalization import (
     Excite,
     FusedBatchNormalization,
     NormalizedSwish,
+    only_served,
+    swish,
     synchronize_normalization,
 )
 
@@ -149,15 +151,15 @@ def test_between_normalisation_and_swish_nothing_is_kept():
     assert kept_for_the_backward_pass(lambda x: one(x, training=True), shape) <= {"Placeholder", "Fill"}
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_excite_is_multiply(x, training):
+@pytest.mark.parametrize("context", [nullcontext, only_served])
+def test_excite_is_multiply(x, context):
     weights = tf.constant(np.float32([[0.1, 0.5, 0.9], [0.2, 1e-6, 0.3]]).reshape(2, 1, 1, 3))
     results = []
-    for multiply in (keras.layers.Multiply(), partial(Excite(), training=training)):
+    for layer in (keras.layers.Multiply(), Excite()):
         image = tf.constant(x)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, context():
             tape.watch([image, weights])
-            outputs = multiply([image, weights])
+            outputs = layer([image, weights])
             loss = tf.reduce_sum(tf.sin(outputs))
         results.append([outputs, *tape.gradient(loss, [image, weights])])
     for expected, got in zip(*results, strict=True):
@@ -174,28 +176,39 @@ def test_excite_keeps_its_product_alone_and_a_weight_of_zero_gets_no_gradient(x)
     weights = tf.zeros((2, 1, 1, 3))
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        outputs = Excite()([tf.constant(x), weights], training=True)
+        outputs = Excite()([tf.constant(x), weights])
     np.testing.assert_array_equal(tape.gradient(outputs, weights), np.zeros((2, 1, 1, 3)))
 
-    def kept(multiply) -> set[str]:
-        return kept_for_the_backward_pass(lambda x, w: multiply([x + 1, w]), (2, 4, 4, 3), (2, 1, 1, 3))
+    def kept(layer: keras.layers.Layer) -> set[str]:
+        return kept_for_the_backward_pass(lambda x, w: layer([x + 1, w]), (2, 4, 4, 3), (2, 1, 1, 3))
 
     assert "AddV2" in kept(keras.layers.Multiply())
-    excite = partial(Excite(), training=True)
-    assert "AddV2" not in kept(excite)
-    assert "Mul" in kept(excite)
+    assert "AddV2" not in kept(Excite())
+    assert "Mul" in kept(Excite())
 
 
-def test_inference_leaves_no_gradients_of_its_own_to_a_saved_model():
+def test_what_is_only_served_leaves_no_gradients_of_its_own_to_a_saved_model():
     model = attention_linknet(encoder="tiny", linknet_encoder="resnet18", image_size=64)
     shapes = {tensor.name: tf.TensorSpec((1, *tensor.shape[1:])) for tensor in model.inputs}
 
-    def with_own_gradient(training: bool) -> int:
-        traced = tf.function(lambda views: model(views, training=training)).get_concrete_function(shapes)
+    def forward(views):
+        return model(views, training=False)
+
+    def with_own_gradient() -> int:
+        traced = tf.function(forward).get_concrete_function(shapes)
         return sum("_gradient_op_type" in op.node_def.attr for op in traced.graph.get_operations())
 
-    assert with_own_gradient(training=True) > 0
-    assert with_own_gradient(training=False) == 0
+    assert with_own_gradient() > 0
+    with only_served():
+        assert with_own_gradient() == 0
+
+
+@pytest.mark.parametrize("context", [nullcontext, only_served])
+def test_swish_by_hand(context):
+    # The sigmoid of ln 3 is 3/4, that of -ln 3 1/4.
+    x = np.float32([0.0, np.log(3), -np.log(3)])
+    with context():
+        np.testing.assert_allclose(swish(tf.constant(x)), x * [0.5, 0.75, 0.25], rtol=1e-6)
 
 
 def test_synchronized_alone_is_keras_and_its_variance_is_the_batchs(x):

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS
 from spine_tf.files import write_bytes
+from spine_tf.models.normalization import only_served
 
 SCHEMES = ("float32", "float16", "dynamic_int8", "static_int8")
 """float16 halves the file and computes in float32. dynamic_int8 has int8 weights, and activations quantised as they
@@ -84,7 +85,8 @@ def _converted(model: keras.Model, batch: int, half: bool) -> bytes:
     inputs = [tf.TensorSpec((batch, *shapes[view]), tf.float32, view) for view in VIEWS]
 
     def serving_default(axial, coronal, sagittal):
-        return {"mask": model({"axial": axial, "coronal": coronal, "sagittal": sagittal}, training=False)}
+        with only_served():
+            return {"mask": model({"axial": axial, "coronal": coronal, "sagittal": sagittal}, training=False)}
 
     # Tracked by what the function uses, for the reason given in export/saved_model.py.
     archive = keras.export.ExportArchive()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.export.graph_runtime import GraphRuntime
 from spine_tf.inference import Look
+from spine_tf.models.normalization import only_served
 from spine_tf.scans.checks import SPACING_RANGE_MM
 
 MOST_VOXELS = 1024**3
@@ -47,7 +48,8 @@ def make_signatures(
     # A function of its own, so that the looks at a volume share one copy of the network's graph.
     @tf.function(input_signature=slices, autograph=False, jit_compile=False)
     def network(*views):
-        return model(dict(zip(VIEWS, views, strict=True)), training=False)
+        with only_served():
+            return model(dict(zip(VIEWS, views, strict=True)), training=False)
 
     signatures = {"serving_default": _triplets(network, size), "describe": _describe(metadata)}
     if spec.canonical and needs_spacing(spec):

@@ -1,19 +1,35 @@
 """Batch normalisation as one kernel, and with the swish behind it; what both leave in memory for the backward pass."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import keras
 import tensorflow as tf
 
 FUSED_DTYPES = ("float16", "bfloat16", "float32")
 
 
+_only_served = ContextVar("only_served", default=False)
+
+
+@contextmanager
+def only_served() -> Iterator[None]:
+    """Networks are traced here without gradients of their own: for a SavedModel or a LiteRT file, never for training.
+
+    TensorFlow writes the graph of every such gradient into a SavedModel, which took half of a conversion of `paper`.
+    """
+    token = _only_served.set(True)
+    try:
+        yield
+    finally:
+        _only_served.reset(token)
+
+
 @keras.saving.register_keras_serializable(package="spine_tf")
 def swish(x):
-    """x * sigmoid(x) in two plain operations, of any shape.
-
-    Keras' own brings its gradient along. TensorFlow keeps the graph of every trace of it for good, and writes it into a
-    SavedModel, which took half of a conversion of `paper`; it spares memory, but where large maps are trained alone.
-    """
-    return x * tf.sigmoid(x)
+    """x * sigmoid(x), of any shape; Keras' own, whose gradient keeps one map less, unless `only_served`."""
+    return x * tf.sigmoid(x) if _only_served.get() else keras.activations.silu(x)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -81,13 +97,12 @@ class NormalizedSwish(FusedBatchNormalization):
     Activated BatchNorm", CVPR 2018.
     """
 
-    activation = staticmethod(keras.activations.silu)
+    activation = staticmethod(swish)
     """As layers with an activation have it; figures read it too."""
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable and self._fusible(inputs, mask)):
-            activation = self.activation if training else swish
-            return activation(super().call(inputs, training=training, mask=mask))
+            return self.activation(super().call(inputs, training=training, mask=mask))
         kernel = {"epsilon": self.epsilon, "is_training": True}
 
         @tf.custom_gradient
@@ -152,9 +167,9 @@ class Excite(keras.layers.Multiply):
             expected = "a pair of maps (batch, H, W, C) and weights (batch, 1, 1, C)"
             raise ValueError(f"inputs must be {expected}. Received: shapes {[maps, *weights]}")
 
-    def call(self, inputs, training=None):
-        if not training:
-            return super().call(inputs)
+    def _merge_function(self, inputs):
+        if _only_served.get():
+            return super()._merge_function(inputs)
 
         @tf.custom_gradient
         def excite(x, weights):
