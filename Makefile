@@ -7,7 +7,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
-NOTEBOOKS := $(RUN) -m pytest --nbmake --nbmake-timeout=600 --durations=5 notebooks
+NOTEBOOKS := --nbmake --nbmake-timeout=600 notebooks
 
 .PHONY: help setup demo export test test-slow bench lint clean
 
@@ -36,12 +36,12 @@ export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compa
 	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT)-pruned --to saved_models/demo-pruned
 
 test: setup ## the fast tests, with coverage
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --durations=15 --cov=spine_tf --cov-report=term
-	SPINE_TF_PRESET=tiny $(NOTEBOOKS)
+	SPINE_TF_PRESET=tiny $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 \
+		--cov=spine_tf --cov-report=term $(NOTEBOOKS) tests
 
 test-slow: setup ## the tests that take longer than a minute; the notebooks with preset small
 	$(RUN) -m pytest -m slow -s
-	SPINE_TF_PRESET=small $(NOTEBOOKS)
+	SPINE_TF_PRESET=small $(RUN) -m pytest --durations=5 $(NOTEBOOKS)
 
 bench: setup ## benchmarks of speed and memory (PEER_PYTHON=.../python with PyTorch adds the peer)
 	$(RUN) benchmarks/run.py
