@@ -28,8 +28,8 @@ triplet, 8 as long. With an open batch float32 takes 5 % longer, dynamic int8 th
 
 FLOAT_PIXELS = BATCH * 128**2
 """Of a view's slices that a file in floating point takes at once at most: of the paper's 256 px one triplet takes 0.71
-to 0.76 of Keras' time, where each of four took 0.84; in dynamic int8 it looks the other way round, 0.26 and 0.16
-(benchmarks/litert.py; one and four were timed in different runs)."""
+to 0.76 of Keras' time, where each of four took 0.84; in dynamic int8 it looks the other way round, 0.26, and 0.16 and
+0.23 (benchmarks/litert.py; one and four were timed in different runs)."""
 
 SIGNATURE = "serving_default"
 
