@@ -1,4 +1,7 @@
-"""Fixtures for all tests: small made scans, and the folder of real CT that is not part of the repository."""
+"""Fixtures for all tests: small made scans, and the folder of real CT that is not part of the repository.
+
+And how tests are shared out among processes: a file to one of them, and all notebooks, which share a run, to one.
+"""
 
 import os
 import shutil
@@ -8,9 +11,23 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from spine_tf.datasets.cache import CachedCase
 from spine_tf.datasets.cases import Case
+
+
+class Files(LoadFileScheduling):
+    """`--dist loadfile`, with the notebooks as if they were one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "notebooks" if file.endswith(".ipynb") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")
