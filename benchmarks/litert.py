@@ -42,9 +42,11 @@ def main() -> None:
 
     predictors: dict[str, Callable] = {}
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        made = {name: pool.submit(convert, name, flags.size, Path(folder) / f"{name[:4]}.tflite") for name in AIMS}
-        for name, path in tqdm(made.items(), desc="converting", unit="file"):
-            predictors[name] = litert_predictor(path.result(), flags.size, KERAS_BATCH)
+        paths = {name: Path(folder) / f"{number}.tflite" for number, name in enumerate(AIMS)}
+        made = {name: pool.submit(convert, name, flags.size, path) for name, path in paths.items()}
+        for name, done in tqdm(made.items(), desc="converting", unit="file"):
+            done.result()
+            predictors[name] = litert_predictor(paths[name], flags.size, KERAS_BATCH)
     views = [np.random.default_rng(0).random((KERAS_BATCH, flags.size, flags.size, 3), np.float32)] * 3
     model = build_model(PRESETS["paper"].model, flags.size)
     run = tf.function(lambda *slices: model(dict(zip(VIEWS, slices, strict=True)), training=False), jit_compile=False)
@@ -65,7 +67,7 @@ def main() -> None:
     finish(rows, flags.output)
 
 
-def convert(name: str, size: int, path: Path) -> Path:
+def convert(name: str, size: int, path: Path) -> None:
     """Write the file of one of `AIMS`; a process of its own gives the memory back."""
     from spine_tf.config import PRESETS
     from spine_tf.export.litert import write_litert
@@ -79,7 +81,6 @@ def convert(name: str, size: int, path: Path) -> Path:
     else:
         half = remove_filters(model, zero_filters(model, 0.5, criterion="magnitude").groups)
         write_litert(half, path, "dynamic_int8")
-    return path
 
 
 if __name__ == "__main__":

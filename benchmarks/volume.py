@@ -23,8 +23,6 @@ from rows import finish, row
 HERE = Path(__file__).resolve().parent
 PEER_AIMS = {1.5: 10.0, 3.0: 1.5}
 """Voxel size in mm -> how many times as long nnU-Net's network takes, at least."""
-
-
 ENGINES = ("Keras", "LiteRT")
 
 
@@ -64,18 +62,18 @@ def main() -> None:
     for _ in range(flags.rounds):
         whole, boxed = look(body_box=False), look()
         times.append(sum(boxed.seconds.values()) / sum(whole.seconds.values()))
-        for pixel_mm, by in ratios if flags.peer_python is not None else ():
-            if by == ENGINES[0]:
-                theirs = peer(flags.peer_python, case.image, pixel_mm)
-            # The look that is taken already, if it is the same.
-            same = (pixel_mm, by) == (engines[by].spec.pixel_mm, "Keras")
-            ours = boxed if same else look(by, pixel_mm=pixel_mm)
-            ratios[pixel_mm, by].append(theirs["network_seconds"] / ours.seconds["network"])
-            notes[pixel_mm, by] = f"{theirs['windows']} windows, our {ours.steps} triplets"
+        for pixel_mm in PEER_AIMS if flags.peer_python is not None else ():
+            theirs = peer(flags.peer_python, case.image, pixel_mm)
+            for by, engine in engines.items():
+                # The look that is taken already, if it is the same.
+                same = (by, pixel_mm) == ("Keras", engine.spec.pixel_mm)
+                ours = boxed if same else look(by, pixel_mm=pixel_mm)
+                ratios[pixel_mm, by].append(theirs["network_seconds"] / ours.seconds["network"])
+                notes[pixel_mm] = f"{theirs['windows']} windows, our {ours.steps} triplets"
     scores = f"Dice {dice(truth, boxed.mask):.4f}, without {dice(truth, whole.mask):.4f}; this CT was trained on"
     rows.append(row("time with the scan cropped to the body, of without", median(times), note=scores))
     for (pixel_mm, by), found in ratios.items():
-        measured, note = median(found) if found else None, notes.get((pixel_mm, by), "needs PyTorch: --peer-python")
+        measured, note = median(found) if found else None, notes.get(pixel_mm, "needs PyTorch: --peer-python")
         name = f"nnU-Net's network time at {pixel_mm:g} mm, of ours by {by}"
         rows.append(row(name, measured, at_least=PEER_AIMS[pixel_mm], note=note))
     finish(rows, flags.output)

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 FUSED_DTYPES = ("float16", "bfloat16", "float32")
 
-
 _only_served = ContextVar("only_served", default=False)
 
 
