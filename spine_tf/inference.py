@@ -64,7 +64,7 @@ def segment(
         fast: take every second step and interpolate; half the time of the network.
         progress: show a bar.
     """
-    rt = NumpyRuntime(progress)
+    rt = NumpyRuntime(progress, engine.at_once)
     if engine.volume is not None and engine.spec.canonical and not (flips or fast):
         with rt.phase("server"):
             probability, mask = engine.volume(volume.hu, volume.spacing_mm)
@@ -179,7 +179,7 @@ class Look:
             return self.predict(*(with_neighbours(slices[view], indices[view][start:stop], xp) for view in VIEWS))
 
         with rt.phase("network"):
-            predicted = rt.chunks(batch, steps, self.batch_size, "segmenting")  # (steps, H, W, views)
+            predicted = rt.batches(batch, steps, self.batch_size)  # (steps, H, W, views)
             rt.took(steps)
         with rt.phase("fuse"):
             predicted = rt.straight(xp.moveaxis(predicted, -1, 0))

@@ -6,7 +6,8 @@ few things that the two do differently (loops, branches, writing into a part of 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -19,8 +20,8 @@ class NumpyRuntime:
 
     xp = np
 
-    def __init__(self, progress: bool = False):
-        self.progress = progress
+    def __init__(self, progress: bool = False, at_once: int = 1):
+        self.progress, self.at_once = progress, at_once
         self.seconds: dict[str, float] = {}
         self.steps = 0
 
@@ -35,20 +36,17 @@ class NumpyRuntime:
         """Count triplets."""
         self.steps += int(steps)
 
-    def chunks(self, function: Callable, n: int, size: int, label: str | None = None) -> np.ndarray:
-        """`function(start, stop)` for consecutive ranges of at most `size` up to n, concatenated along the first axis.
+    def chunks(self, function: Callable, n: int, size: int) -> np.ndarray:
+        """`function(start, stop)` for consecutive ranges of at most `size` up to n, joined along the first axis."""
+        return _joined((function(start, min(start + size, n)) for start in range(0, n, size)), n)
 
-        With a label, a bar is shown where there is progress to show.
-        """
-        out = None
-        bar = tqdm(range(0, n, size), desc=label, disable=not (label and self.progress), leave=False)
-        for start in bar:
-            stop = min(start + size, n)
-            part = function(start, stop)
-            if out is None:
-                out = np.empty((n, *part.shape[1:]), part.dtype)
-            out[start:stop] = part
-        return out
+    def batches(self, function: Callable, n: int, size: int) -> np.ndarray:
+        """`chunks` of a network, `at_once` of them at the same time; with a bar where there is progress to show."""
+        starts = range(0, n, size)
+        with ThreadPoolExecutor(self.at_once) as pool:
+            parts = pool.map(lambda start: function(start, min(start + size, n)), starts)
+            bar = tqdm(parts, "segmenting", len(starts), disable=not self.progress, leave=False)
+            return _joined(bar, n)
 
     def fold(self, step: Callable, count: int, state: tuple) -> tuple:
         """`state = step(number, state)` for every number below count."""
@@ -78,6 +76,17 @@ class NumpyRuntime:
     def components(self, blocks):
         """Labels of connected components (26 neighbours) of a bool array: a positive integer each, 0 outside."""
         return ndimage.label(blocks, structure=np.ones((3, 3, 3)))[0]
+
+
+def _joined(parts: Iterable[np.ndarray], n: int) -> np.ndarray:
+    """Arrays one behind the other along the first axis, n long altogether."""
+    out, start = None, 0
+    for part in parts:
+        if out is None:
+            out = np.empty((n, *part.shape[1:]), part.dtype)
+        out[start : start + len(part)] = part
+        start += len(part)
+    return out
 
 
 NUMPY = NumpyRuntime()

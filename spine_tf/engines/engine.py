@@ -18,6 +18,9 @@ SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "spine-small"
 NAMES = ("best.keras", "model.keras")
 """The network's file in a run's folder and in a published one."""
 
+TENSORFLOW_AT_ONCE = 2
+"""Batches of TensorFlow at work at the same time: where one keeps but one core busy, the other has the rest."""
+
 ADDRESS = re.compile(r"[a-z]+://")
 
 
@@ -29,6 +32,7 @@ class Engine:
     one channel per view. spec: the pre-processing it was trained with. metadata: all of `metadata.json`.
     volume: a whole scan at once, where the engine does more than triplets (a server): HU (x, y, z) canonical and
     spacing_mm -> (probability (x, y, z) float32 in [0, 1], mask (x, y, z) bool before clean-up).
+    at_once: how many threads may call predict at the same time, and gain by it.
     """
 
     predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -36,6 +40,7 @@ class Engine:
     metadata: dict
     name: str
     volume: Callable[[np.ndarray, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] | None = None
+    at_once: int = 1
 
 
 def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: int | None = None) -> Engine:
@@ -69,7 +74,9 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
     metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
-    return Engine(_predictor(path, spec.image_size, batch_size, threads), spec, metadata, path.name)
+    predict = _predictor(path, spec.image_size, batch_size, threads)
+    at_once = TENSORFLOW_AT_ONCE if runs_here_on_tensorflow(path) else 1
+    return Engine(predict, spec, metadata, path.name, at_once=at_once)
 
 
 def runs_here_on_tensorflow(model: str | Path) -> bool:

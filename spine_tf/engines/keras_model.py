@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from spine_tf.config import VIEWS
+from spine_tf.engines.folding import fold_normalization
 
 LONGEST = 300
 """Characters of Keras' own words that are passed on."""
@@ -29,6 +30,7 @@ def keras_predictor(path: Path, image_size: int, batch_size: int):
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     if shapes != dict.fromkeys(VIEWS, expected):
         raise ValueError(f"model must take {VIEWS}, each {expected}, as its metadata says. Received: {shapes}")
+    fold_normalization(model)
     run = tf.function(lambda *views: model(dict(zip(VIEWS, views, strict=True)), training=False), jit_compile=False)
 
     def predict(*views: np.ndarray) -> np.ndarray:

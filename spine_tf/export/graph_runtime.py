@@ -21,7 +21,7 @@ class GraphRuntime:
     def took(self, steps) -> None:
         """A graph counts nothing."""
 
-    def chunks(self, function: Callable, n, size: int, label: str | None = None):
+    def chunks(self, function: Callable, n, size: int):
         """As `NumpyRuntime.chunks`; the results are float32."""
         count = (n + size - 1) // size
         parts = tf.TensorArray(tf.float32, size=count, infer_shape=False)
@@ -37,6 +37,8 @@ class GraphRuntime:
         _, parts = tf.while_loop(lambda number, _: number < count, body, loop, parallel_iterations=1)
         # A loop forgets the shape of what it wrote; its rank, at least, is asked for later.
         return tf.ensure_shape(parts.concat(), [None, *of_part])
+
+    batches = chunks
 
     def fold(self, step: Callable, count, state: tuple) -> tuple:
         """As `NumpyRuntime.fold`; the state's arrays keep their rank, their shapes may be known when called."""

