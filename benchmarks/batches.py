@@ -1,15 +1,18 @@
 """Time a triplet of the shipped model by batch size and threads, as a multiple of what predict.py takes by default.
 
-Every figure is a median over rounds in which all of an engine's settings run in turn; on one thread the default batch
-alone. Thread counts are processes of their own: TensorFlow takes its number of threads once.
+Every figure is a median over rounds in which all of an engine's settings run in turn. On one thread, and one batch
+after the other where TensorFlow takes two at a time, it is the default batch alone. Thread counts are processes of
+their own: TensorFlow takes its number of threads once.
 """
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,10 +23,12 @@ import tyro
 from rows import finish, row
 
 from spine_tf.config import PREDICTION_BATCH
+from spine_tf.runtime import NumpyRuntime
 
 BATCHES = {"keras": (4, 8, 16, 32), "litert": (1, 4, 8)}
 DEFAULT = {"keras": PREDICTION_BATCH, "litert": 4}
-TRIPLETS = 32
+TRIPLETS = 64
+ALONE = "one after the other"
 
 
 @dataclass(frozen=True)
@@ -41,31 +46,34 @@ class Flags:
     """JSON file for the rows."""
 
 
-def measure(flags: Flags) -> dict[int, float]:
-    """Batch size -> median seconds a triplet."""
+def measure(flags: Flags) -> dict[str, float]:
+    """Median seconds a triplet by batch size and, of an engine that takes several batches at a time, by `ALONE`."""
     from spine_tf.device import use_device
 
     use_device("cpu", flags.threads)
-    from spine_tf.engines import SHIPPED, load_engine
+    from spine_tf.engines.engine import SHIPPED, TENSORFLOW_AT_ONCE, load_engine, read_metadata
     from spine_tf.engines.litert import litert_predictor
 
-    side = load_engine(SHIPPED).spec.image_size
+    side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
+    at_once = TENSORFLOW_AT_ONCE if flags.engine == "keras" else 1
     views = [np.random.default_rng(0).random((TRIPLETS, side, side, 3), np.float32)] * 3
-    predictors = {}
     for batch in flags.batches:
         if flags.engine == "keras":
-            predictors[batch] = load_engine(SHIPPED, batch).predict
+            predict = load_engine(SHIPPED, batch).predict
         else:
-            predictors[batch] = litert_predictor(flags.files / f"{batch}.tflite", side, batch, flags.threads)
-        predictors[batch](*(view[:batch] for view in views))
-    seconds = {batch: [] for batch in predictors}
+            predict = litert_predictor(flags.files / f"{batch}.tflite", side, batch, flags.threads)
+        settings[str(batch)] = predict, batch, at_once
+        if at_once > 1 and batch == DEFAULT[flags.engine]:
+            settings[ALONE] = predict, batch, 1
+        predict(*(view[:batch] for view in views))
+    seconds = {name: [] for name in settings}
     for _ in range(flags.rounds):
-        for batch, predict in predictors.items():
+        for name, (predict, batch, several) in settings.items():
             start = time.monotonic()
-            for at in range(0, TRIPLETS, batch):
-                predict(*(view[at : at + batch] for view in views))
-            seconds[batch].append((time.monotonic() - start) / TRIPLETS)
-    return {batch: median(found) for batch, found in seconds.items()}
+            # As a window of a scan is done.
+            NumpyRuntime(at_once=several).batches(lambda i, j, p=predict: p(*(v[i:j] for v in views)), TRIPLETS, batch)
+            seconds[name].append((time.monotonic() - start) / TRIPLETS)
+    return {name: median(found) for name, found in seconds.items()}
 
 
 def main() -> None:
@@ -75,39 +83,41 @@ def main() -> None:
         return
     cores, rows = len(os.sched_getaffinity(0)), []
     with tempfile.TemporaryDirectory() as folder:
-        write_files(Path(folder))
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(write_file, (Path(folder) / f"{batch}.tflite" for batch in BATCHES["litert"])))
         for engine, batches in BATCHES.items():
-            default = DEFAULT[engine]
+            default = str(DEFAULT[engine])
             found = in_process(engine, cores, batches, Path(folder), flags.rounds)
-            usual = found[default]
+            usual, alone = found[default], found.pop(ALONE, None)
             cells = ", ".join(f"{batch}: {seconds / usual:.2f}" for batch, seconds in found.items())
             words = f"{engine}: time a triplet at the best batch size, of the default's"
             note = f"default {default}, {cores} cores; by batch size {cells}"
             rows.append(row(words, min(found.values()) / usual, note=note))
-            alone = in_process(engine, 1, (default,), Path(folder), flags.rounds)[default]
+            if alone is not None:
+                words = f"{engine}: time a triplet, of one batch after the other"
+                rows.append(row(words, usual / alone, note=f"two batches of {default} at a time"))
+            one = in_process(engine, 1, (DEFAULT[engine],), Path(folder), flags.rounds)[default]
             words = f"{engine}: time a triplet on {cores} cores, of that on one"
-            rows.append(row(words, usual / alone, note=f"batches of {default}"))
+            rows.append(row(words, usual / one, note=f"batches of {default}"))
     finish(rows, flags.output)
 
 
-def write_files(folder: Path) -> None:
-    """The shipped model as files of LiteRT (float32), by batch size."""
+def write_file(path: Path) -> None:
+    """The shipped model as a file of LiteRT (float32), for batches of the size that the file is named after."""
     from spine_tf.engines import SHIPPED
     from spine_tf.engines.keras_model import load_safely
     from spine_tf.export.litert import write_litert
 
-    model = load_safely(SHIPPED / "model.keras")
-    for batch in BATCHES["litert"]:
-        write_litert(model, folder / f"{batch}.tflite", "float32", batch=batch)
+    write_litert(load_safely(SHIPPED / "model.keras"), path, "float32", batch=int(path.stem))
 
 
-def in_process(engine: str, threads: int, batches: tuple[int, ...], files: Path, rounds: int) -> dict[int, float]:
+def in_process(engine: str, threads: int, batches: tuple[int, ...], files: Path, rounds: int) -> dict[str, float]:
     flags = {"threads": threads, "engine": engine, "files": files, "rounds": rounds}
     command = [sys.executable, __file__, *(word for name, value in flags.items() for word in (f"--{name}", str(value)))]
     done = subprocess.run([*command, "--batches", *map(str, batches)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return {int(batch): seconds for batch, seconds in json.loads(done.stdout.splitlines()[-1]).items()}
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "shards": ("shards.py", "--rounds", "2"),
     "volume": ("volume.py", "--rounds", "1"),
     "batches": ("batches.py", "--rounds", "2"),
-    "litert": ("litert.py", "--rounds", "1"),
+    "litert": ("litert.py", "--rounds", "2"),
     "many": ("predict_many.py",),
 }
 """Name -> script and its arguments."""

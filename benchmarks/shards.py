@@ -121,7 +121,7 @@ def memory_peaks(data_root: Path, folder: Path, counts: tuple[int, ...]) -> dict
     spec = dataclasses.replace(SMALL.preprocess, body_box=False)
     for count in counts:
         shards, cache = folder / f"shards{count}", folder / "cache"
-        prepare_shards(cases[:count], shards, spec)
+        prepare_shards(cases[:count], shards, spec, workers=2)
         for case in cases[:count]:
             cache_case(case, cache, spec)
         # Both at once, each in a fresh process: how long they take is not what is asked.
