@@ -7,6 +7,7 @@ system's cache, not from a cold disk.
 
 import dataclasses
 import multiprocessing
+import shutil
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -29,8 +30,10 @@ from spine_tf.report import peak_memory_gib
 
 SPEED_AIM, MEMORY_AIM = 1.0, 1.2
 SMALL = PRESETS["small"]
-FEW = dataclasses.replace(SMALL.data, triplets_per_case=4)
+FEW = dataclasses.replace(SMALL.data, triplets_per_case=2)
 """For the memory: an epoch must open every case, not take long."""
+TIMED = 16
+"""Phantoms of an epoch that is timed."""
 SHAPE, SPACING_MM, DISTINCT = (96, 96, 128), 3.0, 10
 """Phantoms of 3.5 MB each; further ones are the first ten again, in other files."""
 
@@ -80,8 +83,8 @@ def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float
     from spine_tf.datasets.shards import prepare_shards
     from spine_tf.pipeline import shard_dataset, steps_per_epoch, training_dataset
 
-    write_phantoms(data_root / "phantoms-train", range(16))
-    cases = find_cases(data_root / "phantoms-train")[:16]
+    write_phantoms(data_root / "phantoms-train", range(TIMED))
+    cases = find_cases(data_root / "phantoms-train")[:TIMED]
     prepare_shards(cases, folder / "shards", SMALL.preprocess)
     mapped = [cache_case(case, folder / "cache", SMALL.preprocess) for case in cases]
     held = [dataclasses.replace(c, hu=np.array(c.hu), mask=np.array(c.mask)) for c in mapped]
@@ -109,19 +112,13 @@ def memory_peaks(data_root: Path, folder: Path, counts: tuple[int, ...]) -> dict
     """Number of cases -> peak MiB of drawing an epoch from shards, and from the memory-mapped cache."""
     from spine_tf.datasets.shards import prepare_shards
 
-    root = data_root / "phantoms-small"
-    missing = [n for n in range(max(counts)) if not list(root.glob(f"rawdata/*/sub-phantom{n:04d}_ct.nii.gz"))]
-    made = {}
-    for number in tqdm(missing, desc="phantoms", unit="scan"):
-        seed = number % DISTINCT
-        if seed not in made:
-            made[seed] = make_phantom(seed, shape=SHAPE, spacing_mm=SPACING_MM)
-        write_phantom(dataclasses.replace(made[seed], seed=number), root, f"phantom{number:04d}")
-    cases, peaks = find_cases(root), {}
+    root, peaks = data_root / "phantoms-small", {}
+    write_small_phantoms(root, max(counts))
+    cases = find_cases(root)
     spec = dataclasses.replace(SMALL.preprocess, body_box=False)
     for count in counts:
         shards, cache = folder / f"shards{count}", folder / "cache"
-        prepare_shards(cases[:count], shards, spec, workers=2)
+        prepare_shards(cases[:count], shards, spec)
         for case in cases[:count]:
             cache_case(case, cache, spec)
         # Both at once, each in a fresh process: how long they take is not what is asked.
@@ -130,6 +127,22 @@ def memory_peaks(data_root: Path, folder: Path, counts: tuple[int, ...]) -> dict
             drawn = own.submit(_epoch_of_shards, shards), mapped.submit(_epoch_of_cache, cases[:count], cache)
             peaks[count] = tuple(peak.result() for peak in drawn)
     return peaks
+
+
+def write_small_phantoms(root: Path, count: int) -> None:
+    """Cases of their own files, of `DISTINCT` phantoms over and over; what is there already is kept."""
+    for number in tqdm(range(count), desc="phantoms", unit="scan"):
+        first, name = (f"sub-phantom{n:04d}" for n in (number % DISTINCT, number))
+        if (root / "rawdata" / name / f"{name}_ct.nii.gz").is_file():
+            continue
+        if first == name:
+            phantom = make_phantom(number, shape=SHAPE, spacing_mm=SPACING_MM)
+            write_phantom(phantom, root, name.removeprefix("sub-"))
+            continue
+        for path in sorted(root.glob(f"*/{first}/*")):  # the scan itself is the last
+            copy = path.parents[1] / name / path.name.replace(first, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
 
 
 def _epoch_of_shards(folder: Path) -> float:

@@ -76,9 +76,9 @@ def test_other_layers_are_left_alone(convolution):
     assert fold_normalization(normalized(convolution)) == 0
 
 
-@pytest.mark.parametrize("without", ["scale", "center"])
-def test_a_normalization_without_gamma_or_beta_is_left_alone(without):
-    assert fold_normalization(normalized(layers.Conv2D(1, 1, use_bias=False), **{without: False})) == 0
+@pytest.mark.parametrize("arguments", [{"scale": False}, {"center": False}, {"axis": 1}])
+def test_a_normalization_without_gamma_or_beta_or_of_another_axis_is_left_alone(arguments):
+    assert fold_normalization(normalized(layers.Conv2D(3, 1, use_bias=False), **arguments)) == 0
 
 
 def test_maps_that_go_elsewhere_too_are_left_alone():

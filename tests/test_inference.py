@@ -62,6 +62,12 @@ def test_slabs_and_batches_change_nothing(engine, monkeypatch):
     np.testing.assert_allclose(whole.probability, parts.probability, atol=1e-5)
 
 
+def test_batches_at_once_change_nothing(engine):
+    volume = volume_from_array(bright_block_hu(), AFFINE)
+    one_by_one, at_once = (segment(volume, replace(engine, at_once=n), batch_size=2) for n in (1, 4))
+    np.testing.assert_array_equal(at_once.probability, one_by_one.probability)
+
+
 def test_the_body_box_leaves_zero_outside(engine):
     hu = np.full((64, 60, 40), -1000, np.int16)
     hu[16:48, 16:44, 10:30] = bright_block_hu()

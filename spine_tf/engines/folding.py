@@ -47,8 +47,10 @@ def fold_normalization(model: keras.Model) -> int:
 
 
 def _is_foldable(layer) -> bool:
-    """Whether a layer scales and shifts channels, and has the weights to hold what is left of it."""
-    return isinstance(layer, FusedBatchNormalization) and layer.scale and layer.center and not layer.folded
+    """Whether a layer scales and shifts the last axis, and has the weights to hold what is left of it."""
+    if not isinstance(layer, FusedBatchNormalization) or layer.folded:
+        return False
+    return layer.scale and layer.center and layer.axis in (-1, 3)
 
 
 def _is_plain(layer) -> bool:
