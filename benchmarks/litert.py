@@ -2,7 +2,7 @@
 
 Keras' time is that of the network as it is built; with its normalisation folded, as our engine runs it, it is timed
 too. Random weights: what a layer computes has no part in its time. Both files are made at once, before anything is
-timed: that takes minutes and some 13 GB.
+timed: that takes minutes and some 13 GB, to which Keras' networks come, which are traced meanwhile.
 """
 
 import multiprocessing
