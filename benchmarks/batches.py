@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 import tyro
 from rows import finish, row
+from shipped import write_shipped
 
 from spine_tf.config import PREDICTION_BATCH
 from spine_tf.runtime import NumpyRuntime
@@ -84,7 +85,8 @@ def main() -> None:
     cores, rows = len(os.sched_getaffinity(0)), []
     with tempfile.TemporaryDirectory() as folder:
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(write_file, (Path(folder) / f"{batch}.tflite" for batch in BATCHES["litert"])))
+            paths = [Path(folder) / f"{batch}.tflite" for batch in BATCHES["litert"]]
+            list(pool.map(write_shipped, paths, BATCHES["litert"]))
         for engine, batches in BATCHES.items():
             default = str(DEFAULT[engine])
             found = in_process(engine, cores, batches, Path(folder), flags.rounds)
@@ -100,15 +102,6 @@ def main() -> None:
             words = f"{engine}: time a triplet on {cores} cores, of that on one"
             rows.append(row(words, usual / one, note=f"batches of {default}"))
     finish(rows, flags.output)
-
-
-def write_file(path: Path) -> None:
-    """The shipped model as a file of LiteRT (float32), for batches of the size that the file is named after."""
-    from spine_tf.engines import SHIPPED
-    from spine_tf.engines.keras_model import load_safely
-    from spine_tf.export.litert import write_litert
-
-    write_litert(load_safely(SHIPPED / "model.keras"), path, "float32", batch=int(path.stem))
 
 
 def in_process(engine: str, threads: int, batches: tuple[int, ...], files: Path, rounds: int) -> dict[str, float]:

@@ -22,7 +22,7 @@ class Flags:
     """Where phantoms and sample CTs are kept."""
     rounds: int = 3
     """Each side is timed this often, in turn."""
-    steps: int = 6
+    steps: int = 3
     """Batches a round."""
     output: Path | None = None
     """JSON file for the row."""

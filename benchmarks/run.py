@@ -27,7 +27,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "small": ("first_step.py", "--preset", "small"),
     "paper": ("first_step.py", "--preset", "paper", "--steps", "1", "--no-in-turn"),
     "pipeline": ("pipeline.py", "--rounds", "1"),
-    "shards": ("shards.py", "--rounds", "2"),
+    "shards": ("shards.py", "--rounds", "6"),
     "volume": ("volume.py", "--rounds", "1"),
     "batches": ("batches.py", "--rounds", "2"),
     "litert": ("litert.py", "--rounds", "2"),

@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import tyro
 from rows import finish, row
+from shipped import write_shipped
 
 HERE = Path(__file__).resolve().parent
 PEER_AIMS = {1.5: 10.0, 3.0: 1.5}
@@ -57,19 +59,20 @@ def main() -> None:
         spec = replace(engines[by].spec, **({"coarse_to_fine": False} | changes))
         return segment(volume, replace(engines[by], spec=spec), clean_up=False)
 
-    look(pixel_mm=3.0)  # the network is traced here, not in the first round
+    side = engines["Keras"].spec.image_size
+    engines["Keras"].predict(*[np.zeros((1, side, side, 3), np.float32)] * 3)  # traced here, not in the first round
     times, ratios, notes = [], {(pixel_mm, by): [] for pixel_mm in PEER_AIMS for by in ENGINES}, {}
     for _ in range(flags.rounds):
         whole, boxed = look(body_box=False), look()
         times.append(sum(boxed.seconds.values()) / sum(whole.seconds.values()))
-        for pixel_mm in PEER_AIMS if flags.peer_python is not None else ():
-            theirs = peer(flags.peer_python, case.image, pixel_mm)
+        theirs = peer(flags.peer_python, case.image) if flags.peer_python is not None else {}
+        for pixel_mm, cost in theirs.items():
             for by, engine in engines.items():
                 # The look that is taken already, if it is the same.
                 same = (by, pixel_mm) == ("Keras", engine.spec.pixel_mm)
                 ours = boxed if same else look(by, pixel_mm=pixel_mm)
-                ratios[pixel_mm, by].append(theirs["network_seconds"] / ours.seconds["network"])
-                notes[pixel_mm] = f"{theirs['windows']} windows, our {ours.steps} triplets"
+                ratios[pixel_mm, by].append(cost["network_seconds"] / ours.seconds["network"])
+                notes[pixel_mm] = f"{cost['windows']} windows, our {ours.steps} triplets"
     scores = f"Dice {dice(truth, boxed.mask):.4f}, without {dice(truth, whole.mask):.4f}; this CT was trained on"
     rows.append(row("time with the scan cropped to the body, of without", median(times), note=scores))
     for (pixel_mm, by), found in ratios.items():
@@ -80,14 +83,12 @@ def main() -> None:
 
 
 def litert_engine():
-    """The shipped model as a float32 file of LiteRT, as `export.py` makes it."""
+    """The shipped model by LiteRT."""
     from spine_tf.engines import SHIPPED, load_engine
-    from spine_tf.engines.keras_model import load_safely
-    from spine_tf.export.litert import write_litert
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float32.tflite"
-        write_litert(load_safely(SHIPPED / "model.keras"), path, "float32")
+        write_shipped(path)
         shutil.copy(SHIPPED / "metadata.json", folder)
         return load_engine(path)
 
@@ -106,10 +107,11 @@ def whole_process(scan: Path) -> list[dict]:
     ]
 
 
-def peer(python: str, scan: Path, spacing_mm: float) -> dict:
-    """Windows, and network seconds, of nnU-Net's way."""
-    command = [python, str(HERE / "peer_nnunet.py"), str(scan), "--spacing-mm", str(spacing_mm)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+def peer(python: str, scan: Path) -> dict[float, dict]:
+    """Windows, and network seconds, of nnU-Net's way by voxel size in mm."""
+    command = [python, str(HERE / "peer_nnunet.py"), str(scan), "--spacing-mm", *map(str, PEER_AIMS)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {float(mm): cost for mm, cost in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
 if __name__ == "__main__":
