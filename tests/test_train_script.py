@@ -17,8 +17,6 @@ import spine_tf.training.fit  # noqa: F401  both register what the checkpoints h
 from spine_tf.training.checkpoint import latest_checkpoint
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train.py"
-PATIENCE_SECONDS = 600
-"""After that a process hangs."""
 FLAGS = (
     *("--preset", "tiny", "--epochs", "3", "--triplets-per-case", "32", "--plateau-patience", "1"),
     *("--deterministic", "--min-box-mm", "10", "--learning-rate", "0.01"),
@@ -41,7 +39,7 @@ def test_killed_in_mid_epoch_and_resumed_is_bit_equal_to_uninterrupted(six_scans
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole_run = _start(_command(six_scans, whole), tmp_path / "whole.log")
     first = _start(_command(six_scans, parts), tmp_path / "first.log")
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + 240
     while latest_checkpoint(parts) is None:
         assert first.poll() is None, (tmp_path / "first.log").read_text()
         assert time.monotonic() < deadline, (tmp_path / "first.log").read_text()
@@ -52,8 +50,8 @@ def test_killed_in_mid_epoch_and_resumed_is_bit_equal_to_uninterrupted(six_scans
     assert not (parts / "report.json").exists()
 
     resumed = _start([sys.executable, str(SCRIPT), "--run", str(parts), "--resume"], tmp_path / "resumed.log")
-    assert resumed.wait(timeout=PATIENCE_SECONDS) == 0, (tmp_path / "resumed.log").read_text()
-    assert whole_run.wait(timeout=PATIENCE_SECONDS) == 0, (tmp_path / "whole.log").read_text()
+    assert resumed.wait(timeout=240) == 0, (tmp_path / "resumed.log").read_text()
+    assert whole_run.wait(timeout=240) == 0, (tmp_path / "whole.log").read_text()
 
     a, b = (keras.saving.load_model(latest_checkpoint(run) / "model.keras") for run in (whole, parts))
     for one, two in zip(a.variables + a.optimizer.variables, b.variables + b.optimizer.variables, strict=True):
