@@ -212,7 +212,7 @@ def test_a_step_that_overflows_on_one_worker_is_left_out_by_both(tmp_path):
 
 def _command(scans: Path, run: Path, *more: str) -> list[str]:
     globs = ("--images", str(scans / "ct" / "*.nii.gz"), "--masks", str(scans / "masks" / "*.nii.gz"))
-    flags = ("--preset", "tiny", "--epochs", "3", "--triplets-per-case", "32", "--deterministic", "--min-box-mm", "10")
+    flags = ("--preset", "tiny", "--epochs", "3", "--triplets-per-case", "16", "--deterministic", "--min-box-mm", "10")
     return [str(SCRIPT), "--run", str(run), *flags, *globs, "--val-fraction", "0.25", *more]
 
 
