@@ -210,6 +210,21 @@ def test_a_step_that_overflows_on_one_worker_is_left_out_by_both(tmp_path):
     np.testing.assert_array_equal(first["kernel"], second["kernel"])
 
 
+def test_workers_get_endless_batches_without_a_tuner():
+    import tensorflow as tf
+
+    from spine_tf.training.distributed import _distributable
+
+    options = tf.data.Options()
+    options.autotune.ram_budget = 2**30
+    numbers = _distributable(tf.data.Dataset.range(2).repeat().prefetch(tf.data.AUTOTUNE).with_options(options))
+    assert numbers.options().autotune.enabled is False
+    # What the pipeline had set is kept.
+    assert numbers.options().autotune.ram_budget == 2**30
+    assert numbers.cardinality() == tf.data.INFINITE_CARDINALITY
+    assert [int(number) for number in numbers.take(3)] == [0, 1, 0]
+
+
 def _command(scans: Path, run: Path, *more: str) -> list[str]:
     globs = ("--images", str(scans / "ct" / "*.nii.gz"), "--masks", str(scans / "masks" / "*.nii.gz"))
     flags = ("--preset", "tiny", "--epochs", "3", "--triplets-per-case", "16", "--deterministic", "--min-box-mm", "10")

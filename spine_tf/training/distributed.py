@@ -49,8 +49,7 @@ def fit_on_workers(
     # With its own batch alone each worker would end with other moving statistics, which Keras does not average.
     synchronize_normalization(model, True)
     with lost_workers():
-        # Said to be endless, or the workers would ask each other in every step whether there is another batch.
-        endless = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        endless = _distributable(dataset)
         batches = iter(strategy.distribute_datasets_from_function(lambda context: endless))
         step, scores = _training_step(model, strategy), _Scores(model, strategy, loss)
         called = keras.callbacks.CallbackList(
@@ -75,6 +74,17 @@ def fit_on_workers(
             if sum_over_workers(strategy, [model.stop_training]).any():
                 break
         called.on_train_end()
+
+
+def _distributable(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Endless batches as the workers' strategy should get them."""
+    options = tf.data.Options()
+    # A distributed iterator does not wake the tuner's thread when it is closed, but waits until that looks again: up to
+    # a minute in which the other workers wait, at the end of a run or when one of them is lost.
+    options.autotune.enabled = False
+    # Said to be endless, or the workers would ask each other in every step whether there is another batch.
+    endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    return dataset.apply(endless).with_options(options)
 
 
 def _training_step(model: keras.Model, strategy: tf.distribute.Strategy):
