@@ -1,8 +1,7 @@
 """Time a triplet of the shipped model by batch size and threads, as a multiple of what predict.py takes by default.
 
-Every figure is a median over rounds in which all of an engine's settings run in turn. On one thread, and one batch
-after the other where TensorFlow takes two at a time, it is the default batch alone. Thread counts are processes of
-their own: TensorFlow takes its number of threads once.
+Every figure is a median over rounds in which all of an engine's settings run in turn. On one thread it is the default
+batch alone. Thread counts are processes of their own: TensorFlow takes its number of threads once.
 """
 
 import json
@@ -29,7 +28,6 @@ from spine_tf.runtime import NumpyRuntime
 BATCHES = {"keras": (4, 8, 16, 32), "litert": (1, 4, 8)}
 DEFAULT = {"keras": PREDICTION_BATCH, "litert": 4}
 TRIPLETS = 64
-ALONE = "one after the other"
 
 
 @dataclass(frozen=True)
@@ -48,31 +46,28 @@ class Flags:
 
 
 def measure(flags: Flags) -> dict[str, float]:
-    """Median seconds a triplet by batch size and, of an engine that takes several batches at a time, by `ALONE`."""
+    """Median seconds a triplet by batch size."""
     from spine_tf.device import use_device
 
     use_device("cpu", flags.threads)
-    from spine_tf.engines.engine import SHIPPED, TENSORFLOW_AT_ONCE, load_engine, read_metadata
+    from spine_tf.engines.engine import SHIPPED, load_engine, read_metadata
     from spine_tf.engines.litert import litert_predictor
 
     side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
-    at_once = TENSORFLOW_AT_ONCE if flags.engine == "keras" else 1
     views = [np.random.default_rng(0).random((TRIPLETS, side, side, 3), np.float32)] * 3
     for batch in flags.batches:
         if flags.engine == "keras":
             predict = load_engine(SHIPPED, batch).predict
         else:
             predict = litert_predictor(flags.files / f"{batch}.tflite", side, batch, flags.threads)
-        settings[str(batch)] = predict, batch, at_once
-        if at_once > 1 and batch == DEFAULT[flags.engine]:
-            settings[ALONE] = predict, batch, 1
+        settings[str(batch)] = predict, batch
         predict(*(view[:batch] for view in views))
     seconds = {name: [] for name in settings}
     for _ in range(flags.rounds):
-        for name, (predict, batch, several) in settings.items():
+        for name, (predict, batch) in settings.items():
             start = time.monotonic()
             # As a window of a scan is done.
-            NumpyRuntime(at_once=several).batches(lambda i, j, p=predict: p(*(v[i:j] for v in views)), TRIPLETS, batch)
+            NumpyRuntime().batches(lambda i, j, p=predict: p(*(v[i:j] for v in views)), TRIPLETS, batch)
             seconds[name].append((time.monotonic() - start) / TRIPLETS)
     return {name: median(found) for name, found in seconds.items()}
 
@@ -90,14 +85,11 @@ def main() -> None:
         for engine, batches in BATCHES.items():
             default = str(DEFAULT[engine])
             found = in_process(engine, cores, batches, Path(folder), flags.rounds)
-            usual, alone = found[default], found.pop(ALONE, None)
+            usual = found[default]
             cells = ", ".join(f"{batch}: {seconds / usual:.2f}" for batch, seconds in found.items())
             words = f"{engine}: time a triplet at the best batch size, of the default's"
             note = f"default {default}, {cores} cores; by batch size {cells}"
             rows.append(row(words, min(found.values()) / usual, note=note))
-            if alone is not None:
-                words = f"{engine}: time a triplet, of one batch after the other"
-                rows.append(row(words, usual / alone, note=f"two batches of {default} at a time"))
             one = in_process(engine, 1, (DEFAULT[engine],), Path(folder), flags.rounds)[default]
             words = f"{engine}: time a triplet on {cores} cores, of that on one"
             rows.append(row(words, usual / one, note=f"batches of {default}"))

@@ -18,9 +18,6 @@ SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "spine-small"
 NAMES = ("best.keras", "model.keras")
 """The network's file in a run's folder and in a published one."""
 
-TENSORFLOW_AT_ONCE = 2
-"""Batches of TensorFlow at work at the same time: where one keeps but one core busy, the other has the rest."""
-
 ADDRESS = re.compile(r"[a-z]+://")
 
 
@@ -29,10 +26,11 @@ class Engine:
     """A network ready to run.
 
     predict: (axial, coronal, sagittal), each (batch, H, W, 3) float32 in [0, 1] -> (batch, H, W, 3) float32 in [0, 1],
-    one channel per view. spec: the pre-processing it was trained with. metadata: all of `metadata.json`.
+    one channel per view. Never from two threads at once: with oneDNN, TensorFlow 2.21 keeps what a convolution adds to
+    its result in the kernel that both share, so that now and then a mask is another batch's in part, or the process
+    crashes. spec: the pre-processing it was trained with. metadata: all of `metadata.json`.
     volume: a whole scan at once, where the engine does more than triplets (a server): HU (x, y, z) canonical and
     spacing_mm -> (probability (x, y, z) float32 in [0, 1], mask (x, y, z) bool before clean-up).
-    at_once: how many threads may call predict at the same time, and gain by it.
     """
 
     predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -40,7 +38,6 @@ class Engine:
     metadata: dict
     name: str
     volume: Callable[[np.ndarray, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] | None = None
-    at_once: int = 1
 
 
 def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: int | None = None) -> Engine:
@@ -75,8 +72,7 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
     metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
     predict = _predictor(path, spec.image_size, batch_size, threads)
-    at_once = TENSORFLOW_AT_ONCE if runs_here_on_tensorflow(path) else 1
-    return Engine(predict, spec, metadata, path.name, at_once=at_once)
+    return Engine(predict, spec, metadata, path.name)
 
 
 def runs_here_on_tensorflow(model: str | Path) -> bool:

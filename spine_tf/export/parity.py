@@ -138,8 +138,7 @@ def calibration_batches(volume: Volume, engine: Engine, batches: int = 8) -> lis
         seen += 1
         return engine.predict(*views)
 
-    # One after the other: what is kept goes by their order.
-    segment(volume, replace(engine, predict=predict, at_once=1), clean_up=False)
+    segment(volume, replace(engine, predict=predict), clean_up=False)
     return kept
 
 
