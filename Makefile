@@ -8,8 +8,10 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '$(FITS)' 2>
 RUN := .venv/bin/python
 HOLD_OUT ?= tptbox-l3
 NOTEBOOKS := --nbmake --nbmake-timeout=600 notebooks
+FAST := SPINE_TF_PRESET=tiny $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 \
+	$(NOTEBOOKS) tests
 
-.PHONY: help setup demo export test test-slow bench lint clean
+.PHONY: help setup demo export test coverage test-slow bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,9 +37,11 @@ export: setup ## prune the demo's model, export both (SavedModel, LiteRT), compa
 	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT) --to saved_models/demo --batched
 	$(RUN) scripts/export.py runs/demo-$(HOLD_OUT)-pruned --to saved_models/demo-pruned
 
-test: setup ## the fast tests, with coverage
-	SPINE_TF_PRESET=tiny $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 \
-		--cov=spine_tf --cov-report=term $(NOTEBOOKS) tests
+test: setup ## the fast tests
+	$(FAST)
+
+coverage: setup ## the fast tests, and which lines of spine_tf they run
+	$(FAST) --cov=spine_tf --cov-report=term --cov-fail-under=90
 
 test-slow: setup ## the tests that take longer than a minute; the notebooks with preset small
 	$(RUN) -m pytest -m slow -s
