@@ -207,7 +207,10 @@ def test_two_volumes_at_once(two_versions):
     """In a process of its own, as `python tests/contract_server.py` starts it; its peak memory is printed."""
     script = Path(__file__).with_name("contract_server.py")
     command = [sys.executable, script, two_versions / "models.config", "--mount", two_versions]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0"}  # as the compose file
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as server:
         try:
             grpc = server.stdout.readline().split()[0] + "/spine"
             found = {}

@@ -95,6 +95,12 @@ def test_containers_listen_here_alone_and_read_alone(compose):
     assert all((FOLDER / file).is_file() for file in files)
 
 
+def test_a_server_on_cpus_has_no_onednn(compose):
+    """With it, two requests at once can get wrong masks (docs/serving.md)."""
+    cpu = compose[compose.index("\n  cpu:\n") : compose.index("\n  gpu:\n")]
+    assert 'TF_ENABLE_ONEDNN_OPTS: "0"' in cpu
+
+
 def test_the_health_check_tells_a_served_model(compose, tmp_path):
     publish_by_hand(tmp_path, 1)
     write_config(tmp_path)
