@@ -34,3 +34,16 @@ def use_device(device: str = "auto", threads: int | None = None) -> str:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     return "gpu" if gpus else "cpu"
+
+
+def batches_at_once() -> int:
+    """How many batches TensorFlow does well at the same time: two on several cores, one on one of them or on a GPU."""
+    import tensorflow as tf
+
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores()
+    return 1 if threads == 1 or tf.config.list_physical_devices("GPU") else 2
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

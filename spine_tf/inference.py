@@ -64,7 +64,7 @@ def segment(
         fast: take every second step and interpolate; half the time of the network.
         progress: show a bar.
     """
-    rt = NumpyRuntime(progress)
+    rt = NumpyRuntime(progress, engine.at_once)
     if engine.volume is not None and engine.spec.canonical and not (flips or fast):
         with rt.phase("server"):
             probability, mask = engine.volume(volume.hu, volume.spacing_mm)

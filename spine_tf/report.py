@@ -1,6 +1,5 @@
 """What a run was made with: versions, commit, hardware."""
 
-import os
 import platform
 import resource
 import subprocess
@@ -9,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from spine_tf import __version__
+from spine_tf.device import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "SimpleITK", "segmentation-models", "scikit-learn")
 
@@ -27,7 +27,7 @@ def environment() -> dict:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "gpus": _gpus(),
         "versions": versions,
     }

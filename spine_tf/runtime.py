@@ -7,6 +7,7 @@ few things that the two do differently (loops, branches, writing into a part of 
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -19,8 +20,8 @@ class NumpyRuntime:
 
     xp = np
 
-    def __init__(self, progress: bool = False):
-        self.progress = progress
+    def __init__(self, progress: bool = False, at_once: int = 1):
+        self.progress, self.at_once = progress, at_once
         self.seconds: dict[str, float] = {}
         self.steps = 0
 
@@ -40,12 +41,12 @@ class NumpyRuntime:
         return _joined((function(start, min(start + size, n)) for start in range(0, n, size)), n)
 
     def batches(self, function: Callable, n: int, size: int) -> np.ndarray:
-        """`chunks` of a network, with a bar where there is progress to show.
-
-        One after the other, though two at a time would take less (see `Engine.predict`).
-        """
-        starts = tqdm(range(0, n, size), "segmenting", disable=not self.progress, leave=False)
-        return _joined((function(start, min(start + size, n)) for start in starts), n)
+        """`chunks` of a network, `at_once` of them at the same time; with a bar where there is progress to show."""
+        starts = range(0, n, size)
+        with ThreadPoolExecutor(self.at_once) as pool:
+            parts = pool.map(lambda start: function(start, min(start + size, n)), starts)
+            bar = tqdm(parts, "segmenting", len(starts), disable=not self.progress, leave=False)
+            return _joined(bar, n)
 
     def fold(self, step: Callable, count: int, state: tuple) -> tuple:
         """`state = step(number, state)` for every number below count."""

@@ -21,6 +21,15 @@ def test_a_run_folder_and_its_file_are_the_same_engine(threshold_run):
     assert by_folder.spec.image_size == 32
 
 
+def test_keras_takes_two_batches_at_a_time_if_there_are_cores_a_lite_file_one(
+    threshold_run, threshold_lite, monkeypatch
+):
+    for cores, at_once in ((1, 1), (2, 2), (8, 2)):
+        monkeypatch.setattr("spine_tf.device.cores", lambda n=cores: n)
+        assert load_engine(threshold_run).at_once == at_once
+        assert load_engine(threshold_lite).at_once == 1
+
+
 def test_a_model_without_metadata_is_refused(threshold_run, tmp_path):
     shutil.copy(threshold_run / "best.keras", tmp_path)
     with pytest.raises(ValueError, match=r"metadata\.json must lie beside the model"):

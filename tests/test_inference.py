@@ -1,6 +1,4 @@
 import itertools
-import threading
-import time
 from dataclasses import replace
 
 import nibabel as nib
@@ -64,20 +62,10 @@ def test_slabs_and_batches_change_nothing(engine, monkeypatch):
     np.testing.assert_allclose(whole.probability, parts.probability, atol=1e-5)
 
 
-def test_a_network_never_has_two_batches_at_a_time(threshold_run):
-    """TensorFlow with oneDNN gives wrong masks then, now and then (`Engine.predict`)."""
-    engine, inside, calls = load_engine(threshold_run, 2), threading.Lock(), []
-
-    def predict(*views):
-        assert inside.acquire(blocking=False)
-        calls.append(len(views[0]))
-        time.sleep(0.001)
-        masks = engine.predict(*views)
-        inside.release()
-        return masks
-
-    segment(volume_from_array(bright_block_hu(), AFFINE), replace(engine, predict=predict), batch_size=2)
-    assert len(calls) > 1
+def test_batches_at_once_change_nothing(engine):
+    volume = volume_from_array(bright_block_hu(), AFFINE)
+    one_by_one, at_once = (segment(volume, replace(engine, at_once=n), batch_size=2) for n in (1, 4))
+    np.testing.assert_array_equal(at_once.probability, one_by_one.probability)
 
 
 def test_the_body_box_leaves_zero_outside(engine):

@@ -1,5 +1,6 @@
-"""The runtime of NumPy: ranges and batches, one behind the other."""
+"""The runtime of NumPy: ranges one behind the other, and batches of a network several at once."""
 
+import threading
 import time
 
 import numpy as np
@@ -21,6 +22,16 @@ def test_ranges_are_joined_in_their_order(method, n):
     assert joined.dtype == "int16"
     np.testing.assert_array_equal(joined, np.arange(n)[:, None])
     assert ranges == [(start, min(start + 3, n)) for start in range(0, n, 3)]
+
+
+def test_two_batches_at_once():
+    both = threading.Barrier(2, timeout=10)
+
+    def of_range(start, stop):
+        both.wait()  # never passed by one alone
+        return np.full(stop - start, start)
+
+    np.testing.assert_array_equal(NumpyRuntime(at_once=2).batches(of_range, 7, 2), [0, 0, 2, 2, 4, 4, 6])
 
 
 def test_an_error_in_a_batch_ends_it():

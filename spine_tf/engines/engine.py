@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import PREDICTION_BATCH, PreprocessSpec, spec_from_dict
+from spine_tf.engines.lanes import in_lanes
 from spine_tf.engines.saved_model import newest_version, saved_model_predictor
 from spine_tf.export.manifest import MANIFEST, verify_manifest
 
@@ -26,11 +27,11 @@ class Engine:
     """A network ready to run.
 
     predict: (axial, coronal, sagittal), each (batch, H, W, 3) float32 in [0, 1] -> (batch, H, W, 3) float32 in [0, 1],
-    one channel per view. Never from two threads at once: with oneDNN, TensorFlow 2.21 keeps what a convolution adds to
-    its result in the kernel that both share, so that now and then a mask is another batch's in part, or the process
-    crashes. spec: the pre-processing it was trained with. metadata: all of `metadata.json`.
+    one channel per view. Any number of threads may call it (`lanes.py`). spec: the pre-processing it was trained with.
+    metadata: all of `metadata.json`.
     volume: a whole scan at once, where the engine does more than triplets (a server): HU (x, y, z) canonical and
     spacing_mm -> (probability (x, y, z) float32 in [0, 1], mask (x, y, z) bool before clean-up).
+    at_once: how many threads that call predict are at work at the same time; the others wait.
     """
 
     predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -38,6 +39,7 @@ class Engine:
     metadata: dict
     name: str
     volume: Callable[[np.ndarray, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] | None = None
+    at_once: int = 1
 
 
 def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: int | None = None) -> Engine:
@@ -71,8 +73,8 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
     metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
-    predict = _predictor(path, spec.image_size, batch_size, threads)
-    return Engine(predict, spec, metadata, path.name)
+    predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
+    return Engine(predict, spec, metadata, path.name, at_once=at_once)
 
 
 def runs_here_on_tensorflow(model: str | Path) -> bool:
@@ -80,19 +82,23 @@ def runs_here_on_tensorflow(model: str | Path) -> bool:
     return Path(model).suffix != ".tflite" and not ADDRESS.match(str(model))
 
 
-def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None) -> Callable:
+def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None) -> tuple[Callable, int]:
     if path.suffix == ".keras":
+        from spine_tf.device import batches_at_once
         from spine_tf.engines.keras_model import keras_predictor
 
-        return keras_predictor(path, image_size, batch_size)
+        lanes = batches_at_once()
+        return keras_predictor(path, image_size, batch_size, lanes), lanes
     if path.suffix == ".tflite":
         from spine_tf.engines.litert import litert_predictor
 
         # One that was converted by hand has none.
         if (path.parent / MANIFEST).is_file():
             verify_manifest(path.parent, (path.name, "metadata.json"))
-        return litert_predictor(path, image_size, batch_size, threads)
-    return saved_model_predictor(path)
+        predict = litert_predictor(path, image_size, batch_size, threads)
+    else:
+        predict = saved_model_predictor(path)
+    return in_lanes(lambda: predict), 1
 
 
 def read_metadata(path: Path) -> dict:

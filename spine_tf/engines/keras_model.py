@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS
 from spine_tf.engines.folding import fold_normalization
+from spine_tf.engines.lanes import in_lanes
 
 LONGEST = 300
 """Characters of Keras' own words that are passed on."""
@@ -18,8 +19,8 @@ ADVICE = re.compile(r" (This carries a potential risk|If you trust the source|Ma
 """What Keras goes on to say: how to switch its safety off, or to register the code."""
 
 
-def keras_predictor(path: Path, image_size: int, batch_size: int):
-    """Load a model in safe mode and return its `predict` (see `Engine`).
+def keras_predictor(path: Path, image_size: int, batch_size: int, lanes: int = 1):
+    """Load a model in safe mode and return its `predict` (see `Engine`), with so many `lanes`.
 
     Raises:
         ValueError: the file is no .keras archive, or cannot be loaded safely (Lambda layers, layers that load code,
@@ -31,7 +32,13 @@ def keras_predictor(path: Path, image_size: int, batch_size: int):
     if shapes != dict.fromkeys(VIEWS, expected):
         raise ValueError(f"model must take {VIEWS}, each {expected}, as its metadata says. Received: {shapes}")
     fold_normalization(model)
-    run = tf.function(lambda *views: model(dict(zip(VIEWS, views, strict=True)), training=False), jit_compile=False)
+
+    def traced():
+        return tf.function(
+            lambda *views: model(dict(zip(VIEWS, views, strict=True)), training=False), jit_compile=False
+        )
+
+    run = in_lanes(traced, lanes)
 
     def predict(*views: np.ndarray) -> np.ndarray:
         n = len(views[0])

@@ -1,11 +1,11 @@
 """A .tflite file as an engine, run by LiteRT: no TensorFlow and no Keras is needed."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from spine_tf.config import VIEWS
+from spine_tf.device import cores
 
 SIGNATURE = "serving_default"
 
@@ -25,7 +25,7 @@ def litert_predictor(path: Path, image_size: int, batch_size: int, threads: int 
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads or _cores())
+        interpreter = Interpreter(model_path=str(path), num_threads=threads or cores())
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"model must be a LiteRT file made by this project. Received: {path}: {error}") from error
     signature = interpreter.get_signature_list().get(SIGNATURE, {"inputs": [], "outputs": []})
@@ -53,7 +53,3 @@ def litert_predictor(path: Path, image_size: int, batch_size: int, threads: int 
         return np.concatenate(masks)
 
     return predict
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

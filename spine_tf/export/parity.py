@@ -138,7 +138,8 @@ def calibration_batches(volume: Volume, engine: Engine, batches: int = 8) -> lis
         seen += 1
         return engine.predict(*views)
 
-    segment(volume, replace(engine, predict=predict), clean_up=False)
+    # One after the other: what is kept goes by their order.
+    segment(volume, replace(engine, predict=predict, at_once=1), clean_up=False)
     return kept
 
 
