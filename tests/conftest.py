@@ -17,6 +17,10 @@ from spine_tf.datasets.cache import CachedCase
 from spine_tf.datasets.cases import Case
 
 
+# Ray's workers give way to everything else: beside tests that keep all cores busy they would hardly run.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
+
 class Files(LoadFileScheduling):
     """`--dist loadfile`, with the notebooks as if they were one file."""
 

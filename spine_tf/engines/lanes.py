@@ -1,6 +1,6 @@
 """Several batches at work at the same time, each in a function of its own.
 
-Where a network keeps but one core busy, another batch has the rest: 0.91 of the time a triplet on two cores. But never
+Where a network keeps but one core busy, another batch has the rest: 0.84 of the time a triplet on two cores. But never
 in one function: with oneDNN, TensorFlow 2.21 keeps what a convolution adds to its result in the kernel that both calls
 share, so that now and then a mask is another batch's in part, or the process crashes. Another function has kernels of
 its own, and is traced once more.
