@@ -16,7 +16,6 @@ from xdist.scheduler import LoadFileScheduling
 from spine_tf.datasets.cache import CachedCase
 from spine_tf.datasets.cases import Case
 
-
 # Ray's workers give way to everything else: beside tests that keep all cores busy they would hardly run.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
