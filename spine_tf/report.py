@@ -11,6 +11,8 @@ from spine_tf import __version__
 from spine_tf.device import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "SimpleITK", "segmentation-models", "scikit-learn")
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+"""Flag of a CPU on Linux -> what it is called; the widest first."""
 
 
 def environment() -> dict:
@@ -26,7 +28,7 @@ def environment() -> dict:
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": cores(),
         "gpus": _gpus(),
         "versions": versions,
@@ -60,12 +62,16 @@ def peak_memory_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
-def _processor() -> str:
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Its name, and its widest vectors where Linux tells: TensorFlow's speed beside LiteRT's depends on them."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
+        pairs = (line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
+        facts = {name.strip(): value.strip() for name, value in pairs}
+        name = facts["model name"]
+    except (OSError, KeyError):
         return platform.processor() or platform.machine()
+    widest = next((words for flag, words in VECTORS.items() if flag in facts.get("flags", "").split()), None)
+    return f"{name}, {widest}" if widest else name
 
 
 def _gpus() -> list[str]:
