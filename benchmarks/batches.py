@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import tyro
 from rows import finish, row
-from shipped import write_shipped
+from shipped import warm, write_shipped
 
 from spine_tf.config import PREDICTION_BATCH
 from spine_tf.device import cores, use_device
@@ -52,7 +52,6 @@ def measure(flags: Flags) -> dict[str, float]:
     """Median seconds a triplet by batch size, one batch after the other; and by `TWO`, where the engine does that."""
     use_device("cpu", flags.threads)
     from spine_tf.engines.engine import SHIPPED, load_engine, read_metadata
-    from spine_tf.engines.lanes import ALONE
     from spine_tf.engines.litert import litert_predictor
 
     side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
@@ -68,10 +67,7 @@ def measure(flags: Flags) -> dict[str, float]:
         predict(*(view[:batch] for view in views))
         if at_once > 1 and batch == DEFAULT[flags.engine]:
             settings[TWO] = predict, batch, at_once
-            for _ in range(ALONE):
-                predict(*(view[:batch] for view in views))
-            # Both at work, and traced.
-            in_batches(predict, views, batch, at_once)
+            warm(engine)
     seconds = {name: [] for name in settings}
     for _ in range(flags.rounds):
         for name, (predict, batch, at_once) in settings.items():

@@ -1,6 +1,8 @@
-"""The model that comes with spine_tf as a file of LiteRT, for the benchmarks that run it that way."""
+"""The model that comes with spine_tf, for the benchmarks: as a file of LiteRT, and in Keras after some scans."""
 
 from pathlib import Path
+
+import numpy as np
 
 
 def write_shipped(path: Path, batch: int = 1) -> None:
@@ -13,3 +15,17 @@ def write_shipped(path: Path, batch: int = 1) -> None:
     network = load_safely(SHIPPED / "model.keras")
     fold_normalization(network)
     write_litert(network, path, "float32", batch=batch)
+
+
+def warm(engine) -> None:
+    """Predict until all that the engine has at work at the same time is traced: none of it falls into a timed round."""
+    from spine_tf.config import PREDICTION_BATCH
+    from spine_tf.engines.lanes import ALONE
+    from spine_tf.runtime import NumpyRuntime
+
+    views = [np.zeros((PREDICTION_BATCH, engine.spec.image_size, engine.spec.image_size, 3), np.float32)] * 3
+    for _ in range(ALONE if engine.at_once > 1 else 1):
+        engine.predict(*views)
+    NumpyRuntime(at_once=engine.at_once).batches(
+        lambda start, stop: engine.predict(*views)[: stop - start], 4 * PREDICTION_BATCH, PREDICTION_BATCH
+    )

@@ -3,7 +3,8 @@
     python benchmarks/volume.py --peer-python OTHER/bin/python
 
 At equal sampling: ours on isotropic pixels of 1.5 and 3 mm over the whole scan, by Keras and by LiteRT (float32);
-nnU-Net's windows of 128 voxels of the same size. Its network needs PyTorch, so it runs in an environment of its own;
+nnU-Net's windows of 128 voxels of the same size. Ours is warm, as it is after some scans: traced, and Keras with two
+batches at a time. Its network needs PyTorch, so it runs in an environment of its own;
 without one those rows are not measured.
 """
 
@@ -17,10 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import tyro
 from rows import finish, row
-from shipped import write_shipped
+from shipped import warm, write_shipped
 
 HERE = Path(__file__).resolve().parent
 PEER_AIMS = {1.5: 10.0, 3.0: 1.5}
@@ -59,8 +59,8 @@ def main() -> None:
         spec = replace(engines[by].spec, **({"coarse_to_fine": False} | changes))
         return segment(volume, replace(engines[by], spec=spec), clean_up=False)
 
-    side = engines["Keras"].spec.image_size
-    engines["Keras"].predict(*[np.zeros((1, side, side, 3), np.float32)] * 3)  # traced here, not in the first round
+    for engine in engines.values():
+        warm(engine)
     times, ratios, notes = [], {(pixel_mm, by): [] for pixel_mm in PEER_AIMS for by in ENGINES}, {}
     for _ in range(flags.rounds):
         whole, boxed = look(body_box=False), look()

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import tyro
+from shipped import warm
 from tqdm import tqdm
 
 from spine_tf.config import PreprocessSpec
@@ -54,6 +55,7 @@ def measure(flags: Flags) -> list[dict]:
     from spine_tf.scoring import dice
 
     engine = load_engine(flags.model or SHIPPED)
+    warm(engine)
     volume, labels = load_case(Case("scan", "scan", flags.image, flags.mask))
     truth, seconds, found = spine_mask(labels), {name: [] for name in VARIANTS}, {}
     for name in tqdm([*VARIANTS] * flags.rounds, desc="segmenting", unit="look"):

@@ -5,7 +5,8 @@ serves numbered versions by their policy, checks requests and writes errors and 
 Unlike TF Serving it looks for new versions and configs at each request, loads a version when it is first asked for,
 and has no warm-up and no batching. REST is in `contract_rest.py`.
 
-    python tests/contract_server.py saved_models/models.config --mount saved_models --port 8500 --rest-api-port 8501
+    TF_ENABLE_ONEDNN_OPTS=0 python tests/contract_server.py saved_models/models.config \
+        --mount saved_models --port 8500 --rest-api-port 8501
 """
 
 import argparse

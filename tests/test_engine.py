@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from spine_tf.engines import load_engine
 
@@ -24,8 +25,11 @@ def test_a_run_folder_and_its_file_are_the_same_engine(threshold_run):
 def test_keras_takes_two_batches_at_a_time_if_there_are_cores_a_lite_file_one(
     threshold_run, threshold_lite, monkeypatch
 ):
-    for cores, at_once in ((1, 1), (2, 2), (8, 2)):
+    gpu, threading = "/physical_device:GPU:0", tf.config.threading
+    for cores, threads, gpus, at_once in ((1, 0, [], 1), (2, 0, [], 2), (8, 0, [], 2), (8, 1, [], 1), (8, 0, [gpu], 1)):
         monkeypatch.setattr("spine_tf.device.cores", lambda n=cores: n)
+        monkeypatch.setattr(threading, "get_intra_op_parallelism_threads", lambda n=threads: n)
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None, found=gpus: found)
         assert load_engine(threshold_run).at_once == at_once
         assert load_engine(threshold_lite).at_once == 1
 

@@ -63,6 +63,7 @@ def test_slabs_and_batches_change_nothing(engine, monkeypatch):
 
 
 def test_batches_at_once_change_nothing(engine):
+    """They end in any order; that each has a function of its own is for test_lanes.py."""
     volume = volume_from_array(bright_block_hu(), AFFINE)
     one_by_one, at_once = (segment(volume, replace(engine, at_once=n), batch_size=2) for n in (1, 4))
     np.testing.assert_array_equal(at_once.probability, one_by_one.probability)

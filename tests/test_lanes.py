@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from spine_tf.config import VIEWS, PreprocessSpec, to_dict
 from spine_tf.engines import load_engine
@@ -52,12 +53,20 @@ def test_two_lanes_are_at_work_at_the_same_time():
         assert sorted(pool.map(lambda _: call(), range(2))) == [0, 1]
 
 
-def test_the_first_is_alone_for_some_calls_and_with_one_thread_for_ever():
+def test_one_thread_alone_never_has_a_second_function_made():
     make = Counted()
     call = in_lanes(make, lanes=2, alone=3)
-    assert [call(n) for n in range(3)] == [0, 0, 0]
+    assert [call(n) for n in range(20)] == [0] * 20
     assert make.made == 1
-    assert len({call(n) for n in range(20)}) == 1
+
+
+def test_the_first_calls_wait_for_the_first_function():
+    make = Counted()
+    call = in_lanes(make, lanes=2, alone=30)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(call, range(30))) == [0] * 30
+        assert make.made == 1
+        list(pool.map(call, range(30)))
     assert make.made == 2
 
 
@@ -65,13 +74,29 @@ def test_after_an_error_the_lane_is_free_again():
     call = in_lanes(Counted())
     with pytest.raises(ValueError, match="negative"):
         call(-1)
-    assert call(1) == 0
+    done = []
+    # In a thread of its own: were the lane lost, the call would wait for ever.
+    other = threading.Thread(target=lambda: done.append(call(1)), daemon=True)
+    other.start()
+    other.join(10)
+    assert done == [0]
 
 
 def test_a_network_that_adds_to_convolutions_gives_the_same_from_many_threads(tmp_path, monkeypatch):
     """oneDNN fuses the sums; in one function for all threads this crashes, or gives another batch's sums in part."""
+    made = []
+
+    def in_early_lanes(make, lanes):
+        def noted():
+            made.append(make())
+            return made[-1]
+
+        return in_lanes(noted, lanes, alone=2)
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 0)
     monkeypatch.setattr("spine_tf.device.cores", lambda: 2)
-    monkeypatch.setattr("spine_tf.engines.keras_model.in_lanes", lambda make, lanes: in_lanes(make, lanes, alone=2))
+    monkeypatch.setattr("spine_tf.engines.keras_model.in_lanes", in_early_lanes)
     keras.utils.set_random_seed(0)
     inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
     x = keras.layers.Conv2D(16, 1)(keras.layers.Concatenate()(inputs))
@@ -87,3 +112,4 @@ def test_a_network_that_adds_to_convolutions_gives_the_same_from_many_threads(tm
         found = list(pool.map(lambda n: engine.predict(*batches[n % 8]), range(1600)))
     for n, masks in enumerate(found):
         np.testing.assert_array_equal(masks, wanted[n % 8])
+    assert len(set(map(id, made))) == engine.at_once == 2

@@ -34,7 +34,8 @@ def test_two_batches_at_once():
     np.testing.assert_array_equal(NumpyRuntime(at_once=2).batches(of_range, 7, 2), [0, 0, 2, 2, 4, 4, 6])
 
 
-def test_an_error_in_a_batch_ends_it():
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_an_error_in_a_batch_ends_it(at_once):
     begun = []
 
     def of_range(start, stop):
@@ -43,5 +44,5 @@ def test_an_error_in_a_batch_ends_it():
         raise ValueError(f"batch at {start}")
 
     with pytest.raises(ValueError, match="batch at 0"):
-        NumpyRuntime().batches(of_range, 1000, 1)
+        NumpyRuntime(at_once=at_once).batches(of_range, 1000, 1)
     assert len(begun) < 1000

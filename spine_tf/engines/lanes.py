@@ -6,12 +6,12 @@ share, so that now and then a mask is another batch's in part, or the process cr
 its own, and is traced once more.
 """
 
-import itertools
+import threading
 from collections.abc import Callable
 from queue import LifoQueue
 
 ALONE = 50
-"""Calls before a second function is made: by then it has cost more not to have it than it costs."""
+"""Calls before a second function may be made: by then it has cost more not to have it than it costs."""
 
 
 def in_lanes(make: Callable[[], Callable], lanes: int = 1, alone: int = ALONE) -> Callable:
@@ -20,19 +20,26 @@ def in_lanes(make: Callable[[], Callable], lanes: int = 1, alone: int = ALONE) -
     Args:
         make: gives a function that only one thread at a time may call, another one each time.
         lanes: functions in all.
-        alone: calls that the first one does by itself; the others are made then.
+        alone: calls for which the first one is enough; after them another is made where a call would have to wait.
     """
-    free, calls = LifoQueue(), itertools.count()
+    free, lock = LifoQueue(), threading.Lock()
     free.put(make())
+    calls, inside, made = 0, 0, 1
 
     def call(*args):
-        if next(calls) == alone:
-            for _ in range(lanes - 1):
-                free.put(make())
-        function = free.get()
+        nonlocal calls, inside, made
+        with lock:
+            calls, inside = calls + 1, inside + 1
+            another = calls > alone and inside > made and made < lanes
+            made += another
         try:
-            return function(*args)
+            function = make() if another else free.get()
+            try:
+                return function(*args)
+            finally:
+                free.put(function)
         finally:
-            free.put(function)
+            with lock:
+                inside -= 1
 
     return call
