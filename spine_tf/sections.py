@@ -13,7 +13,7 @@ VIEWS = ("axial", "coronal", "sagittal")
 PREDICTION_BATCH = 16
 """Triplets that prediction gives a network at once, unless it is told otherwise. On two cores a triplet
 then took 0.80 and 0.95 of its time among 8 (two measurements of five rounds; 1.06 in a single round); among 32 it
-takes 0.91 to 1.03 of that (benchmarks/batches.py)."""
+takes 0.87 to 1.03 of that (benchmarks/batches.py)."""
 
 _BRANCHES = ("encoder", "linknet_encoder", "attention", "fusion", "fusion_filters", "fusion_stride", "share_branches")
 ARCHITECTURES = {
