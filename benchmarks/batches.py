@@ -24,8 +24,8 @@ from rows import finish, row
 from shipped import warm, write_shipped
 
 from spine_tf.config import PREDICTION_BATCH
-from spine_tf.device import cores, use_device
-from spine_tf.runtime import NumpyRuntime
+from spine_tf.support.device import cores, use_device
+from spine_tf.views.backend import NumpyRuntime
 
 BATCHES = {"keras": (4, 8, 16, 32), "litert": (1, 4, 8)}
 DEFAULT = {"keras": PREDICTION_BATCH, "litert": 4}
@@ -51,8 +51,8 @@ class Flags:
 def measure(flags: Flags) -> dict[str, float]:
     """Median seconds a triplet by batch size, one batch after the other; and by `TWO`, where the engine does that."""
     use_device("cpu", flags.threads)
-    from spine_tf.engines.engine import SHIPPED, load_engine, read_metadata
-    from spine_tf.engines.litert import litert_predictor
+    from spine_tf.inference.engines.engine import SHIPPED, load_engine, read_metadata
+    from spine_tf.inference.engines.litert import litert_predictor
 
     side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
     views = [np.random.default_rng(0).random((TRIPLETS, side, side, 3), np.float32)] * 3

@@ -55,8 +55,8 @@ def train(variant: str, preset: str, steps: int, parent) -> None:
 
     from spine_tf.config import PRESETS, VIEWS
     from spine_tf.models import build_model
-    from spine_tf.optimizers import FusedAdamax
-    from spine_tf.report import peak_memory_gib
+    from spine_tf.support.environment import peak_memory_gib
+    from spine_tf.training.optimizers import FusedAdamax
 
     if variant == "keras":
         use_keras_layers()

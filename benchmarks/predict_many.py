@@ -49,7 +49,7 @@ def main() -> int:
         raise SystemExit(f"error: copies must be more than {TWO}. Received: copies={flags.copies}")
     scan = flags.scan
     if scan is None:
-        from spine_tf.datasets.samples import TPTBOX, sample_cases
+        from spine_tf.data.sample_scans import TPTBOX, sample_cases
 
         scan = sample_cases(flags.data_root, (TPTBOX,))[0].image
     jobs = {ONE: [], TWO: []}

@@ -44,7 +44,7 @@ def measure(flags: Flags) -> dict[str, float]:
 
     from spine_tf.config import PRESETS, VIEWS
     from spine_tf.models import build_model
-    from spine_tf.optimizers import FusedAdamax
+    from spine_tf.training.optimizers import FusedAdamax
 
     marks = [START, time.perf_counter()]
     if flags.variant == "keras":
@@ -96,9 +96,9 @@ def input_seconds(config, flags: Flags) -> float:
     """Of one batch out of the training pipeline, with the network at rest."""
     from threadpoolctl import threadpool_limits
 
-    from spine_tf.datasets.cache import cache_case
-    from spine_tf.datasets.embedded import embedded_split
-    from spine_tf.pipeline import training_dataset
+    from spine_tf.data.cache import cache_case
+    from spine_tf.data.default_data import embedded_split
+    from spine_tf.data.pipeline import training_dataset
 
     split, _ = embedded_split(flags.data_root, config.data.hold_out, 4)
     cases = [cache_case(case, flags.data_root / "benchmark-cache", config.preprocess) for case in split.train]
@@ -116,7 +116,7 @@ def draw(found: dict[str, dict[str, float]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from spine_tf.files import whole_file
+    from spine_tf.support.files import whole_file
 
     figure = Figure(figsize=(11, 3), dpi=130, layout="constrained")
     for axes, parts, title in zip(figure.subplots(1, 2), (ONCE, EVERY), ("once a run", "every step"), strict=True):
@@ -151,8 +151,8 @@ def main() -> None:
     if flags.variant != "both":
         print(json.dumps(measure(flags)))
         return
-    from spine_tf.files import write_json
-    from spine_tf.report import environment
+    from spine_tf.support.environment import environment
+    from spine_tf.support.files import write_json
 
     found = {}
     for variant in TITLES:

@@ -20,8 +20,8 @@ import tyro
 from tqdm import tqdm
 
 from spine_tf.config import Config
-from spine_tf.files import write_json, write_text
-from spine_tf.prune_settings import PruneSettings, source_config, tuning_config
+from spine_tf.support.files import write_json, write_text
+from spine_tf.training.prune_settings import PruneSettings, source_config, tuning_config
 
 CRITERIA = ("gradient", "magnitude", "taylor", "random")
 COLOURS = {"gradient": "#0072B2", "magnitude": "#D55E00", "taylor": "#009E73", "random": "#7F7F7F"}
@@ -68,7 +68,7 @@ def measure(flags: Flags) -> dict:
     todo = [job for job in wanted if any(_key(*job, n) not in results["dice"] for n in (steps if job[1] else [0]))]
     if not todo:
         return results
-    from spine_tf.report import environment
+    from spine_tf.support.environment import environment
 
     results["environment"] = environment()
     before = source_config(flags.source)
@@ -88,12 +88,12 @@ def settings(flags: Flags, seed: int) -> PruneSettings:
 
 def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, steps: list[int], score: Callable):
     """Yield criterion, amount and {steps of fine-tuning: Dice} for the jobs of one seed."""
-    from spine_tf.datasets.splits import read_split
-    from spine_tf.prune_run import load_network, zeroed_network
+    from spine_tf.data.splits import read_split
     from spine_tf.pruning import remove_filters
-    from spine_tf.run_data import training_data
     from spine_tf.training.fit import fit, prepare_process
     from spine_tf.training.penalty import Penalty
+    from spine_tf.training.prune_run import load_network, zeroed_network
+    from spine_tf.training.run_data import training_data
 
     config, folder = tuning_config(before, shared), flags.output / "work"
     strategy = prepare_process(config.train)
@@ -119,13 +119,13 @@ def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, s
 
 def scorer(flags: Flags, before: Config) -> Callable:
     """A function: network -> Dice on the held-out cases of the source's run, at the source's threshold."""
-    from spine_tf.datasets.splits import read_split
-    from spine_tf.engines.engine import read_metadata
-    from spine_tf.metrics import DiceCoefficient
-    from spine_tf.pipeline import validation_dataset
-    from spine_tf.prune_verdict import held_out_dice
-    from spine_tf.run_data import open_cases
+    from spine_tf.data.pipeline import validation_dataset
+    from spine_tf.data.splits import read_split
+    from spine_tf.inference.engines.engine import read_metadata
     from spine_tf.training.checkpoint import save_model, write_metadata
+    from spine_tf.training.metrics import DiceCoefficient
+    from spine_tf.training.prune_report import held_out_dice
+    from spine_tf.training.run_data import open_cases
 
     metadata, cases = read_metadata(flags.source / "metadata.json"), read_split(flags.source / "split.json").test
     if not cases:
@@ -192,7 +192,7 @@ def plot(path: Path, flags: Flags, results: dict) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from spine_tf.files import whole_file
+    from spine_tf.support.files import whole_file
 
     stages = sorted({0, flags.fine_tune_steps})
     figure = Figure(figsize=(4.8 * len(stages), 3.8), layout="constrained", dpi=120)

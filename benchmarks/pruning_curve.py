@@ -18,7 +18,7 @@ import tyro
 from tqdm import tqdm
 
 from spine_tf.experiments.amounts import CONTROL, amount_rows, rows_text
-from spine_tf.files import whole_file, write_json, write_text
+from spine_tf.support.files import whole_file, write_json, write_text
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "prune.py"
 AFTER, UNTUNED, CONTROLS = "#0072B2", "#D55E00", "#7F7F7F"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spine_tf.files import write_json
+from spine_tf.support.files import write_json
 
 
 def row(name: str, measured: float | None, *, at_most=None, at_least=None, note: str = "") -> dict:

@@ -19,8 +19,8 @@ import tyro
 from rows import row, table
 from tqdm import tqdm
 
-from spine_tf.files import write_json, write_text
-from spine_tf.report import environment
+from spine_tf.support.environment import environment
+from spine_tf.support.files import write_json, write_text
 
 HERE = Path(__file__).resolve().parent
 JOBS: dict[str, tuple[str, ...]] = {

@@ -23,10 +23,10 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from spine_tf.config import PRESETS
-from spine_tf.datasets.cache import cache_case
-from spine_tf.datasets.phantom import make_phantom, write_phantom, write_phantoms
-from spine_tf.datasets.verse import find_cases
-from spine_tf.report import peak_memory_gib
+from spine_tf.data.cache import cache_case
+from spine_tf.data.synthesis.phantom import make_phantom, write_phantom, write_phantoms
+from spine_tf.data.verse import find_cases
+from spine_tf.support.environment import peak_memory_gib
 
 SPEED_AIM, MEMORY_AIM = 1.0, 1.2
 SMALL = PRESETS["small"]
@@ -83,8 +83,8 @@ def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float
     Returns:
         one ratio a round by the clock; the median by CPU time, which other processes on the machine disturb less.
     """
-    from spine_tf.datasets.shards import prepare_shards
-    from spine_tf.pipeline import shard_dataset, steps_per_epoch, training_dataset
+    from spine_tf.data.pipeline import shard_dataset, steps_per_epoch, training_dataset
+    from spine_tf.data.shards_write import prepare_shards
 
     write_phantoms(data_root / "phantoms-train", range(TIMED))
     cases = find_cases(data_root / "phantoms-train")[:TIMED]
@@ -113,7 +113,7 @@ def speed_ratios(data_root: Path, folder: Path, rounds: int) -> tuple[list[float
 
 def memory_peaks(data_root: Path, folder: Path, counts: tuple[int, ...]) -> tuple[dict[int, float], dict[int, float]]:
     """Number of cases -> peak MiB of drawing an epoch from shards; and from the mapped cache, for fewest and most."""
-    from spine_tf.datasets.shards import prepare_shards
+    from spine_tf.data.shards_write import prepare_shards
 
     root, few, most = data_root / "phantoms-small", min(counts), max(counts)
     write_small_phantoms(root, most)
@@ -148,7 +148,7 @@ def write_small_phantoms(root: Path, count: int) -> None:
 
 
 def _epoch_of_shards(folder: Path, count: int) -> float:
-    from spine_tf.pipeline import shard_dataset
+    from spine_tf.data.pipeline import shard_dataset
 
     with closing(_open(folder, FEW, count)) as windows:
         dataset = shard_dataset(windows, SMALL.preprocess, FEW, SMALL.augment, seed=0)
@@ -156,7 +156,7 @@ def _epoch_of_shards(folder: Path, count: int) -> float:
 
 
 def _epoch_of_cache(cases: list, cache: Path) -> float:
-    from spine_tf.pipeline import training_dataset
+    from spine_tf.data.pipeline import training_dataset
 
     opened = [cache_case(case, cache, WHOLE) for case in cases]
     return _peak_mib_of_epoch(training_dataset(opened, WHOLE, FEW, SMALL.augment, seed=0), len(cases))
@@ -168,7 +168,7 @@ def _fill_cache(cases: list, cache: Path) -> None:
 
 
 def _peak_mib_of_epoch(dataset, n_cases: int) -> float:
-    from spine_tf.pipeline import steps_per_epoch
+    from spine_tf.data.pipeline import steps_per_epoch
 
     with threadpool_limits(1, user_api="blas"):
         for _ in tqdm(dataset.take(steps_per_epoch(n_cases, FEW)), desc=f"{n_cases} cases", unit="batch"):
@@ -178,8 +178,8 @@ def _peak_mib_of_epoch(dataset, n_cases: int) -> float:
 
 def _open(folder: Path, data, count: int | None = None):
     """The first `count` cases of the shards in `folder`; None: all."""
-    from spine_tf.datasets.shard_reader import read_index
-    from spine_tf.datasets.shard_windows import ShardWindows
+    from spine_tf.data.shards_order import ShardWindows
+    from spine_tf.data.shards_read import read_index
 
     return ShardWindows(folder, read_index(folder)["cases"][:count], data, seed=0)
 

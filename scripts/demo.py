@@ -22,7 +22,7 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.demo import run_demo
+    from spine_tf.experiments.demo import run_demo
 
     run_demo(flags.hold_out, flags.run or Path("runs") / f"demo-{flags.hold_out}", flags.data_root, flags.max_minutes)
     return 0

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from spine_tf.cli import parse_config
+from spine_tf.cli.config_flags import parse_config
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Flags:
 def main() -> int:
     config, flags = parse_config(extra=Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
+    from spine_tf.experiments.drawings.architecture import architecture_figure
     from spine_tf.models import build_model
-    from spine_tf.models.figure import architecture_figure
     from spine_tf.models.summary import format_table, parameter_table
 
     try:

@@ -40,7 +40,7 @@ def main() -> int:
             rows = score_folder(flags.pred, flags.masks, output, flags.images)
         else:
             # Imported only now: a folder of masks is scored without waiting for TensorFlow.
-            from spine_tf.evaluation import evaluate_run
+            from spine_tf.training.evaluate import evaluate_run
 
             output = flags.output or flags.run / "evaluation"
             rows = evaluate_run(flags.run, output, flags.also_seen, flags.clean_up, flags.flips)

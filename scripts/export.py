@@ -31,8 +31,8 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
+    from spine_tf.export.formats import ExportRefused, calibration_scan, export_products, real_scan
     from spine_tf.export.parity import parity_table
-    from spine_tf.export.products import ExportRefused, calibration_scan, export_products, real_scan
 
     try:
         volume, truth, scan = real_scan(flags.scan, flags.mask, flags.data_root)

@@ -26,7 +26,7 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.datasets.importing import import_case
+    from spine_tf.data.convert import import_case
     from spine_tf.scans import ScanError
 
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from spine_tf.recipe import FOLD_EPOCHS, FOLDS
+from spine_tf.training.recipe import FOLD_EPOCHS, FOLDS
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.leave_one_out import leave_one_out
+    from spine_tf.experiments.leave_one_out import leave_one_out
     from spine_tf.scoring import format_table
 
     try:

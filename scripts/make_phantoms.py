@@ -25,11 +25,11 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     if flags.figure is not None:
-        from spine_tf.datasets.phantom.figure import save_phantom_figure
+        from spine_tf.data.synthesis.phantom.figure import save_phantom_figure
 
         save_phantom_figure(flags.figure)
     else:
-        from spine_tf.datasets.phantom import write_phantoms
+        from spine_tf.data.synthesis.phantom import write_phantoms
 
         seeds = range(flags.first_seed, flags.first_seed + flags.count)
         print(f"{len(write_phantoms(flags.root, seeds, flags.anatomy, flags.workers))} phantoms in {flags.root}")

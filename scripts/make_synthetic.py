@@ -22,9 +22,9 @@ class Flags:
 
 def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.datasets.contact_sheet import save_contact_sheet
-    from spine_tf.datasets.phantom import write_phantom
-    from spine_tf.datasets.synthesis import find_label_maps, make_synthetic
+    from spine_tf.data.synthesis.contact_sheet import save_contact_sheet
+    from spine_tf.data.synthesis.make import find_label_maps, make_synthetic
+    from spine_tf.data.synthesis.phantom import write_phantom
 
     maps = find_label_maps(flags.data, flags.more)
     seeds = tqdm(range(flags.first_seed, flags.first_seed + flags.count), unit="scan")

@@ -46,9 +46,9 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
-    from spine_tf.device import use_device
-    from spine_tf.engines import SHIPPED, load_engine, runs_here_on_tensorflow
-    from spine_tf.predict import exit_status, predict_cases
+    from spine_tf.inference.engines import SHIPPED, load_engine, runs_here_on_tensorflow
+    from spine_tf.inference.predict import exit_status, predict_cases
+    from spine_tf.support.device import use_device
 
     try:
         model = flags.model or SHIPPED

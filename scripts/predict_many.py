@@ -42,9 +42,9 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for Ray.
-    from spine_tf.batch import FAILURES, segment_many
-    from spine_tf.batch_inputs import find_scans
-    from spine_tf.engines import SHIPPED
+    from spine_tf.inference.engines import SHIPPED
+    from spine_tf.inference.many_scans import FAILURES, segment_many
+    from spine_tf.inference.many_scans_input import find_scans
 
     options = {name: value for name, value in vars(flags).items() if name not in ("input", "model", "output")}
     try:

@@ -30,8 +30,8 @@ class Flags:
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
-    from spine_tf.datasets.shards import prepare_shards
-    from spine_tf.datasets.verse import find_cases
+    from spine_tf.data.shards_write import prepare_shards
+    from spine_tf.data.verse import find_cases
 
     applied = {name: getattr(flags, name) for name in ("window_hu", "normalise", "canonical", "body_box")}
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from spine_tf.prune_settings import PruneSettings, read_settings
+from spine_tf.training.prune_settings import PruneSettings, read_settings
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def main() -> int:
         default = Flags(read_settings(own.run) if own.resume else PruneSettings(), own)
         flags = tyro.cli(Flags, default=default, description=__doc__)
         # Imported after the flags are read: --help answers without waiting for TensorFlow.
-        from spine_tf.prune_run import prune_run
-        from spine_tf.prune_verdict import control_dice, write_verdict
+        from spine_tf.training.prune_report import control_dice, write_verdict
+        from spine_tf.training.prune_run import prune_run
 
         if own.against:
             control_dice(own.against, flags.settings)

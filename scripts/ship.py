@@ -6,8 +6,8 @@ from pathlib import Path
 
 import tyro
 
-from spine_tf.engines import SHIPPED
-from spine_tf.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, recipe
+from spine_tf.inference.engines import SHIPPED
+from spine_tf.training.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, recipe
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.evaluation import evaluate_run
-    from spine_tf.publish import publish
-    from spine_tf.restore import restore_run
-    from spine_tf.run import train_run
+    from spine_tf.export.publish import publish
+    from spine_tf.export.restore import restore_run
     from spine_tf.scoring import format_table
+    from spine_tf.training.evaluate import evaluate_run
+    from spine_tf.training.run import train_run
 
     config = recipe(SHIPPED_HOLDS_OUT, flags.epochs, flags.more)
     try:

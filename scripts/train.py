@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from spine_tf.cli import parse_config
+from spine_tf.cli.config_flags import parse_config
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Flags:
 def main() -> int:
     config, flags = parse_config(extra=Flags, description=__doc__)
     # Imported after the flags are read: --help answers without waiting for TensorFlow.
-    from spine_tf.run import train_run
+    from spine_tf.training.run import train_run
 
     try:
         report = train_run(config, flags.run, flags.data_root, resume=flags.resume, max_minutes=flags.max_minutes)

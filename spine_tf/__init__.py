@@ -7,6 +7,6 @@ __version__ = "0.1.0"
 # TensorFlow reads both when it is first imported, so they are set here, and only where the user has not set them.
 # oneDNN is off by default on CPUs without AVX-512; with it a training step of preset `small` takes 0.85 of the time on
 # AVX2, a forward pass of batch 8 0.82 (but one of batch 1 several times as long: keep batches full).
-# With it, never call one tf.function from two threads at once: see `engines/lanes.py`.
+# With it, never call one tf.function from two threads at once: see `inference/engines/lanes.py`.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

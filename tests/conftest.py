@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from spine_tf.datasets.cache import CachedCase
-from spine_tf.datasets.cases import Case
+from spine_tf.data.cache import CachedCase
+from spine_tf.data.cases import Case
 
 # Ray's workers give way to everything else: beside tests that keep all cores busy they would hardly run.
 os.environ.setdefault("RAY_worker_niceness", "0")
@@ -36,11 +36,10 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real CT that may be used but not committed; tests that need it skip where it is absent."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("SPINE_TF_SHARED_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no shared data at {folder.name}; set SPINE_TF_SHARED_DATA")
-    return folder
+    folder = os.environ.get("SPINE_TF_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip(f"needs real CT: SPINE_TF_DATA must name its folder. Received: {folder!r}")
+    return Path(folder)
 
 
 def _cached(name: str, mask: np.ndarray) -> CachedCase:
@@ -97,34 +96,6 @@ def threshold_lite(threshold_run, tmp_path_factory) -> Path:
     return folder / "x.tflite"
 
 
-def shaken(model, rng):
-    """The model with its normalisation as after training: shifts are not 0, scales not 1."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            for weight in layer.weights:
-                low, high = (0.8, 1.2) if weight.name in ("gamma", "moving_variance") else (-0.2, 0.2)
-                weight.assign(rng.uniform(low, high, weight.shape))
-    return model
-
-
-def bright_block_hu(shape=(32, 28, 20)) -> np.ndarray:
-    """Body of 40 HU with noise, and a bright block off its centre, so that no flip maps it onto itself."""
-    hu = np.random.default_rng(0).normal(40, 120, shape)
-    hu[4:18, 9:24, 3:13] = 1000
-    return hu.astype(np.int16)
-
-
-def bright_block_case(folder: Path, name: str) -> Case:
-    """A case on disk whose spine is the bright block."""
-    hu = bright_block_hu()
-    image, mask = folder / f"{name}_ct.nii.gz", folder / f"{name}_seg-vert_msk.nii.gz"
-    nib.save(nib.Nifti1Image(hu, np.eye(4)), image)
-    nib.save(nib.Nifti1Image((hu == 1000).astype(np.uint8) * 20, np.eye(4)), mask)
-    return Case(name, name, image, mask, None, "made by a test")
-
-
 @pytest.fixture(scope="session")
 def six_scans(tmp_path_factory) -> Path:
     """A folder with six small scans, ct/ and masks/: a bright block, elsewhere in each, is the spine."""
@@ -151,9 +122,9 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
     import keras
 
     from spine_tf.config import PRESETS, VIEWS, to_dict
-    from spine_tf.datasets.splits import split_cases, write_split
-    from spine_tf.datasets.verse import pair_globs
-    from spine_tf.files import write_json
+    from spine_tf.data.splits import split_cases, write_split
+    from spine_tf.data.verse import pair_globs
+    from spine_tf.support.files import write_json
     from spine_tf.training.checkpoint import save_model, write_metadata
 
     folder, tiny = tmp_path_factory.mktemp("plain_run"), PRESETS["tiny"]
@@ -180,8 +151,8 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def pruned_run(plain_run, tmp_path_factory) -> Path:
     """`plain_run` with half of its filters removed, fine-tuned for two epochs; not to be changed."""
-    from spine_tf.prune_run import prune_run
-    from spine_tf.prune_settings import PruneSettings
+    from spine_tf.training.prune_run import prune_run
+    from spine_tf.training.prune_settings import PruneSettings
 
     folder = tmp_path_factory.mktemp("pruned") / "run"
     prune_run(PruneSettings(plain_run, calibration_batches=2, epochs=2), folder, folder.parent / "data")
@@ -222,6 +193,6 @@ def made_body():
 @pytest.fixture(scope="session")
 def body_arrays(made_body) -> dict:
     """The made body, prepared for warping."""
-    from spine_tf.datasets.label_preparing import prepare_trunk
+    from spine_tf.data.synthesis.preparing import prepare_trunk
 
     return prepare_trunk(*made_body)

@@ -16,7 +16,7 @@ from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
-from spine_tf.prune_settings import PruneSettings, read_settings
+from spine_tf.training.prune_settings import PruneSettings, read_settings
 
 SOURCE = "proposed"
 """The cell of the ablations that is pruned."""
@@ -78,8 +78,8 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
 
 
 def _prune_and_judge(settings: PruneSettings, run: Path, control: Path | None, data_root: Path) -> None:
-    from spine_tf.prune_run import prune_run
-    from spine_tf.prune_verdict import write_verdict
+    from spine_tf.training.prune_report import write_verdict
+    from spine_tf.training.prune_run import prune_run
 
     if not (run / "report.json").exists():
         prune_run(settings, run, data_root, resume=(run / "config.json").exists())

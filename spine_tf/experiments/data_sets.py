@@ -8,11 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from spine_tf.config import Config
-from spine_tf.datasets.cases import LAST_LUMBAR, T13, Case
+from spine_tf.data.cases import LAST_LUMBAR, T13, Case
 from spine_tf.experiments import published
-from spine_tf.files import write_json
-from spine_tf.run_data import find_split
 from spine_tf.scans import read_label_map
+from spine_tf.support.files import write_json
+from spine_tf.training.run_data import find_split
 
 REGIONS = {"cervical": (*range(1, 8),), "thoracic": (*range(8, 20), T13), "lumbar": (*range(20, LAST_LUMBAR + 1),)}
 """Region -> VerSe ids."""
@@ -77,7 +77,7 @@ def data_table(base: Config, folder: Path, data_root: Path) -> dict:
         data_root: where the embedded default keeps phantoms and sample CTs.
     """
     if base.data.data is not None:
-        from spine_tf.datasets.verse import find_cases
+        from spine_tf.data.verse import find_cases
 
         cases = find_cases(base.data.data)
     else:

@@ -12,14 +12,14 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from spine_tf.config import Config
-from spine_tf.datasets.cases import Case, load_case, spine_mask
-from spine_tf.datasets.splits import read_split
+from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.splits import read_split
 from spine_tf.experiments.cells import GRIDS, cell_config, run_place
 from spine_tf.experiments.results import read_run
 from spine_tf.experiments.running import EVALUATION, is_done
-from spine_tf.files import whole_file
-from spine_tf.overlay import ERRORS, compare
 from spine_tf.scans import read_label_map
+from spine_tf.support.files import whole_file
+from spine_tf.viewer.overlay import ERRORS, compare
 
 FIGURES = {
     1: ("3", "linknet"),
@@ -62,8 +62,8 @@ def draw_figure(number: int, base: Config, folder: Path, path: Path, seeds: Sequ
     # Imported here: Figure 7 needs no TensorFlow.
     import keras
 
+    from spine_tf.experiments.drawings.architecture import architecture_figure, branch_figure
     from spine_tf.models import build_model
-    from spine_tf.models.figure import architecture_figure, branch_figure
 
     config = cell_config(*FIGURES[number], base, 0)
     draw = branch_figure if number == BRANCH else architecture_figure

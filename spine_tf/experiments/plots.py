@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from spine_tf.experiments.results import plateau_epoch, read_history
-from spine_tf.files import whole_file
+from spine_tf.support.files import whole_file
 
 OURS, PAPERS = "#0072B2", "#D55E00"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")

@@ -117,7 +117,7 @@ def overlap_note(table: str, labels: Mapping[str, str] | None = None) -> list[st
 NOTES = {
     "1": (
         "The paper links to OSF nqjyw, which holds the data of 2019 alone; those of 2020 are OSF t98fz.",
-        "The releases share scans: together they are 374 scans of 355 patients (spine_tf/datasets/verse.py).",
+        "The releases share scans: together they are 374 scans of 355 patients (spine_tf/data/verse.py).",
     ),
     "2": ("The paper chooses Adamax in the text of Table 5, by figures that do not show it ahead.",),
     "3": (

@@ -19,7 +19,7 @@ from spine_tf.experiments.running import check_same, is_done, run_cell
 from spine_tf.experiments.settings import SEEDS, base_config
 from spine_tf.experiments.tables import grid_table, table_text
 from spine_tf.experiments.typeset import write_typeset
-from spine_tf.files import write_json, write_text
+from spine_tf.support.files import write_json, write_text
 
 
 def run_table(

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from spine_tf.evaluation import HELD_OUT
 from spine_tf.experiments.running import EVALUATION, is_done
+from spine_tf.training.evaluate import HELD_OUT
 
 SCORES = ("dice", "jaccard", "slice_dice", "slice_jaccard")
 LOSSES = ("loss", "val_loss")

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from spine_tf.config import Config, config_from_dict, to_dict
-from spine_tf.datasets.fresh import end_when_parent_ends
+from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
 
 EVALUATION = "evaluation"
 DONE = ("report.json", f"{EVALUATION}/evaluation.json")
@@ -92,8 +92,8 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
 
 
 def _train_and_score(config: Config, folder: Path, data_root: Path) -> None:
-    from spine_tf.evaluation import evaluate_run
-    from spine_tf.run import train_run
+    from spine_tf.training.evaluate import evaluate_run
+    from spine_tf.training.run import train_run
 
     if not (folder / "report.json").exists():
         resume = (folder / "config.json").exists()

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from spine_tf.files import whole_file, write_text
+from spine_tf.support.files import whole_file, write_text
 
 SPECIAL = (
     {"\\": r"\textbackslash{}"}

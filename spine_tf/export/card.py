@@ -1,7 +1,7 @@
 """The card of an exported model: what it is, what it was made of, how far its products are from it."""
 
 from spine_tf.export.parity import parity_table
-from spine_tf.report import environment
+from spine_tf.support.environment import environment
 
 
 def export_card(name: str, version: int, metadata: dict, rows: list[dict], fast: dict, scan: str) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from spine_tf.config import VIEWS
-from spine_tf.files import write_bytes
-from spine_tf.models.normalization import only_served
+from spine_tf.models.layers import only_served
+from spine_tf.support.files import write_bytes
 
 SCHEMES = ("float32", "float16", "dynamic_int8", "static_int8")
 """float16 halves the file and computes in float32. dynamic_int8 has int8 weights, and activations quantised as they

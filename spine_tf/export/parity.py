@@ -7,9 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from spine_tf.config import PreprocessSpec
-from spine_tf.engines import Engine, load_engine
-from spine_tf.footprint import latencies, peak_memory_mib, speed_ratio
-from spine_tf.inference import prediction_triplets, segment
+from spine_tf.inference.engines import Engine, load_engine
+from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
+from spine_tf.inference.volume import prediction_triplets, segment
 from spine_tf.scans import Volume
 from spine_tf.scoring import dice
 

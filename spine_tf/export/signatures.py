@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
-from spine_tf.export.graph_runtime import GraphRuntime
-from spine_tf.inference import Look
-from spine_tf.models.normalization import only_served
+from spine_tf.export.graph_backend import GraphRuntime
+from spine_tf.inference.volume import Look
+from spine_tf.models.layers import only_served
 from spine_tf.scans.checks import SPACING_RANGE_MM
 
 MOST_VOXELS = 1024**3

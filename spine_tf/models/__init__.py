@@ -3,10 +3,10 @@
 import keras
 
 from spine_tf.config import ModelConfig
+from spine_tf.config.sections import ARCHITECTURES
 from spine_tf.models.attention_linknet import attention_linknet
 from spine_tf.models.baselines import ATTENTION, SINGLE_VIEW, stacked_linknet
 from spine_tf.models.hyperdensenet import hyperdensenet
-from spine_tf.sections import ARCHITECTURES
 
 __all__ = ["attention_linknet", "build_model"]
 

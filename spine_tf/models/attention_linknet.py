@@ -8,8 +8,8 @@ from keras import layers
 
 from spine_tf.config import VIEWS
 from spine_tf.models.encoders import encode, kernel_initializer
+from spine_tf.models.layers import FusedBatchNormalization
 from spine_tf.models.linknet import zoo_network
-from spine_tf.models.normalization import FusedBatchNormalization
 
 SHARED = "shared"
 """Prefix of the one branch that reads all views when branches are shared."""

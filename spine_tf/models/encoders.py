@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers
 
 from spine_tf.models.attention import ATTENTION
-from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish, swish
+from spine_tf.models.layers import Excite, FusedBatchNormalization, NormalizedSwish, swish
 
 ATTENDED_BLOCKS = 4
 """The first four blocks are followed by an attention module (paper, "Proposed LinkNet-152 model ...")."""

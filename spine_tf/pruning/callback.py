@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 import keras
 
 from spine_tf.pruning.groups import Structure, find_groups
-from spine_tf.pruning.masks import Masks, zeroed_groups
-from spine_tf.pruning.prune import zero_filters
 from spine_tf.pruning.schedules import due, final_amount, schedule_from_config
 from spine_tf.pruning.sensitivity import get_criterion
+from spine_tf.pruning.weight_masks import Masks, zeroed_groups
+from spine_tf.pruning.zeroing import zero_filters
 
 TOLERANCE = 0.02
 """A model whose zeroed share is this near to `amount` when training starts was pruned before, and is not again."""

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from spine_tf.models.graph import read_graph
 from spine_tf.pruning.channels import Features, Filters, Slice, Trace, Width
-from spine_tf.pruning.graph import read_graph
 from spine_tf.pruning.rules import follow
 
 

@@ -12,11 +12,11 @@ from keras import layers
 
 from spine_tf.models.attention import ChannelPool
 from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch
-from spine_tf.models.normalization import Excite, FusedBatchNormalization, NormalizedSwish
+from spine_tf.models.graph import Call
+from spine_tf.models.layers import Excite, FusedBatchNormalization, NormalizedSwish
 from spine_tf.pruning import rules_plain as plain
 from spine_tf.pruning import rules_weights as weights
 from spine_tf.pruning.channels import Features, NotUnderstood, Trace
-from spine_tf.pruning.graph import Call
 
 Rule = Callable[[Trace, Call, list[Features]], list[Features]]
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 import keras
 import numpy as np
 
+from spine_tf.models.graph import Call
 from spine_tf.pruning.channels import Features, NotUnderstood, Trace
-from spine_tf.pruning.graph import Call
 
 
 def channels_last(layer) -> None:

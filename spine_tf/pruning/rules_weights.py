@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from spine_tf.models.graph import Call
 from spine_tf.pruning.channels import Features, Filters, NotUnderstood, Trace
-from spine_tf.pruning.graph import Call
 from spine_tf.pruning.rules_plain import channels_last, zero_stays_zero
 
 

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import tree
 
+from spine_tf.models.graph import is_graph, plain_functional
 from spine_tf.pruning.channels import Slice, Width
-from spine_tf.pruning.graph import is_graph, plain_functional
 from spine_tf.pruning.groups import Group, Structure, find_groups
-from spine_tf.pruning.masks import zeroed_groups
+from spine_tf.pruning.weight_masks import zeroed_groups
 
 
 def remove_filters(model: keras.Model, groups: Iterable[Group] | None = None) -> keras.Model:

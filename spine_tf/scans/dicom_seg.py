@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf import __version__
-from spine_tf.files import whole_file
 from spine_tf.scans.checks import refuse
 from spine_tf.scans.dicom import quiet
 from spine_tf.scans.dicom_geometry import stack_slices
 from spine_tf.scans.dicom_series import Slice, find_series
 from spine_tf.scans.volume import Volume
+from spine_tf.support.files import whole_file
 
 DESCRIPTION = "spine_tf, not for diagnostic use"
 

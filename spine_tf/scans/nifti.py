@@ -8,11 +8,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spine_tf.files import write_gzip
 from spine_tf.scans.checks import refuse
 from spine_tf.scans.intensity import to_hu, to_labels
 from spine_tf.scans.nifti_header import HEADER_BYTES, Declared, read_header
 from spine_tf.scans.volume import Grid, Volume, canonical_volume
+from spine_tf.support.files import write_gzip
 
 _CHUNK = 1 << 22
 

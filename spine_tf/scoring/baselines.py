@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from spine_tf.postprocess import drop_small_components
 from spine_tf.scoring.overlap import dice
 from spine_tf.scoring.surface import bounding_box, distance_to
+from spine_tf.views.components import drop_small_components
 
 HU_THRESHOLD, EVERYTHING = "HU threshold + largest component", "everything foreground"
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from spine_tf.files import whole_file
+from spine_tf.support.files import whole_file
 
 RELIABILITY_BINS = 10
 BLUE, ORANGE = "#0072B2", "#D55E00"

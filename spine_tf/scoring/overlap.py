@@ -6,7 +6,7 @@ and an empty one counts 1, a mean over slices says little about the spine. The s
 
 import numpy as np
 
-from spine_tf.views import VIEW_AXIS
+from spine_tf.views.slices import VIEW_AXIS
 
 
 def dice(truth: np.ndarray, mask: np.ndarray) -> float:

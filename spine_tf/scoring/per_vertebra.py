@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import ndimage
 
-from spine_tf.datasets.cases import LAST_LUMBAR, T13, spine_mask
+from spine_tf.data.cases import LAST_LUMBAR, T13, spine_mask
 from spine_tf.scoring.overlap import dice
 from spine_tf.scoring.surface import distance_to, surface_scores
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.files import write_json, write_text
 from spine_tf.scoring.overlap import dice, jaccard, slice_mean_dice, slice_mean_jaccard
 from spine_tf.scoring.surface import surface_scores
+from spine_tf.support.files import write_json, write_text
 
 SCORES = {
     "dice": ("Dice", 3),

@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from spine_tf.datasets.centroids import Centroids, read_centroids
-from spine_tf.datasets.names import FileName, parse_name
-from spine_tf.datasets.verse import find_cases
+from spine_tf.data.centroids import Centroids, read_centroids
+from spine_tf.data.verse import find_cases
+from spine_tf.data.verse_names import FileName, parse_name
 from spine_tf.scoring.folders import PREDICTION
 
 LABELS, BINARY = "labels", "binary"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import keras
 
-from spine_tf.files import flush, whole_file, write_json, write_text
-from spine_tf.models.normalization import synchronize_normalization
+from spine_tf.models.layers import synchronize_normalization
+from spine_tf.support.files import flush, whole_file, write_json, write_text
 
 STATES = {
     "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),

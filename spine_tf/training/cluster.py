@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from spine_tf.config import TrainConfig
-from spine_tf.pipeline import WHOLE, Share
+from spine_tf.data.pipeline import WHOLE, Share
 
 START_MINUTES = 10.0
 """How long workers wait for each other at the start; TensorFlow would wait for an hour, and then not say for whom."""

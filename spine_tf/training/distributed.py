@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 import keras
 import tensorflow as tf
 
-from spine_tf.losses import get_loss
-from spine_tf.metrics import training_metrics
-from spine_tf.models.normalization import synchronize_normalization
+from spine_tf.models.layers import synchronize_normalization
 from spine_tf.training.cluster import lost_workers, sum_over_workers
+from spine_tf.training.losses import get_loss
+from spine_tf.training.metrics import training_metrics
 
 
 def fit_on_workers(

@@ -13,13 +13,13 @@ import keras
 import tensorflow as tf
 
 from spine_tf.config import TrainConfig
-from spine_tf.losses import get_loss
-from spine_tf.metrics import training_metrics
-from spine_tf.models.normalization import synchronize_normalization
-from spine_tf.optimizers import OPTIMIZERS
+from spine_tf.models.layers import synchronize_normalization
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
 from spine_tf.training.distributed import fit_on_workers
+from spine_tf.training.losses import get_loss
+from spine_tf.training.metrics import training_metrics
+from spine_tf.training.optimizers import OPTIMIZERS
 from spine_tf.training.penalty import Penalty, penalise
 
 

@@ -1,0 +1,5 @@
+"""Cases to train on and to score: VerSe, phantoms, sample CTs, and which of them may see which use."""
+
+from spine_tf.data.cases import Case, load_case, spine_mask
+
+__all__ = ["Case", "load_case", "spine_mask"]

@@ -1,0 +1,70 @@
+"""A scan and its label map from elsewhere, written as a case in VerSe's layout, to train on or to score."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from spine_tf.data.cases import TOTALSEGMENTATOR, Case, grid_text, relabelled, spine_mask
+from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid, volume_from_array, write_mask
+from spine_tf.support.files import write_gzip, write_json
+
+VERSE_IDS = {
+    "verse": {label: label for label in range(1, 29)},
+    # Its sacrum is 25, its S1 26.
+    "totalsegmentator": TOTALSEGMENTATOR | {25: 26, 26: 26},
+}
+"""Naming of vertebrae in a label map -> its label -> VerSe id; any other label becomes background."""
+
+
+def import_case(
+    image: Path, mask: Path, name: str, output: Path, labels: str = "totalsegmentator", source: str = ""
+) -> Case:
+    """Write a scan and its label map below `output` as VerSe has them, in RAS+ order, the CT last.
+
+    Args:
+        image: a NIfTI file or a DICOM series.
+        mask: label map on the scan's grid.
+        name: subject, without `sub-`; the CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz`.
+        labels: a key of VERSE_IDS.
+        source: where scan and truth come from and under which licence, for tables and model cards.
+
+    Raises:
+        ScanError: a file is unusable, or the two do not share a grid.
+        ValueError: an unknown naming, or no vertebra in the mask.
+    """
+    if labels not in VERSE_IDS:
+        raise ValueError(f"labels must be one of {sorted(VERSE_IDS)}. Received: labels={labels!r}")
+    volume, label_map = read_scan(image), read_label_map(mask)
+    if not same_grid(volume, label_map):
+        raise ScanError(
+            f"{name}: image and mask must share a grid. "
+            f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
+        )
+    vertebrae = relabelled(np.maximum(label_map.hu, 0), VERSE_IDS[labels])
+    if not spine_mask(vertebrae).any():
+        raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
+    subject = f"sub-{name}"
+    ct = Path(output) / "rawdata" / subject / f"{subject}_ct.nii.gz"
+    seg = Path(output) / "derivatives" / subject / f"{subject}_seg-vert_msk.nii.gz"
+    for path in (ct, seg):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_mask(seg, vertebrae, volume_from_array(volume.hu, volume.affine))
+    source = source or f"imported, labels as {labels}"
+    write_json(_source_path(seg), {"source": source, "image": Path(image).name, "labels": labels})
+    write_gzip(ct, nib.Nifti1Image(np.ascontiguousarray(volume.hu), volume.affine).to_bytes())
+    return Case(subject, name, ct, seg, source=source, complete=labels != "verse")
+
+
+def with_source(case: Case) -> Case:
+    """A case found in a tree, with what `import_case` noted of it, if it was brought there so."""
+    if case.mask is None or not _source_path(case.mask).is_file():
+        return case
+    noted = json.loads(_source_path(case.mask).read_text())
+    return dataclasses.replace(case, source=noted["source"], complete=noted["labels"] != "verse")
+
+
+def _source_path(mask: Path) -> Path:
+    return mask.with_name(mask.name.replace("_seg-vert_msk.nii.gz", "_source.json"))

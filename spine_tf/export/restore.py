@@ -1,0 +1,47 @@
+"""A published model as the folder of a trained run, to prune it, train it further or evaluate it."""
+
+import json
+from pathlib import Path
+
+from spine_tf.config import Config, to_dict
+from spine_tf.data.splits import write_split
+from spine_tf.support.files import write_json
+from spine_tf.training.run import PRETRAINED, start_folder
+from spine_tf.training.run_data import find_split
+
+
+def restore_run(published: Path, config: Config, folder: Path, data_root: Path) -> None:
+    """Make `folder` what training by `config` would have left, as far as pruning and evaluating need it.
+
+    There is no checkpoint and no history: weights are the published ones, which were rounded to float16.
+
+    Args:
+        published: folder of `publish.publish`.
+        config: which the model was trained by.
+        folder: a new run's.
+        data_root: where sample CTs are kept.
+
+    Raises:
+        ValueError: the folder holds a run, or the model was trained by another config.
+    """
+    import spine_tf.models  # noqa: F401  registers our layers
+    from spine_tf.inference.engines.keras_model import load_safely
+    from spine_tf.training.checkpoint import save_model
+
+    metadata = json.loads((Path(published) / "metadata.json").read_text())
+    wanted = {"preprocess": to_dict(config.preprocess), "model": to_dict(config.model)}
+    changed = [
+        f"{section}.{name}"
+        for section, values in wanted.items()
+        for name, value in values.items()
+        # The threshold is chosen after training.
+        if name != "threshold" and metadata[section].get(name, value) != value
+    ]
+    if changed:
+        raise ValueError(f"{str(published)!r} must have been trained by this recipe. Received: other {changed}")
+    split, _ = find_split(config, data_root)
+    start_folder(folder, config, resume=False)
+    write_split(Path(folder) / "split.json", split)
+    write_json(Path(folder) / PRETRAINED, metadata["pretrained"])
+    write_json(Path(folder) / "metadata.json", metadata)
+    save_model(load_safely(Path(published) / "model.keras"), Path(folder) / "best.keras")

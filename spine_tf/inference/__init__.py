@@ -1,0 +1,1 @@
+"""Segments whole volumes with a trained network."""

@@ -1,0 +1,5 @@
+"""Triplets in, masks out: one signature, whatever runs the network."""
+
+from spine_tf.inference.engines.engine import NAMES, SHIPPED, Engine, load_engine, runs_here_on_tensorflow
+
+__all__ = ["NAMES", "SHIPPED", "Engine", "load_engine", "runs_here_on_tensorflow"]

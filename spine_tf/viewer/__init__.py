@@ -1,0 +1,1 @@
+"""Draws masks on their scan."""

@@ -1,0 +1,1 @@
+"""Cuts volumes into slices of three views, and puts predictions back on the volume's grid."""

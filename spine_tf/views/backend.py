@@ -1,0 +1,93 @@
+"""Runs volume inference on NumPy, and says what any other backend must offer.
+
+`inference/volume.py`, `tiles.py` and `components.py` are written once. They ask a backend for an array namespace `xp`
+and for the few things that NumPy and a TensorFlow graph do differently: loops, branches, writing into a part of an
+array, counting time. `export/graph_backend.py` is the other backend.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+from scipy import ndimage
+from tqdm import tqdm
+
+
+class NumpyRuntime:
+    """NumPy, at once. Adds up the seconds of each phase and the triplets that the network took."""
+
+    xp = np
+
+    def __init__(self, progress: bool = False, at_once: int = 1):
+        self.progress, self.at_once = progress, at_once
+        self.seconds: dict[str, float] = {}
+        self.steps = 0
+
+    @contextmanager
+    def phase(self, name: str):
+        """Time what is done inside."""
+        start = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    def took(self, steps: int) -> None:
+        """Count triplets."""
+        self.steps += int(steps)
+
+    def chunks(self, function: Callable, n: int, size: int) -> np.ndarray:
+        """`function(start, stop)` for consecutive ranges of at most `size` up to n, joined along the first axis."""
+        return _joined((function(start, min(start + size, n)) for start in range(0, n, size)), n)
+
+    def batches(self, function: Callable, n: int, size: int) -> np.ndarray:
+        """`chunks` of a network, `at_once` of them at the same time; with a bar where there is progress to show."""
+        starts = range(0, n, size)
+        with ThreadPoolExecutor(self.at_once) as pool:
+            parts = pool.map(lambda start: function(start, min(start + size, n)), starts)
+            bar = tqdm(parts, "segmenting", len(starts), disable=not self.progress, leave=False)
+            return _joined(bar, n)
+
+    def fold(self, step: Callable, count: int, state: tuple) -> tuple:
+        """`state = step(number, state)` for every number below count."""
+        for number in range(count):
+            state = step(number, state)
+        return state
+
+    def cond(self, test, then: Callable, otherwise: Callable):
+        """What `then()` gives where the test holds, else what `otherwise()` gives."""
+        return then() if test else otherwise()
+
+    def place(self, values, box, shape):
+        """An array of `shape` with `values` in the box, and 0 (or False) outside."""
+        out = np.zeros(shape, values.dtype)
+        out[box] = values
+        return out
+
+    def add(self, total, box, values):
+        """`total` with `values` added in the box."""
+        total[box] += values
+        return total
+
+    def straight(self, array):
+        """The same array in the order of its axes in memory: slices are cut faster from it."""
+        return np.ascontiguousarray(array)
+
+    def components(self, blocks):
+        """Labels of connected components (26 neighbours) of a bool array: a positive integer each, 0 outside."""
+        return ndimage.label(blocks, structure=np.ones((3, 3, 3)))[0]
+
+
+def _joined(parts: Iterable[np.ndarray], n: int) -> np.ndarray:
+    """Arrays one behind the other along the first axis, n long altogether."""
+    out, start = None, 0
+    for part in parts:
+        if out is None:
+            out = np.empty((n, *part.shape[1:]), part.dtype)
+        out[start : start + len(part)] = part
+        start += len(part)
+    return out
+
+
+NUMPY = NumpyRuntime()
+"""For functions that take a runtime but need neither clock nor bar."""

@@ -1,0 +1,79 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spine_tf.config import PRESETS, to_dict
+from spine_tf.data import Case
+from spine_tf.data.splits import Split, write_split
+from spine_tf.export.publish import publish
+from spine_tf.inference.engines import load_engine
+from spine_tf.scoring import write_scores
+from spine_tf.support.environment import environment
+
+
+@pytest.fixture
+def run(threshold_run, tmp_path):
+    """A finished run: its network is real, its report and scores are written by hand."""
+    folder = shutil.copytree(threshold_run, tmp_path / "run")
+    seen = [
+        Case("sub-verse014", "verse014", Path("ct"), Path("msk"), source="VerSe'19 (CC BY-SA 4.0)"),
+        Case("phantom1", "phantom1", Path("ct"), Path("msk"), source="phantom (random)"),
+    ]
+    write_split(
+        folder / "split.json", Split(seen, [], [Case("crop", "crop", Path("ct"), Path("msk"), source="a wheel")])
+    )
+    training = {"epochs": 3, "seconds": 120.0}
+    report = {
+        "config": to_dict(PRESETS["small"]),
+        "training": training,
+        "threshold": 0.45,
+        "label_maps": ["verse004"],
+        "pretrained": [{"flag": "encoder_weights", "source": "some wheel", "licence": "Apache-2.0"}],
+        "environment": environment(),
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+    row = {"case": "crop", "role": "held out", "method": "network", "dice": 0.75}
+    write_scores(folder / "evaluation", [row, row | {"role": "seen in training", "dice": 0.99}])
+    return folder
+
+
+def test_a_published_model_predicts_as_the_run_does_and_says_where_it_stands(run, tmp_path):
+    publish(run, tmp_path / "models" / "spine-test")
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"spine-test"}
+    views = [np.random.default_rng(i).random((2, 32, 32, 3), np.float32) for i in range(3)]
+    one, two = load_engine(run), load_engine(tmp_path / "models" / "spine-test")
+    np.testing.assert_allclose(one.predict(*views), two.predict(*views), atol=1e-3)
+    assert two.spec == one.spec
+    text = (tmp_path / "models" / "spine-test" / "README.md").read_text()
+    for wanted in (
+        "# spine-test",
+        "Not for diagnostic use",
+        "CC BY-SA 4.0",
+        "0.750",
+        "2 minutes",
+        "Never seen in training: crop",
+        "label maps of verse004",
+        "start of the encoder: some wheel (Apache-2.0)",
+    ):
+        assert wanted in text
+    assert "0.990" not in text
+    assert "phantom1" not in text
+
+
+def test_an_unfinished_run_is_refused(run, tmp_path):
+    (run / "report.json").unlink()
+    with pytest.raises(ValueError, match=r"trained and evaluated. Received: .* without \['report.json'\]"):
+        publish(run, tmp_path / "models" / "spine-test")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_file_that_is_too_large_is_not_published(run, tmp_path):
+    publish(run, tmp_path / "models" / "spine-test")
+    before = (tmp_path / "models" / "spine-test" / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"at most 0\.001 MB"):
+        publish(run, tmp_path / "models" / "spine-test", largest_mb=0.001)
+    assert (tmp_path / "models" / "spine-test" / "README.md").read_text() == before
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"spine-test"}

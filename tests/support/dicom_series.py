@@ -1,0 +1,48 @@
+"""Writes small DICOM series whose slices lie where a test says."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+SHAPE = (10, 9, 12)  # (columns, rows, slices)
+
+SPACING = (0.8, 1.1)
+
+STEP = 2.0
+
+IDENTITY = np.eye(3)
+
+UID = "1.2.826.0.1.3680043.2.1125.1"
+
+
+def write_series(folder: Path, hu, positions, *, uid=UID, axes=IDENTITY, compress="", spacing=SPACING, **tags):
+    """Write hu[:, :, k] at the LPS position positions[k]; columns of `axes`: row, column, normal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, position in enumerate(positions):
+        image = sitk.GetImageFromArray(np.ascontiguousarray(hu[:, :, k].T)[None])
+        image.SetSpacing((*spacing, 1.0))
+        image.SetDirection(np.asarray(axes).ravel().tolist())
+        image.SetOrigin([float(v) for v in position])
+        # SliceThickness lies, as it may: slice distance has to come from the positions.
+        written = {
+            "0008|0060": "CT",
+            "0018|0050": "7",
+            "0020|000e": uid,
+            "0020|000d": "1.2.3",
+            "0010|0010": "Secret^Name",
+        }
+        written |= {"0008|0018": f"{uid}.{k}", "0028|1052": "0", "0028|1053": "1"}
+        for tag, value in (written | {key.replace("_", "|")[1:]: v for key, v in tags.items()}).items():
+            image.SetMetaData(tag, value)
+        writer = sitk.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.KeepOriginalImageUIDOn()
+        if compress:
+            writer.UseCompressionOn()
+            writer.SetCompressor(compress)
+        # Names neither end in .dcm nor sort in the order of the slices.
+        target = folder / f"{uid[-3:]}{(k * 7) % 13:03d}"
+        writer.SetFileName(f"{target}.dcm")
+        writer.Execute(image)
+        Path(f"{target}.dcm").rename(target)

@@ -1,0 +1,49 @@
+import gzip
+
+import pytest
+
+from spine_tf.support.files import remove_parts, whole_file, write_gzip, write_json, write_text
+
+
+def test_files_appear_whole_and_leave_nothing_else(tmp_path):
+    write_text(tmp_path / "new" / "a.txt", "one")
+    write_text(tmp_path / "new" / "a.txt", "two")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.txt"]
+    assert (tmp_path / "new" / "a.txt").read_text() == "two"
+
+
+def test_nan_is_no_json(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_file_before_it_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "one")
+
+    def fail():
+        with whole_file(tmp_path / "a.txt") as part:
+            part.write_text("tw")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "one"
+
+
+def test_what_a_killed_writer_left_can_be_removed(tmp_path):
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / ".notes.txt").write_text("not ours")
+    killed = whole_file(tmp_path / "a.txt")
+    killed.__enter__().write_text("tw")
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".notes.txt", "a.txt"]
+
+
+def test_gzip_files_of_one_content_are_equal(tmp_path):
+    for name in ("a.gz", "b.gz"):
+        write_gzip(tmp_path / name, b"spine")
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == b"spine"
