@@ -25,7 +25,7 @@ from shipped import warm, write_shipped
 
 from spine_tf.config import PREDICTION_BATCH
 from spine_tf.support.device import cores, use_device
-from spine_tf.views.backend import NumpyRuntime
+from spine_tf.views.backend import NumpyBackend
 
 BATCHES = {"keras": (4, 8, 16, 32), "litert": (1, 4, 8)}
 DEFAULT = {"keras": PREDICTION_BATCH, "litert": 4}
@@ -51,8 +51,8 @@ class Flags:
 def measure(flags: Flags) -> dict[str, float]:
     """Median seconds a triplet by batch size, one batch after the other; and by `TWO`, where the engine does that."""
     use_device("cpu", flags.threads)
-    from spine_tf.inference.engines.engine import SHIPPED, load_engine, read_metadata
     from spine_tf.inference.engines.litert import litert_predictor
+    from spine_tf.inference.engines.load import SHIPPED, load_engine, read_metadata
 
     side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
     views = [np.random.default_rng(0).random((TRIPLETS, side, side, 3), np.float32)] * 3
@@ -79,7 +79,7 @@ def measure(flags: Flags) -> dict[str, float]:
 
 def in_batches(predict: Callable, views: list[np.ndarray], batch: int, at_once: int) -> None:
     """As a window of a scan is done."""
-    NumpyRuntime(at_once=at_once).batches(lambda i, j: predict(*(view[i:j] for view in views)), TRIPLETS, batch)
+    NumpyBackend(at_once=at_once).batches(lambda i, j: predict(*(view[i:j] for view in views)), TRIPLETS, batch)
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ def convert(name: str, size: int, path: Path) -> None:
     """Write the file of one of `AIMS`, as export.py does; a process of its own gives the memory back."""
     from spine_tf.config import PRESETS
     from spine_tf.export.litert import write_litert
-    from spine_tf.inference.engines.folding import fold_normalization
+    from spine_tf.inference.engines.merging import merge_normalization
     from spine_tf.models import build_model
     from spine_tf.pruning import remove_filters
     from spine_tf.pruning.zeroing import zero_filters
@@ -86,7 +86,7 @@ def convert(name: str, size: int, path: Path) -> None:
     model = build_model(PRESETS["paper"].model, size)
     if name != "float32":
         model = remove_filters(model, zero_filters(model, 0.5, criterion="magnitude").groups)
-    fold_normalization(model)
+    merge_normalization(model)
     write_litert(model, path, "float32" if name == "float32" else "dynamic_int8")
 
 

@@ -121,7 +121,7 @@ def scorer(flags: Flags, before: Config) -> Callable:
     """A function: network -> Dice on the held-out cases of the source's run, at the source's threshold."""
     from spine_tf.data.pipeline import validation_dataset
     from spine_tf.data.splits import read_split
-    from spine_tf.inference.engines.engine import read_metadata
+    from spine_tf.inference.engines.load import read_metadata
     from spine_tf.training.checkpoint import save_model, write_metadata
     from spine_tf.training.metrics import DiceCoefficient
     from spine_tf.training.prune_report import held_out_dice

@@ -178,10 +178,10 @@ def _peak_mib_of_epoch(dataset, n_cases: int) -> float:
 
 def _open(folder: Path, data, count: int | None = None):
     """The first `count` cases of the shards in `folder`; None: all."""
-    from spine_tf.data.shards_order import ShardWindows
+    from spine_tf.data.shards_order import ShardOrder
     from spine_tf.data.shards_read import read_index
 
-    return ShardWindows(folder, read_index(folder)["cases"][:count], data, seed=0)
+    return ShardOrder(folder, read_index(folder)["cases"][:count], data, seed=0)
 
 
 if __name__ == "__main__":

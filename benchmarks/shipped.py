@@ -9,11 +9,11 @@ def write_shipped(path: Path, batch: int = 1) -> None:
     """Write it in float32, as `export.py` does, for batches of `batch` triplets."""
     from spine_tf.export.litert import write_litert
     from spine_tf.inference.engines import SHIPPED
-    from spine_tf.inference.engines.folding import fold_normalization
     from spine_tf.inference.engines.keras_model import load_safely
+    from spine_tf.inference.engines.merging import merge_normalization
 
     network = load_safely(SHIPPED / "model.keras")
-    fold_normalization(network)
+    merge_normalization(network)
     write_litert(network, path, "float32", batch=batch)
 
 
@@ -21,11 +21,11 @@ def warm(engine) -> None:
     """Predict until all that the engine has at work at the same time is traced: none of it falls into a timed round."""
     from spine_tf.config import PREDICTION_BATCH
     from spine_tf.inference.engines.lanes import ALONE
-    from spine_tf.views.backend import NumpyRuntime
+    from spine_tf.views.backend import NumpyBackend
 
     views = [np.zeros((PREDICTION_BATCH, engine.spec.image_size, engine.spec.image_size, 3), np.float32)] * 3
     for _ in range(ALONE if engine.at_once > 1 else 1):
         engine.predict(*views)
-    NumpyRuntime(at_once=engine.at_once).batches(
+    NumpyBackend(at_once=engine.at_once).batches(
         lambda start, stop: engine.predict(*views)[: stop - start], 4 * PREDICTION_BATCH, PREDICTION_BATCH
     )

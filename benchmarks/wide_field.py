@@ -49,7 +49,8 @@ class Flags:
 
 def measure(flags: Flags) -> list[dict]:
     """One row for each variant and clean-up: Dice, and time relative to one look."""
-    from spine_tf.data.cases import Case, load_case, spine_mask
+    from spine_tf.data.cases import Case, spine_mask
+    from spine_tf.data.loading import load_case
     from spine_tf.inference.engines import SHIPPED, load_engine
     from spine_tf.inference.volume import segment
     from spine_tf.scoring import dice
@@ -71,7 +72,7 @@ def measure(flags: Flags) -> list[dict]:
             "clean_up": words,
             "dice": round(dice(truth, drop_small_components(result.mask, volume.spacing_mm, share, gap_mm)), 4),
             "time": round(median(seconds[name]) / one, 2),
-            "triplets": result.steps,
+            "triplets": result.positions,
         }
         for name, result in found.items()
         for words, (share, gap_mm) in CLEAN_UP.items()

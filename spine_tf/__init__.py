@@ -2,7 +2,9 @@
 
 import os
 
-__version__ = "0.1.0"
+from spine_tf._version import __version__
+
+__all__ = ["__version__"]
 
 # TensorFlow reads both when it is first imported, so they are set here, and only where the user has not set them.
 # oneDNN is off by default on CPUs without AVX-512; with it a training step of preset `small` takes 0.85 of the time on

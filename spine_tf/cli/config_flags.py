@@ -2,14 +2,15 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from spine_tf.config import PRESETS, Config, config_from_dict
-from spine_tf.config.sections import ENCODER_FIELDS, idle_fields
+from spine_tf.config import ENCODER_FIELDS, PRESETS, Config, config_from_dict, idle_fields
+from spine_tf.config.old_names import RENAMED
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def parse_config(
     Raises:
         SystemExit: 2 with a message, for unknown flags, ill-typed or refused values, an unreadable file.
     """
-    args = list(sys.argv[1:] if args is None else args)
+    args = current_flags(sys.argv[1:] if args is None else args)
     wanted = [a for a in args if a not in ("-h", "--help")]
     start, _ = tyro.cli(_Start, args=wanted, return_unknown_args=True, add_help=False)
     try:
@@ -52,6 +53,21 @@ def parse_config(
     except (ValueError, TypeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def current_flags(args: Sequence[str]) -> list[str]:
+    """Give flags that older versions had the names they have today (`config.old_names`).
+
+    Example:
+        >>> current_flags(["--max-steps", "20", "--window_cases=4"])
+        ['--max-positions', '20', '--cases-open=4']
+    """
+    made = []
+    for arg in args:
+        flag, equals, value = arg.partition("=")
+        today = RENAMED.get(flag.removeprefix("--").replace("-", "_")) if flag.startswith("--") else None
+        made.append(f"--{today.replace('_', '-')}{equals}{value}" if today else arg)
+    return made
 
 
 def _resumed_config(args: list[str], extra: type | None) -> Path | None:

@@ -1,17 +1,15 @@
 """Describes a run: every choice as a frozen, validated dataclass, and the presets `paper`, `small` and `tiny`."""
 
-from spine_tf.config.presets import (
-    PRESETS,
-    SECTIONS,
-    Config,
-    config_from_dict,
-    spec_from_dict,
-    to_dict,
-)
-from spine_tf.config.sections import PREDICTION_BATCH, VIEWS, ModelConfig, PreprocessSpec
+from spine_tf.config.checks import require
+from spine_tf.config.model import ARCHITECTURES, ENCODER_FIELDS, ModelConfig, idle_fields
+from spine_tf.config.preprocess import PREDICTION_BATCH, VIEWS, PreprocessSpec
+from spine_tf.config.presets import PRESETS, SECTIONS, Config
+from spine_tf.config.stored import config_from_dict, spec_from_dict, to_dict
 from spine_tf.config.training import AugmentConfig, DataConfig, TrainConfig
 
 __all__ = [
+    "ARCHITECTURES",
+    "ENCODER_FIELDS",
     "PREDICTION_BATCH",
     "PRESETS",
     "SECTIONS",
@@ -23,6 +21,8 @@ __all__ = [
     "PreprocessSpec",
     "TrainConfig",
     "config_from_dict",
+    "idle_fields",
+    "require",
     "spec_from_dict",
     "to_dict",
 ]

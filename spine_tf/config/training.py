@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config.sections import require
+from spine_tf.config.checks import require
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,9 @@ class DataConfig:
     masks: str | None = None
     """A glob of masks; sorted like the scans, one each."""
     shards: Path | None = None
-    """Instead of data: a folder that scripts/prepare.py made. Only `window_cases` of its cases are open at a time."""
-    window_cases: int = 8
+    """Instead of data: a folder that scripts/prepare.py made. Only `cases_open` of its cases are open at a time."""
+    cases_open: int = 8
     """With shards: an epoch takes the cases in a random order, this many at a time, and mixes their triplets."""
-    data_service: str | None = None
-    """With shards: grpc://host:port of a tf.data service whose workers read the training cases; see docs/shards.md."""
     hold_out: tuple[str, ...] = ("tptbox-l3",)
     """Embedded default: the real CTs, by case id, that training never sees; the others are trained on."""
     more: Path | None = None
@@ -63,12 +61,8 @@ class DataConfig:
         require(self.data is None or self.images is None, "data", "None when images and masks are given", self.data)
         alone = self.shards is None or (self.data is None and self.images is None)
         require(alone, "shards", "None when data or images are given", self.shards)
-        served = self.data_service
-        require(served is None or self.shards is not None, "data_service", "None without shards", served)
-        fits = served is None or served.startswith("grpc://")
-        require(fits, "data_service", "None or grpc://host:port", served)
         require(0 <= self.phantom_share <= 1, "phantom_share", "in [0, 1]", self.phantom_share)
-        for name in ("triplets_per_case", "batch_size", "workers", "real_weight", "window_cases"):
+        for name in ("triplets_per_case", "batch_size", "workers", "real_weight", "cases_open"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))
         for name in ("phantoms", "synthetic"):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import PreprocessSpec, to_dict
-from spine_tf.data.cases import Case, load_case, spine_mask, unlabelled_border
+from spine_tf.data.cases import Case, read_case, spine_mask, unlabelled_border
 from spine_tf.scans import Volume
 from spine_tf.views.preprocess import body_box, clamp_window
 
@@ -52,7 +52,7 @@ def cache_case(case: Case, folder: Path, spec: PreprocessSpec) -> CachedCase:
     entry = Path(folder) / f"{case.case_id}-{fingerprint(case, spec)}"
     if not entry.is_dir():
         volume, labels, unknown = decode_case(case, spec)
-        cache_arrays(np.asarray(volume.hu), labels, volume.spacing_mm, entry, spec, unknown)
+        cache_arrays(np.asarray(volume.array), labels, volume.spacing_mm, entry, spec, unknown)
     return open_entry(entry, case)
 
 
@@ -62,7 +62,7 @@ def decode_case(case: Case, spec: PreprocessSpec) -> tuple[Volume, np.ndarray, n
     Raises:
         ScanError: image or mask is unusable, or they do not share a grid.
     """
-    volume, labels = load_case(case)
+    volume, labels = read_case(case)
     unknown = unlabelled_border(case, labels)
     if spec.canonical:
         return volume, labels, unknown

@@ -65,8 +65,8 @@ def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:
     return unknown
 
 
-def load_case(case: Case) -> tuple[Volume, np.ndarray]:
-    """The scan, and its label map on the same voxels.
+def read_case(case: Case) -> tuple[Volume, np.ndarray]:
+    """Read a case from its image and mask files: the scan, and its label map on the same voxels.
 
     The two are compared in RAS+ order, by where their voxels lie: a mask that is stored along other axes than its image
     (one pair of VerSe'19 is) is turned, one that lies elsewhere is refused.
@@ -77,11 +77,6 @@ def load_case(case: Case) -> tuple[Volume, np.ndarray]:
     Raises:
         ScanError: there is no mask, either file is unusable, or they do not share a grid (both grids are named).
     """
-    if case.image.suffix == ".tfrecord":
-        # Imported here: reading shards rests on cases, not the other way round.
-        from spine_tf.data.shards_read import load_from_shard
-
-        return load_from_shard(case)
     if case.mask is None:
         raise ScanError(f"{case.case_id}: the case must have a mask. Received: mask=None")
     volume, labels = read_scan(case.image), read_label_map(case.mask)
@@ -90,7 +85,7 @@ def load_case(case: Case) -> tuple[Volume, np.ndarray]:
             f"{case.case_id}: image and mask must share a grid. "
             f"Received: image {grid_text(volume)}; mask {grid_text(labels)}"
         )
-    return volume, labels.hu
+    return volume, labels.array
 
 
 def grid_text(volume: Volume) -> str:

@@ -106,7 +106,7 @@ def label_centroids(labels: Volume) -> Centroids:
 
     VerSe's own are the middles of the bodies: in three of its scans 10 to 15 mm in front of the centres of mass.
     """
-    vertebrae = np.where(spine_mask(labels.hu), labels.hu, 0)
+    vertebrae = np.where(spine_mask(labels.array), labels.array, 0)
     to_stored = np.linalg.inv(labels.grid.affine) @ labels.affine
     points = {}
     for label, box in enumerate(ndimage.find_objects(vertebrae), start=1):

@@ -43,7 +43,7 @@ def import_case(
             f"{name}: image and mask must share a grid. "
             f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
         )
-    vertebrae = relabelled(np.maximum(label_map.hu, 0), VERSE_IDS[labels])
+    vertebrae = relabelled(np.maximum(label_map.array, 0), VERSE_IDS[labels])
     if not spine_mask(vertebrae).any():
         raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
     subject = f"sub-{name}"
@@ -51,10 +51,10 @@ def import_case(
     seg = Path(output) / "derivatives" / subject / f"{subject}_seg-vert_msk.nii.gz"
     for path in (ct, seg):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_mask(seg, vertebrae, volume_from_array(volume.hu, volume.affine))
+    write_mask(seg, vertebrae, volume_from_array(volume.array, volume.affine))
     source = source or f"imported, labels as {labels}"
     write_json(_source_path(seg), {"source": source, "image": Path(image).name, "labels": labels})
-    write_gzip(ct, nib.Nifti1Image(np.ascontiguousarray(volume.hu), volume.affine).to_bytes())
+    write_gzip(ct, nib.Nifti1Image(np.ascontiguousarray(volume.array), volume.affine).to_bytes())
     return Case(subject, name, ct, seg, source=source, complete=labels != "verse")
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS, AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.data.cache import CachedCase
-from spine_tf.data.shards_order import ShardWindows
+from spine_tf.data.shards_order import ShardOrder
 from spine_tf.data.synthesis.on_the_fly import FreshScans
 from spine_tf.data.triplets import plain_triplet, training_triplet
 
@@ -74,7 +74,7 @@ def training_dataset(
 
 
 def shard_dataset(
-    windows: ShardWindows,
+    order: ShardOrder,
     spec: PreprocessSpec,
     data: DataConfig,
     augment: AugmentConfig,
@@ -83,13 +83,13 @@ def shard_dataset(
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Endless batches as of `training_dataset`, from shards: in another order, which needs few cases at a time."""
-    per_epoch = windows.count * data.triplets_per_case
+    per_epoch = order.count * data.triplets_per_case
 
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
         rng = np.random.default_rng((seed, *divmod(int(index), per_epoch)))
-        return training_triplet(windows.get(int(index)), rng, spec, augment, data.inference_like)
+        return training_triplet(order.get(int(index)), rng, spec, augment, data.inference_like)
 
-    return _endless(draw, windows.count, spec, data, first_epoch, share)
+    return _endless(draw, order.count, spec, data, first_epoch, share)
 
 
 def steps_per_epoch(n_cases: int, data: DataConfig) -> int:

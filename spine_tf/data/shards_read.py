@@ -102,7 +102,7 @@ def open_case(folder: Path, entry: dict) -> CachedCase:
 
 
 def load_from_shard(case: Case) -> tuple[Volume, np.ndarray]:
-    """A case of `shard_cases` as `data.cases.load_case` gives it, but within the body's box.
+    """A case of `shard_cases` as `data.load_case` gives it, but within the body's box.
 
     Returns:
         the volume, (x, y, z) int16 HU in RAS+ order, and labels (x, y, z) uint8 on its axes: 1 for spine, as shards do
@@ -118,7 +118,7 @@ def load_from_shard(case: Case) -> tuple[Volume, np.ndarray]:
     arrays, facts = _checked(entries[0], map_frame(folder, entries[0]))
     affine, spine = np.array(facts["affine"]), (arrays["mask"] == 1).astype(np.uint8)
     volume, labels = (volume_from_array(array, affine, case.case_id) for array in (arrays["hu"], spine))
-    return volume, labels.hu
+    return volume, labels.array
 
 
 def read_example(record: memoryview) -> dict[str, memoryview]:

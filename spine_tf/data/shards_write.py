@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from spine_tf import __version__
+from spine_tf._version import __version__
 from spine_tf.config import PreprocessSpec
 from spine_tf.data.cache import applied_fields, decode_case, fingerprint, prepare_arrays
 from spine_tf.data.cases import Case
@@ -154,7 +154,7 @@ def encode_case(case: Case, spec: PreprocessSpec, offset: int) -> tuple[bytes, l
         ValueError: more than LARGEST_RECORD bytes.
     """
     volume, labels, unknown = decode_case(case, spec)
-    arrays, facts, box = prepare_arrays(np.asarray(volume.hu), labels, volume.spacing_mm, spec, unknown)
+    arrays, facts, box = prepare_arrays(np.asarray(volume.array), labels, volume.spacing_mm, spec, unknown)
     if (size := sum(array.nbytes for array in arrays.values())) > LARGEST_RECORD:
         raise ValueError(f"{case.case_id}: a case must have at most {LARGEST_RECORD} bytes. Received: {size}")
     affine = volume.affine.copy()

@@ -14,7 +14,7 @@ from spine_tf.data.cache import UNKNOWN, CachedCase
 from spine_tf.views.slices import VIEW_AXIS, cut_slices
 
 POSITION_JITTER = 0.05
-"""Sigma by which a view's relative position departs from the step's in training."""
+"""Sigma by which a view's relative position departs from the triplet's in training."""
 
 SIDE_JITTER = 0.4
 """Sigma by which the logarithms of a sub-box's sides differ from their common size."""
@@ -22,8 +22,8 @@ SIDE_JITTER = 0.4
 CENTRE_ON_SPINE = 0.8
 """Share of random sub-boxes that are centred on a voxel of the spine."""
 
-FIRST_LOOKS = 0.3
-"""Coarse to fine with isotropic pixels: share of triplets with the pixels of the first look."""
+COARSE_SHARE = 0.3
+"""Coarse to fine with isotropic pixels: share of triplets with the pixels of the coarse pass."""
 
 PIXEL_JITTER = 0.2
 """Sigma of the logarithm of a pixel's size in training."""
@@ -94,7 +94,7 @@ def training_triplet(
 def plain_triplet(cached: CachedCase, relative: float, spec: PreprocessSpec) -> tuple[np.ndarray, ...]:
     """The triplet at one relative position in [0, 1], nothing random; shapes as `training_triplet`.
 
-    Slices are those of the whole scan, or, with isotropic pixels, of a window around one voxel of the spine, which
+    Slices are those of the whole scan, or, with isotropic pixels, of a tile around one voxel of the spine, which
     stands at this position of the cached ones.
     """
     hu, mask = cached.hu, cached.mask
@@ -152,10 +152,10 @@ def thick_slices(hu, mask, points, slices: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def _draw_pixel_mm(rng, spec: PreprocessSpec, augment: AugmentConfig) -> float | None:
-    """Size of the pixels of one triplet: that of the first look or of the second, jittered."""
+    """Size of the pixels of one triplet: that of the coarse or of the fine pass, jittered."""
     if spec.pixel_mm is None:
         return None
-    first = spec.coarse_to_fine and rng.random() < FIRST_LOOKS
+    first = spec.coarse_to_fine and rng.random() < COARSE_SHARE
     size_mm = spec.coarse_pixel_mm if first else spec.pixel_mm
     return size_mm * float(np.exp(PIXEL_JITTER * rng.standard_normal())) if augment.augment else size_mm
 

@@ -50,7 +50,7 @@ def count_cases(cases: Iterable[Case], counted: Path) -> dict[str, dict]:
 
 def _read_mask(path: Path) -> dict:
     volume = read_label_map(path)
-    labels = [int(label) for label in np.unique(volume.hu) if label]
+    labels = [int(label) for label in np.unique(volume.array) if label]
     return {"labels": labels, "spacing_mm": [round(float(side), 4) for side in volume.spacing_mm]}
 
 

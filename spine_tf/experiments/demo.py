@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from spine_tf.config import Config, config_from_dict
-from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import SHIPPED, load_engine
 from spine_tf.inference.predict import case_name, output_paths, predict_cases
@@ -92,7 +93,7 @@ def _show_shipped(case: Case, output: Path) -> None:
     engine = load_engine(SHIPPED)
     predict_cases([case.image], engine, output)
     _, labels = load_case(case)
-    mask = read_label_map(output_paths(output, case_name(case.image))["mask"]).hu > 0
+    mask = read_label_map(output_paths(output, case_name(case.image))["mask"]).array > 0
     seen = case.source in engine.metadata.get("sources", {}).get("train", {})
     print(f"shipped    {output_paths(output, case_name(case.image))['picture']}")
     print(

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from spine_tf.config import Config
-from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.experiments.cells import GRIDS, cell_config, run_place
 from spine_tf.experiments.results import read_run
@@ -120,13 +121,13 @@ def _row(case: Case, found: dict[tuple[str, str], Path], shown: tuple[str, str])
     whole = spine_mask(labels)
     index = int(np.argmax(whole.sum(axis=(1, 2))))
     name = f"{case.case_id}_seg-spine_msk.nii.gz"
-    masks = {cell: (read_label_map(run / EVALUATION / name).hu > 0)[index] for cell, run in found.items()}
+    masks = {cell: (read_label_map(run / EVALUATION / name).array > 0)[index] for cell, run in found.items()}
     truth, spacing_mm = whole[index], np.asarray(volume.spacing_mm)[1:]
     box = _box(np.any([truth, *masks.values()], axis=0), spacing_mm)
 
     def panel(tints: dict[str, np.ndarray], below: str = "", beside: str = "") -> _Panel:
         turned = {colour: where[box].T[::-1, ::-1] for colour, where in tints.items()}
-        hu = volume.hu[index][box].T[::-1, ::-1]  # (z, y)
+        hu = volume.array[index][box].T[::-1, ::-1]  # (z, y)
         width_mm, height_mm = np.multiply(hu.shape[::-1], spacing_mm)
         return _Panel(hu, turned, height_mm, width_mm, below, beside)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config.sections import require
+from spine_tf.config import require
 
 TABLES = ("1", "2", "3", "4", "5", "6", "7", "ablation", "pruning")
 FIGURES = (1, 2, 3, 4, 5, 6, 7)

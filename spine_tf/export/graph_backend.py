@@ -1,6 +1,6 @@
 """Runs volume inference inside a TensorFlow graph, where sizes are known when it is called (see `views/backend.py`).
 
-Loops are `while` loops that run one step at a time, so that memory is that of one slab or batch.
+Loops are `while` loops that run one turn at a time, so that memory is that of one slab or batch.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 
-class GraphRuntime:
+class GraphBackend:
     """keras.ops, inside a tf.function. Its phases are name scopes."""
 
     xp = keras.ops
@@ -18,11 +18,11 @@ class GraphRuntime:
         """Name the operations made inside."""
         return tf.name_scope(name)
 
-    def took(self, steps) -> None:
+    def count_triplets(self, positions) -> None:
         """A graph counts nothing."""
 
     def chunks(self, function: Callable, n, size: int):
-        """As `NumpyRuntime.chunks`; the results are float32."""
+        """As `NumpyBackend.chunks`; the results are float32."""
         count = (n + size - 1) // size
         parts = tf.TensorArray(tf.float32, size=count, infer_shape=False)
         of_part = []
@@ -40,25 +40,25 @@ class GraphRuntime:
 
     batches = chunks
 
-    def fold(self, step: Callable, count, state: tuple) -> tuple:
-        """As `NumpyRuntime.fold`; the state's arrays keep their rank, their shapes may be known when called."""
+    def loop(self, body: Callable, count, state: tuple) -> tuple:
+        """As `NumpyBackend.loop`; the state's arrays keep their rank, their shapes may be known when called."""
 
-        def body(number, *state):
-            return (number + 1, *step(number, state))
+        def turn(number, *state):
+            return (number + 1, *body(number, state))
 
         shapes = (tf.TensorShape([]), *(tf.TensorShape([None] * one.shape.rank) for one in state))
         loop = (tf.constant(0), *state)
         _, *state = tf.while_loop(
-            lambda number, *_: number < count, body, loop, shape_invariants=shapes, parallel_iterations=1
+            lambda number, *_: number < count, turn, loop, shape_invariants=shapes, parallel_iterations=1
         )
         return tuple(state)
 
     def cond(self, test, then: Callable, otherwise: Callable):
-        """As `NumpyRuntime.cond`."""
+        """As `NumpyBackend.cond`."""
         return (then() if test else otherwise()) if isinstance(test, bool) else tf.cond(test, then, otherwise)
 
     def place(self, values, box, shape):
-        """As `NumpyRuntime.place`."""
+        """As `NumpyBackend.place`."""
         margins = []
         for side, n, inside in zip(box, shape, tf.unstack(tf.shape(values)), strict=True):
             start = 0 if side.start is None else side.start
@@ -66,15 +66,15 @@ class GraphRuntime:
         return tf.pad(values, margins)
 
     def add(self, total, box, values):
-        """As `NumpyRuntime.add`, but `total` itself is left as it is."""
+        """As `NumpyBackend.add`, but `total` itself is left as it is."""
         return total + self.place(values, box, tf.unstack(tf.shape(total)))
 
-    def straight(self, array):
+    def contiguous(self, array):
         """Tensors always are."""
         return array
 
     def components(self, blocks):
-        """As `NumpyRuntime.components`: each component gets the number of one of its blocks, counted from 1.
+        """As `NumpyBackend.components`: each component gets the number of one of its blocks, counted from 1.
 
         Every block starts as a component of its own. In each round every component joins the highest-numbered one that
         touches it, and each block then takes the number that its component ended up with; a round at least halves

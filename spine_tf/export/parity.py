@@ -117,7 +117,7 @@ def _grey_levels(path: Path, spec: PreprocessSpec, volume: Volume, probability: 
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
-    inputs = {"hu": tf.constant(np.rint(volume.hu), tf.int16)}
+    inputs = {"hu": tf.constant(np.rint(volume.array), tf.int16)}
     name = "segment_volume"
     if "segment_volume_mm" in loaded.signatures:
         name, inputs["spacing_mm"] = "segment_volume_mm", tf.constant(volume.spacing_mm, tf.float32)

@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
-from spine_tf.export.graph_backend import GraphRuntime
-from spine_tf.inference.volume import Look
+from spine_tf.export.graph_backend import GraphBackend
+from spine_tf.inference.volume import VolumeNetwork
 from spine_tf.models.layers import only_served
 from spine_tf.scans.checks import SPACING_RANGE_MM
 
@@ -103,7 +103,7 @@ def _volume_mm(network: Callable, spec: PreprocessSpec, batch_size: int):
 
 
 def _segment(network: Callable, spec: PreprocessSpec, batch_size: int, hu, spacing_mm) -> dict:
-    probability = Look(network, spec, spacing_mm, batch_size).at_scan(hu, GraphRuntime())
+    probability = VolumeNetwork(network, spec, spacing_mm, batch_size).at_scan(hu, GraphBackend())
     return {
         "probability": tf.cast(tf.round(255 * tf.clip_by_value(probability, 0.0, 1.0)), tf.uint8),
         "mask": tf.cast(probability >= spec.threshold, tf.uint8),

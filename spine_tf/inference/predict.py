@@ -113,7 +113,7 @@ def predict_case(
         "clean_up": clean_up,
         "flips": flips,
         "fast": fast,
-        "steps": result.steps,
+        "positions": result.positions,
         "seconds": {"read": round(read_seconds, 3), **result.seconds, "write": round(time.monotonic() - clock, 3)},
         "total_seconds": round(time.monotonic() - start, 3),
         "peak_memory_gib": round(peak_memory_gib(), 2),

@@ -2,8 +2,7 @@
 
 import keras
 
-from spine_tf.config import ModelConfig
-from spine_tf.config.sections import ARCHITECTURES
+from spine_tf.config import ARCHITECTURES, ModelConfig
 from spine_tf.models.attention_linknet import attention_linknet
 from spine_tf.models.baselines import ATTENTION, SINGLE_VIEW, stacked_linknet
 from spine_tf.models.hyperdensenet import hyperdensenet
@@ -11,7 +10,7 @@ from spine_tf.models.hyperdensenet import hyperdensenet
 __all__ = ["attention_linknet", "build_model"]
 
 BUILDERS = {**ATTENTION, **SINGLE_VIEW, "stacked_linknet": stacked_linknet, "hyperdensenet": hyperdensenet}
-"""Architecture -> its builder, which takes the image's side and the fields that `sections.ARCHITECTURES` names."""
+"""Architecture -> its builder, which takes the image's side and the fields that `config.ARCHITECTURES` names."""
 
 
 def build_model(config: ModelConfig, image_size: int) -> keras.Model:

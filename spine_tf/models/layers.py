@@ -44,10 +44,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
 
-    folded = False
-    """Whether nothing but the offset is left to add (`fold`)."""
+    merged = False
+    """Whether nothing but the offset is left to add (`merge_into`)."""
 
-    def fold(self, kernel: keras.Variable, axis: int) -> None:
+    def merge_into(self, kernel: keras.Variable, axis: int) -> None:
         """Move the scale into the convolution that alone feeds this layer: its kernel, whose `axis` counts filters.
 
         For inference: gamma and the moving statistics become those of the identity, the offset is beta, and the layer
@@ -65,10 +65,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         self.gamma.assign(np.ones_like(scale))
         self.moving_mean.assign(np.zeros_like(scale))
         self.moving_variance.assign(np.full_like(scale, 1 - self.epsilon))
-        self.folded, self.trainable = True, False
+        self.merged, self.trainable = True, False
 
     def call(self, inputs, training=None, mask=None):
-        if self.folded:
+        if self.merged:
             return tf.nn.bias_add(inputs, tf.cast(self.beta.value, inputs.dtype))
         if not self._fusible(inputs, mask):
             return super().call(inputs, training=training, mask=mask)

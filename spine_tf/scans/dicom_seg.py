@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf import __version__
+from spine_tf._version import __version__
 from spine_tf.scans.checks import refuse
 from spine_tf.scans.dicom import quiet
 from spine_tf.scans.dicom_geometry import stack_slices
@@ -81,7 +81,7 @@ def write_dicom_seg(path: Path, mask_ras: np.ndarray, volume: Volume, slices: li
 
     Args:
         path: the file.
-        mask_ras: bool, on the axes of `volume.hu`.
+        mask_ras: bool, on the axes of `volume.array`.
         volume: as `read_scan` gave it.
         slices: of the same folder and series, from `slices_to_segment`.
         network: named as the algorithm.

@@ -46,7 +46,7 @@ def write_mask(path: Path, mask_ras: np.ndarray, volume: Volume) -> None:
     in it. The file appears whole or not at all.
 
     Args:
-        mask_ras: bool or whole numbers in 0..255, on the axes of `volume.hu`.
+        mask_ras: bool or whole numbers in 0..255, on the axes of `volume.array`.
 
     Raises:
         ValueError: a path that does not end in .nii.gz, another shape, or other values.

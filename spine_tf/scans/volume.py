@@ -41,33 +41,33 @@ class Grid:
 class Volume:
     """A scan (or label map) in RAS+ order."""
 
-    hu: np.ndarray
-    """(x, y, z) int16 or float32; x grows to the patient's right, y to the front, z to the head. It may be a view with
-    negative strides: turning a scan copies nothing."""
+    array: np.ndarray
+    """(x, y, z) int16 or float32, HU or the ids of a label map; x grows to the patient's right, y to the front, z to
+    the head. It may have negative strides: turning a scan copies nothing."""
     affine: np.ndarray
-    """(4, 4) float64, index of `hu` to RAS+ mm."""
+    """(4, 4) float64, index of `array` to RAS+ mm."""
     grid: Grid
     warnings: tuple[str, ...] = ()
     """One sentence for each thing that was found odd and handled."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of `hu`."""
-        return self.hu.shape
+        """Shape of `array`."""
+        return self.array.shape
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Voxel sizes along the axes of `hu`, in mm."""
+        """Voxel sizes along the axes of `array`, in mm."""
         return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
 
     def to_stored(self, array: np.ndarray) -> np.ndarray:
-        """An array on the axes of `hu`, (x, y, z, ...), put on the stored grid's axis order and directions (a view).
+        """Turn an array (x, y, z, ...) on the volume's axes to the stored grid's axes; nothing is copied.
 
         Raises:
-            ValueError: its first three axes are not those of `hu`, or `hu` was resized and is no longer on its grid.
+            ValueError: its first three axes are not the volume's, or the volume was resized and left its grid.
         """
-        if array.shape[:3] != self.hu.shape:
-            raise ValueError(f"array must have the volume's shape {self.hu.shape}. Received: shape {array.shape}")
+        if array.shape[:3] != self.array.shape:
+            raise ValueError(f"array must have the volume's shape {self.array.shape}. Received: shape {array.shape}")
         stored = apply_orientation(array, ornt_transform(io_orientation(self.affine), io_orientation(self.grid.affine)))
         if stored.shape[:3] != self.grid.shape:
             raise ValueError(
@@ -76,8 +76,8 @@ class Volume:
         return stored
 
     def as_stored(self) -> "Volume":
-        """The same scan with `hu` in stored order (PreprocessSpec.canonical=False); its `to_stored` changes nothing."""
-        return replace(self, hu=self.to_stored(self.hu), affine=self.grid.affine)
+        """Give the same scan in stored order (PreprocessSpec.canonical=False); its `to_stored` changes nothing."""
+        return replace(self, array=self.to_stored(self.array), affine=self.grid.affine)
 
 
 def canonical_volume(stored: np.ndarray, grid: Grid, warnings: tuple[str, ...] = ()) -> Volume:
@@ -93,9 +93,9 @@ def grid_from_affine(shape: tuple[int, int, int], affine: np.ndarray, source: st
     return Grid(tuple(int(n) for n in shape), affine, affine, 1, affine, 1, source)
 
 
-def volume_from_array(hu: np.ndarray, affine: np.ndarray, source: str = "array") -> Volume:
+def volume_from_array(array: np.ndarray, affine: np.ndarray, source: str = "array") -> Volume:
     """Volume of an array (i, j, k) of HU or labels and its affine (4, 4) in RAS+ mm, in any orientation; unchecked."""
-    return canonical_volume(hu, grid_from_affine(hu.shape, affine, source))
+    return canonical_volume(array, grid_from_affine(array.shape, affine, source))
 
 
 def same_grid(a: Volume | Grid, b: Volume | Grid) -> bool:

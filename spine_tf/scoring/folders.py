@@ -76,10 +76,10 @@ def score_pair(pair: Pair) -> list[dict]:
     truth_labels = read_label_map(pair.truth)
     prediction = _on_grid_of(truth_labels, read_label_map(pair.prediction), pair.case_id)
     truth, spacing_mm = spine_mask(truth_labels.hu), truth_labels.spacing_mm
-    masks = {"network": spine_mask(prediction.hu)}
+    masks = {"network": spine_mask(prediction.array)}
     if pair.image is not None:
         volume = _on_grid_of(truth_labels, read_scan(pair.image), pair.case_id)
-        masks |= baseline_masks(volume.hu, spacing_mm, truth)
+        masks |= baseline_masks(volume.array, spacing_mm, truth)
     else:
         masks |= {HU_THRESHOLD: None, EVERYTHING: np.ones(truth.shape, bool)}
     unknown = dict.fromkeys(SCORES, np.nan)

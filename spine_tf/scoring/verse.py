@@ -63,15 +63,15 @@ def score_verse_pair(pair: VersePair) -> tuple[dict, list[dict]]:
             f"{pair.case_id}: {pair.prediction} and {pair.truth} must share a grid. "
             f"Received: prediction {grid_text(prediction)}; truth {grid_text(truth)}"
         )
-    whole = dice_at_1mm(spine_mask(truth.hu), spine_mask(prediction.hu), truth.spacing_mm)
+    whole = dice_at_1mm(spine_mask(truth.array), spine_mask(prediction.array), truth.spacing_mm)
     case = {"table": "case", "case": pair.case_id, "prediction": pair.kind, "whole_dice_1mm": whole}
     if pair.kind == BINARY:
-        if prediction.hu.max() > 1:
+        if prediction.array.max() > 1:
             expected = f"{pair.case_id}: {pair.prediction} must hold 0 and 1 alone; label maps are named _seg-vert_msk"
-            raise ScanError(f"{expected}. Received: label {prediction.hu.max()}")
+            raise ScanError(f"{expected}. Received: label {prediction.array.max()}")
         names = ("truth_centroids", "pred_centroids", *summary([]), "extra", "d_floor_mm")
         return case | dict.fromkeys(names, NOT_APPLICABLE), []
-    scores, extra = vertebra_scores(truth.hu, prediction.hu, truth.spacing_mm)
+    scores, extra = vertebra_scores(truth.array, prediction.array, truth.spacing_mm)
     places, d_floor_mm = _identify(pair, truth, prediction)
     unknown = dict.fromkeys((*MASK_SCORES, "missed", "hit", "distance_mm"), np.nan)
     rows = [

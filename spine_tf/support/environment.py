@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from spine_tf import __version__
+from spine_tf._version import __version__
 from spine_tf.support.device import cores
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "SimpleITK", "segmentation-models", "scikit-learn")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
@@ -67,7 +68,7 @@ def _score(case: Case, role: str, engine, output: Path, clean_up: bool, flips: b
     volume, labels = load_case(case)
     truth = spine_mask(labels)
     result = segment(volume, engine, clean_up=clean_up, flips=flips)
-    methods = {"network": result.mask, **baseline_masks(volume.hu, volume.spacing_mm, truth)}
+    methods = {"network": result.mask, **baseline_masks(volume.array, volume.spacing_mm, truth)}
     facts = {"case": case.case_id, "source": case.source, "role": role}
     rows = [
         facts | {"method": method, **score_case(truth, mask, volume.spacing_mm)} for method, mask in methods.items()

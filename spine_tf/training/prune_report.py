@@ -10,7 +10,8 @@ from statistics import mean, median
 from tqdm import tqdm
 
 from spine_tf.config import to_dict
-from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio

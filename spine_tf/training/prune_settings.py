@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config import Config, config_from_dict, spec_from_dict, to_dict
-from spine_tf.config.sections import require
+from spine_tf.config import Config, config_from_dict, require, spec_from_dict, to_dict
 from spine_tf.support.files import write_json
 
 SETTINGS = "prune.json"

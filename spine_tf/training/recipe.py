@@ -1,6 +1,6 @@
-"""How the shipped model is trained, and the same recipe with each patient left out.
+"""Gives the config that the shipped model is trained with, and the same with each patient left out.
 
-Choices were made on the folds of the chest CT and the DICOM slab; `experiments/ablation.py` measures what each is worth.
+Choices were made on the folds of the chest CT and the DICOM slab; `experiments/ablation.py` measures each of them.
 """
 
 from dataclasses import replace

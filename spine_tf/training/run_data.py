@@ -14,7 +14,7 @@ from spine_tf.config import Config
 from spine_tf.data.cache import CachedCase, cache_case
 from spine_tf.data.cases import Case
 from spine_tf.data.default_data import embedded_split, weighted
-from spine_tf.data.shards_order import ShardCases, ShardWindows, open_mapped
+from spine_tf.data.shards_order import ShardCases, ShardOrder
 from spine_tf.data.shards_read import ShardError, check_spec, read_index, shard_cases
 from spine_tf.data.splits import Split, split_cases
 from spine_tf.data.synthesis.make import LabelMap, find_label_maps, make_synthetic
@@ -104,16 +104,11 @@ def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunDat
     if missing:
         raise ShardError(f"shards must hold every case of the split. Received: {missing} missing")
     train, val = ([entries[case.case_id] for case in cases] for cases in (split.train, split.val))
-    open_window = open_mapped
-    if data.data_service is not None:
-        from spine_tf.data.shards_service import served_windows
-
-        open_window = served_windows(index, data.data_service)
-    windows = ShardWindows(data.shards, train, data, seed, open_window, share.reach(data))
+    order = ShardOrder(data.shards, train, data, seed, reach=share.reach(data))
     # As above: one thread for each triplet maker.
-    with threadpool_limits(1, user_api="blas"), contextlib.closing(windows), _plainly(ShardError):
+    with threadpool_limits(1, user_api="blas"), contextlib.closing(order), _plainly(ShardError):
         yield RunData(
-            partial(shard_dataset, windows, spec, data, config.augment, seed, share=share),
+            partial(shard_dataset, order, spec, data, config.augment, seed, share=share),
             steps_per_epoch(len(train), data),
             validation_dataset(ShardCases(data.shards, val), spec, data, share=share) if val else None,
             [],

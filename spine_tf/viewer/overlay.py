@@ -47,7 +47,7 @@ def save_overlay(
 
     Args:
         volume: in RAS+ order.
-        masks: name for the legend to array (x, y, z) like `volume.hu`, foreground above 0; may be empty.
+        masks: name for the legend to array (x, y, z) like `volume.array`, foreground above 0; may be empty.
         truth: array (x, y, z), drawn as a contour over the masks.
         window_hu: HU shown black and white.
         colours: of the masks, in their order.
@@ -88,7 +88,7 @@ def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.nd
 
     Args:
         volume: in RAS+ order.
-        mask, truth: arrays (x, y, z) like `volume.hu`, foreground above 0.
+        mask, truth: arrays (x, y, z) like `volume.array`, foreground above 0.
 
     Raises:
         ValueError: as `save_overlay`.
@@ -143,7 +143,7 @@ def _draw_view(axes, view, plane, volume, layers, centre, window_hu):
     fixed = 3 - row - column
     height_mm, width_mm = (volume.shape[a] * volume.spacing_mm[a] for a in plane)
     place = {"extent": (0, width_mm, 0, height_mm), "origin": "upper"}
-    picture = _slice(volume.hu, fixed, centre[fixed])
+    picture = _slice(volume.array, fixed, centre[fixed])
     low, high = window_hu
     axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="equal", **place)
     for _, mask, colour, filled in layers:

@@ -15,7 +15,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 
-class NumpyRuntime:
+class NumpyBackend:
     """NumPy, at once. Adds up the seconds of each phase and the triplets that the network took."""
 
     xp = np
@@ -23,7 +23,7 @@ class NumpyRuntime:
     def __init__(self, progress: bool = False, at_once: int = 1):
         self.progress, self.at_once = progress, at_once
         self.seconds: dict[str, float] = {}
-        self.steps = 0
+        self.positions = 0
 
     @contextmanager
     def phase(self, name: str):
@@ -32,9 +32,9 @@ class NumpyRuntime:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
-    def took(self, steps: int) -> None:
+    def count_triplets(self, positions: int) -> None:
         """Count triplets."""
-        self.steps += int(steps)
+        self.positions += int(positions)
 
     def chunks(self, function: Callable, n: int, size: int) -> np.ndarray:
         """`function(start, stop)` for consecutive ranges of at most `size` up to n, joined along the first axis."""
@@ -48,10 +48,10 @@ class NumpyRuntime:
             bar = tqdm(parts, "segmenting", len(starts), disable=not self.progress, leave=False)
             return _joined(bar, n)
 
-    def fold(self, step: Callable, count: int, state: tuple) -> tuple:
-        """`state = step(number, state)` for every number below count."""
+    def loop(self, body: Callable, count: int, state: tuple) -> tuple:
+        """Run `state = body(number, state)` for every number below count."""
         for number in range(count):
-            state = step(number, state)
+            state = body(number, state)
         return state
 
     def cond(self, test, then: Callable, otherwise: Callable):
@@ -69,7 +69,7 @@ class NumpyRuntime:
         total[box] += values
         return total
 
-    def straight(self, array):
+    def contiguous(self, array):
         """The same array in the order of its axes in memory: slices are cut faster from it."""
         return np.ascontiguousarray(array)
 
@@ -89,5 +89,5 @@ def _joined(parts: Iterable[np.ndarray], n: int) -> np.ndarray:
     return out
 
 
-NUMPY = NumpyRuntime()
-"""For functions that take a runtime but need neither clock nor bar."""
+NUMPY = NumpyBackend()
+"""For functions that take a backend but need neither clock nor bar."""

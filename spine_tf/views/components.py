@@ -7,7 +7,7 @@ GAP_MM = 4.0
 """Vertebrae that a disc parts are still one spine; a heart full of contrast, 30 mm in front of it, is not."""
 
 
-def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: float = GAP_MM, rt=NUMPY):
+def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: float = GAP_MM, backend=NUMPY):
     """Drop components smaller than a share of the largest: kidney stones, calcified vessels, chambers of the heart.
 
     Components are found on blocks of `gap_mm` (rounded down to whole voxels, at least one), with 26 neighbours: voxels
@@ -18,7 +18,7 @@ def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: floa
         spacing_mm: voxel sizes along x, y, z.
         min_share: in [0, 1]; 1 keeps the largest component alone, 0 everything.
         gap_mm: 0 for parts that touch only.
-        rt: the runtime.
+        backend: the backend.
 
     Returns:
         (x, y, z) bool.
@@ -32,8 +32,8 @@ def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: floa
         raise ValueError(f"gap_mm must not be negative. Received: gap_mm={gap_mm!r}")
     if min_share == 0:
         return mask
-    xp = rt.xp
-    box = box_around(mask, spacing_mm, (0.0, 0.0, 0.0), rt)
+    xp = backend.xp
+    box = box_around(mask, spacing_mm, (0.0, 0.0, 0.0), backend)
     inner = blocks = mask[box]
     of_voxel = []
     for axis, mm in enumerate(spacing_mm):
@@ -41,11 +41,11 @@ def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: floa
         voxels = xp.arange(0, n, side, dtype="int32")[:, None] + xp.arange(side, dtype="int32")[None, :]
         blocks = xp.any(xp.take(blocks, xp.minimum(voxels, n - 1), axis=axis), axis=axis + 1)
         of_voxel.append(xp.arange(n, dtype="int32") // side)
-    labels = rt.components(blocks)
+    labels = backend.components(blocks)
     for axis, ids in enumerate(of_voxel):
         labels = xp.take(labels, ids, axis=axis)  # (x, y, z) again
     labels = xp.where(inner, labels, 0)
     sizes = xp.bincount(xp.reshape(labels, (-1,)))
     sizes = xp.where(xp.arange(xp.shape(sizes)[0]) > 0, sizes, 0)
     large = xp.array(sizes, dtype="float64") >= min_share * xp.array(xp.max(sizes), dtype="float64")
-    return rt.place(xp.logical_and(xp.take(large, labels), inner), box, xp.shape(mask))
+    return backend.place(xp.logical_and(xp.take(large, labels), inner), box, xp.shape(mask))

@@ -17,28 +17,28 @@ BODY_SHARE = 0.05
 """A plane belongs to the body's box when it holds this share of the fullest plane's body voxels."""
 
 
-def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, step: float | None = None, xp=np):
+def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, stride: float | None = None, xp=np):
     """The (n_out, n_in) matrix that resamples an axis linearly, averaging when it shrinks (no aliasing).
 
     Args:
         n_in: samples before, at least 1.
         n_out: samples after, at least 1.
         sigma: Gaussian smoothing along with it, in input samples; the number 0 for none.
-        step: input samples from one output sample to the next, the middle of the axis staying in the middle. None:
+        stride: input samples from one output sample to the next, the middle of the axis staying in the middle. None:
             n_in / n_out, so that the ends of the axis stay its ends.
         xp: `numpy` or `keras.ops`.
 
     Returns:
-        float32 matrix, pixel centres at half-integers. Rows sum to 1; those that a `step` puts outside the axis to 0.
+        float32 matrix, pixel centres at half-integers. Rows sum to 1; those that a `stride` puts outside the axis to 0.
     """
     # In a graph the sizes of a scan are tensors, so they are made float32 here rather than by Python.
     before, after = xp.array(n_in, dtype="float32"), xp.array(n_out, dtype="float32")
-    step = before / after if step is None else xp.array(step, dtype="float32")
+    stride = before / after if stride is None else xp.array(stride, dtype="float32")
     source = xp.arange(n_in, dtype="float32")
     middle = (before - 1) / 2
-    centres = (xp.arange(n_out, dtype="float32") - (after - 1) / 2) * step + middle
+    centres = (xp.arange(n_out, dtype="float32") - (after - 1) / 2) * stride + middle
     inside = _float32(xp.abs(centres - middle) <= before / 2, xp)[:, None]
-    support = xp.maximum(step, 1.0)
+    support = xp.maximum(stride, 1.0)
     # Clipped to the samples, a row never sums to nothing.
     centres = xp.clip(centres, 0.0, before - 1)
     weights = xp.maximum(1.0 - xp.abs(source[None, :] - centres[:, None]) / support, 0.0)
@@ -53,13 +53,13 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, step: float | None 
         return xp.matmul(weights, gaussian_matrix(n_in, sigma, xp))
 
     def smooth_after():
-        smooth = xp.matmul(gaussian_matrix(n_out, sigma / step, xp), weights)
+        smooth = xp.matmul(gaussian_matrix(n_out, sigma / stride, xp), weights)
         # Outside there is nothing to mix in: a row at the edge is the mean of what is inside.
         return smooth / xp.maximum(xp.sum(smooth, axis=1, keepdims=True), 1e-6) * inside
 
     if xp is np:
-        return smooth_before() if step <= 1 else smooth_after()
-    return xp.cond(step <= 1, smooth_before, smooth_after)
+        return smooth_before() if stride <= 1 else smooth_after()
+    return xp.cond(stride <= 1, smooth_before, smooth_after)
 
 
 def gaussian_matrix(n: int, sigma: float, xp=np):

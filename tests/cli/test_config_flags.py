@@ -69,3 +69,23 @@ def test_bad_flags_end_with_status_2(args, capsys):
     assert stop.value.code == 2
     printed = capsys.readouterr()
     assert printed.err or printed.out
+
+
+def test_flags_of_before_are_those_of_today():
+    config = parse_config(["--preset", "tiny", "--max-steps", "20", "--window_cases=3"])
+    assert (config.preprocess.max_positions, config.data.cases_open) == (20, 3)
+
+
+def test_flags_of_before_are_not_shown(capsys):
+    with pytest.raises(SystemExit):
+        parse_config(["--help"])
+    shown = capsys.readouterr().out
+    assert "--max-positions" in shown
+    assert "--max-steps" not in shown
+
+
+def test_a_flag_that_is_gone_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse_config(["--data-service", "grpc://host:5050"])
+    assert ended.value.code == 2
+    assert "data-service" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from spine_tf.config import (
+    ARCHITECTURES,
     PRESETS,
     SECTIONS,
     Config,
@@ -14,7 +15,6 @@ from spine_tf.config import (
     spec_from_dict,
     to_dict,
 )
-from spine_tf.config.sections import ARCHITECTURES
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -77,7 +77,7 @@ def test_field_names_are_unique_since_they_are_flags():
         ({"data": {"val_fraction": 1.0}}, "val_fraction must be in"),
         ({"data": {"images": "*.nii"}}, "images must be given together with masks"),
         ({"data": {"data": "verse", "shards": "shards"}}, "shards must be None when data or images are given"),
-        ({"data": {"window_cases": 0}}, "window_cases must be positive"),
+        ({"data": {"cases_open": 0}}, "cases_open must be positive"),
         ({"data": {"inference_like": 0.4}}, "inference_like must be in"),
         ({"train": {"epochs": 0}}, "epochs must be positive"),
         ({"train": {"plateau_factor": 1.0}}, "plateau_factor must be"),

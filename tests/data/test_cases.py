@@ -2,7 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import TOTALSEGMENTATOR, Case, load_case, relabelled, spine_mask, unlabelled_border
+from spine_tf.data.cases import TOTALSEGMENTATOR, Case, relabelled, spine_mask, unlabelled_border
+from spine_tf.data.loading import load_case
 from spine_tf.scans import ScanError
 
 PIR = np.array([[0, 0, 2.0, -30], [-1.0, 0, 0, 20], [0, -1.5, 0, 10], [0, 0, 0, 1]])
@@ -35,7 +36,7 @@ def test_image_and_mask_are_read_in_ras_order(tmp_path):
     expected = labels.transpose(2, 0, 1)[:, ::-1, ::-1]
     assert found.shape == volume.shape == (9, 10, 12)
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(volume.hu, hu.transpose(2, 0, 1)[:, ::-1, ::-1])
+    np.testing.assert_array_equal(volume.array, hu.transpose(2, 0, 1)[:, ::-1, ::-1])
     assert volume.spacing_mm == pytest.approx((2.0, 1.0, 1.5))
 
 
@@ -85,7 +86,7 @@ def test_a_real_verse_case(shared_data):
     assert volume.shape == labels.shape == (40, 186, 186)
     assert np.unique(labels).tolist() == [0, 20, 21, 22, 23, 24]
     # Vertebrae are bone: denser than what surrounds them.
-    assert np.median(volume.hu[spine_mask(labels)]) > 100 > np.median(volume.hu[~spine_mask(labels)])
+    assert np.median(volume.array[spine_mask(labels)]) > 100 > np.median(volume.array[~spine_mask(labels)])
 
 
 @pytest.mark.parametrize(

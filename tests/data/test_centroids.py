@@ -124,7 +124,7 @@ def test_verses_own_centroids_lie_in_their_vertebrae(shared_data, tmp_path, mask
     assert sorted(theirs_mm) == sorted(ours_mm) == [20, 21, 22, 23, 24]
     for label, place in theirs_mm.items():
         voxel = np.linalg.inv(labels.affine)[:3] @ [*place, 1]
-        assert labels.hu[tuple(np.rint(voxel).astype(int))] == label
+        assert labels.array[tuple(np.rint(voxel).astype(int))] == label
         behind = place - ours_mm[label]
         # The middle of the body lies in front of the vertebra's centre of mass.
         assert 9 < behind[1] < np.linalg.norm(behind) < 18

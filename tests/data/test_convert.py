@@ -2,8 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import load_case
 from spine_tf.data.convert import import_case, with_source
+from spine_tf.data.loading import load_case
 from spine_tf.data.verse import find_cases
 from spine_tf.scans import ScanError
 from tests.support.scans import bright_block_hu
@@ -27,7 +27,7 @@ def test_totalsegmentator_labels_become_verse_ids(tmp_path):
     assert (case.source, case.complete) == (imported.source, imported.complete) == ("a scanner, CC0", True)
     volume, labels = load_case(case)
     assert (case.case_id, case.subject) == ("sub-one", "one")
-    np.testing.assert_array_equal(volume.hu, hu)
+    np.testing.assert_array_equal(volume.array, hu)
     np.testing.assert_array_equal(labels, np.where(mask == 27, 24, 0))
 
 

@@ -19,7 +19,7 @@ def test_offline_there_are_phantoms_and_a_note(offline, tmp_path, monkeypatch):
     assert "missing" in notes[0]
     volume, labels = load_case(split.train[0])
     assert spine_mask(labels).any()
-    assert volume.hu.shape == labels.shape
+    assert volume.array.shape == labels.shape
     assert "scoliosis_metal" in split.test[0].source
     assert all("scoliosis_metal" not in case.source for case in [*split.train, *split.val])
     again, _ = embedded_split(tmp_path, ("tptbox-l3",), 2, progress=False)

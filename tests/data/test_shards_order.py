@@ -10,7 +10,7 @@ import tensorflow as tf
 from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.data.cache import cache_case
 from spine_tf.data.pipeline import Share, shard_dataset, steps_per_epoch, validation_dataset
-from spine_tf.data.shards_order import ShardCases, ShardWindows, open_mapped, windowed_order
+from spine_tf.data.shards_order import ShardCases, ShardOrder, open_mapped, shard_order
 from spine_tf.data.shards_read import read_index
 from spine_tf.data.shards_write import prepare_shards
 from spine_tf.data.triplets import training_triplet
@@ -18,7 +18,7 @@ from spine_tf.data.verse import pair_globs
 
 SPEC = PreprocessSpec(image_size=32)
 AUGMENT = AugmentConfig(min_box_mm=10.0)
-DATA = DataConfig(batch_size=4, triplets_per_case=4, window_cases=2, workers=1)
+DATA = DataConfig(batch_size=4, triplets_per_case=4, cases_open=2, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def shards(cases, tmp_path_factory) -> Path:
 def windows(shards):
     made = []
 
-    def make(data=DATA, seed=3, count=6, folder=shards, **more) -> ShardWindows:
-        made.append(ShardWindows(folder, read_index(shards)["cases"][:count], data, seed, **more))
+    def make(data=DATA, seed=3, count=6, folder=shards, **more) -> ShardOrder:
+        made.append(ShardOrder(folder, read_index(shards)["cases"][:count], data, seed, **more))
         return made[-1]
 
     yield make
@@ -51,7 +51,7 @@ def _take(dataset, n):
 
 
 def test_an_epoch_goes_through_the_cases_a_window_at_a_time():
-    order = windowed_order(5, 3, 2, seed=0, epoch=0).tolist()
+    order = shard_order(5, 3, 2, seed=0, epoch=0).tolist()
     assert len(order) == 15
     windows = [order[:6], order[6:12], order[12:]]
     assert [len(set(window)) for window in windows] == [2, 2, 1]
@@ -59,12 +59,12 @@ def test_an_epoch_goes_through_the_cases_a_window_at_a_time():
     assert order != sorted(order)
     # Mixed, not one case after the other, and other cases together in another epoch or run.
     assert windows[0] not in ([a] * 3 + [b] * 3 for a in range(5) for b in range(5))
-    others = [windowed_order(5, 3, 2, seed=seed, epoch=epoch).tolist() for seed, epoch in ((0, 1), (1, 0))]
+    others = [shard_order(5, 3, 2, seed=seed, epoch=epoch).tolist() for seed, epoch in ((0, 1), (1, 0))]
     assert order not in others
 
 
 def test_a_triplet_from_shards_is_that_of_its_case_in_the_cache(cases, windows, tmp_path):
-    order = windowed_order(6, 4, 2, seed=3, epoch=0)
+    order = shard_order(6, 4, 2, seed=3, epoch=0)
     batches = _take(shard_dataset(windows(), SPEC, DATA, AUGMENT, seed=3), 6)
     masks = np.concatenate([mask for _, mask in batches])
     for place in range(24):
@@ -87,7 +87,7 @@ def test_the_stream_does_not_depend_on_workers_and_goes_on_exactly_in_a_later_ep
 
 
 def test_two_windows_are_open_whatever_the_number_of_cases_and_each_is_read_once(windows):
-    alone, opened, arrays = replace(DATA, window_cases=1), [], []
+    alone, opened, arrays = replace(DATA, cases_open=1), [], []
 
     def open_tracked(folder, entries):
         opened.append([entry["case_id"] for entry in entries])
@@ -95,13 +95,13 @@ def test_two_windows_are_open_whatever_the_number_of_cases_and_each_is_read_once
         arrays.extend(weakref.ref(case.hu) for case in found)
         return found
 
-    made = windows(alone, open_window=open_tracked)
+    made = windows(alone, open_cases=open_tracked)
     for index in range(24 * 2):
         made.get(index)
         # At its first triplet, the window before may still be in use by another worker.
         assert sum(array() is not None for array in arrays) <= (3 if index % 4 == 0 else 2)
     made.close()
-    order = [number for epoch in (0, 1) for number in windowed_order(6, 4, 1, 3, epoch)[::4]]
+    order = [number for epoch in (0, 1) for number in shard_order(6, 4, 1, 3, epoch)[::4]]
     assert opened[:12] == [[f"case{number}"] for number in order]
     assert len(opened) <= 13  # and the one read ahead
 
@@ -113,7 +113,7 @@ def test_a_stream_that_starts_again_reads_each_window_once_more(windows):
         opened.append(len(entries))
         return open_mapped(folder, entries)
 
-    made = windows(open_window=open_counted)
+    made = windows(open_cases=open_counted)
     for _ in range(2):
         for index in range(16):
             made.get(index)
@@ -131,7 +131,7 @@ def test_a_workers_share_reads_each_window_once_though_a_triplet_comes_late(wind
     # Batches of 4 for two workers: the first one's triplets are 0, 1, 4, 5, 8, ...; a window has 8 of them.
     share, two = Share(0, 2), replace(DATA, workers=2)
     assert share.reach(two) == 2 + 2
-    made = windows(two, open_window=open_counted, reach=share.reach(two))
+    made = windows(two, open_cases=open_counted, reach=share.reach(two))
     for index in (0, 1, 4, 8, 5, 9, 12, 13, 16, 17):
         made.get(index)
     made.close()
@@ -163,4 +163,4 @@ def test_validation_opens_its_cases_one_after_the_other(cases, shards, tmp_path)
 
 def test_no_case_is_refused(shards):
     with pytest.raises(ValueError, match="at least one case"):
-        ShardWindows(shards, [], DATA, 0)
+        ShardOrder(shards, [], DATA, 0)

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from spine_tf.config import PreprocessSpec
 from spine_tf.data.cache import cache_case
-from spine_tf.data.cases import Case, load_case
+from spine_tf.data.cases import Case
+from spine_tf.data.loading import load_case
 from spine_tf.data.shards_read import (
     INDEX,
     ShardError,
@@ -147,7 +148,7 @@ def test_a_scan_and_its_truth_come_back_in_the_bodys_box(prepared, tmp_path, can
         np.testing.assert_allclose(place[:3, :3], np.eye(3), atol=1e-12)
         start = np.rint(place[:3, 3]).astype(int)
         box = tuple(slice(a, a + n) for a, n in zip(start, found.shape, strict=True))
-        np.testing.assert_array_equal(found.hu, volume.hu[box])
+        np.testing.assert_array_equal(found.array, volume.array[box])
         np.testing.assert_array_equal(truth, labels[box] == 20)
         assert truth.sum() == (labels == 20).sum() == 14 * 15 * 10
     assert start.tolist() == [0, 0, 0]  # c fills its scan, b does not

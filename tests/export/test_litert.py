@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from spine_tf.config import PRESETS, VIEWS, ModelConfig
-from spine_tf.config.sections import ARCHITECTURES
+from spine_tf.config import ARCHITECTURES, PRESETS, VIEWS, ModelConfig
 from spine_tf.export.litert import SCHEMES, triplets_at_once, write_litert
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.engines.litert import litert_predictor

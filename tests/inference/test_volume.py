@@ -33,7 +33,7 @@ def test_a_bright_block_is_found(engine):
     assert overlap > 0.9
     assert result.probability.shape == hu.shape
     assert result.probability.dtype == np.float32
-    assert result.steps == 32
+    assert result.positions == 32
     assert set(result.seconds) == {"prepare", "network", "fuse", "clean_up"}
 
 
@@ -102,10 +102,10 @@ def test_clean_up_drops_what_is_small(engine):
 @pytest.mark.parametrize("shape", [(9, 33, 70), (40, 8, 8), (31, 1, 64)])
 def test_any_shape_goes_through(engine, shape):
     hu = np.random.default_rng(1).integers(-1000, 1500, shape).astype(np.int16)
-    spec = replace(engine.spec, max_steps=0)
+    spec = replace(engine.spec, max_positions=0)
     result = segment(volume_from_array(hu, AFFINE), replace(engine, spec=spec))
     assert result.mask.shape == shape
-    assert result.steps == max(shape)
+    assert result.positions == max(shape)
     assert 0 <= result.probability.min() <= result.probability.max() <= 1 + 1e-6
 
 
@@ -124,8 +124,8 @@ ISOTROPIC = PreprocessSpec(image_size=32, smoothing_mm=0.0, body_box=False, pixe
 
 @pytest.mark.parametrize("flips", [False, True])
 @pytest.mark.parametrize("coarse_to_fine", [False, True])
-def test_isotropic_windows_find_the_block_in_a_scan_larger_than_an_image(engine, coarse_to_fine, flips):
-    # 96 x 75 x 80 mm: three windows of 32 mm or more along each axis; a first look at 3 mm sees it whole.
+def test_isotropic_tiles_find_the_block_in_a_scan_larger_than_an_image(engine, coarse_to_fine, flips):
+    # 96 x 75 x 80 mm: three tiles of 32 mm or more along each axis; a first look at 3 mm sees it whole.
     hu = np.zeros((96, 50, 40), np.int16)
     hu[50:66, 20:30, 8:20] = 1000
     spec = replace(ISOTROPIC, coarse_to_fine=coarse_to_fine)
@@ -141,7 +141,7 @@ def test_coarse_to_fine_looks_twice_at_less(engine):
     volume = volume_from_array(hu, AFFINE)
     once = segment(volume, replace(engine, spec=ISOTROPIC))
     twice = segment(volume, replace(engine, spec=replace(ISOTROPIC, coarse_to_fine=True)))
-    assert twice.steps < once.steps
+    assert twice.positions < once.positions
     # Beyond the margin of 30 mm the second look has seen nothing.
     assert not twice.probability[:15].any()
     assert once.probability[:15].any()
@@ -163,7 +163,7 @@ def test_a_scan_that_fits_one_image_is_looked_at_once(engine):
         segment(volume, replace(engine, spec=replace(ISOTROPIC, coarse_to_fine=switch))) for switch in (True, False)
     ]
     np.testing.assert_array_equal(results[0].probability, results[1].probability)
-    assert results[0].steps == 28
+    assert results[0].positions == 28
 
 
 def test_where_the_first_look_finds_nothing_the_second_sees_it_all(engine):
@@ -179,7 +179,7 @@ def test_flips_of_a_symmetric_network_change_nothing(engine):
     volume = volume_from_array(bright_block_hu(), AFFINE)
     plain, flipped = (segment(volume, engine, flips=flips) for flips in (False, True))
     np.testing.assert_allclose(plain.probability, flipped.probability, atol=0.1)
-    assert flipped.steps == 2 * plain.steps
+    assert flipped.positions == 2 * plain.positions
 
 
 def test_fast_takes_every_second_step_and_interpolates():
@@ -188,7 +188,7 @@ def test_fast_takes_every_second_step_and_interpolates():
     ramp = Engine(lambda a, c, s: np.stack([v[..., 1] for v in (a, c, s)], -1), spec, {}, "its own slices")
     volume = volume_from_array(np.float32(hu), AFFINE)
     every, half = (segment(volume, ramp, clean_up=False, fast=fast) for fast in (False, True))
-    assert (every.steps, half.steps) == (32, 16)
+    assert (every.positions, half.positions) == (32, 16)
     np.testing.assert_allclose(half.probability, every.probability, atol=1e-5)
     spike = np.zeros((32, 32, 32), np.float32)
     spike[1] = 1000  # step 0 takes slice 0, step 1 slice 2
@@ -196,8 +196,8 @@ def test_fast_takes_every_second_step_and_interpolates():
     assert half.probability[1].mean() < every.probability[1].mean()
 
 
-def test_windows_without_a_find_are_left_out_and_the_rest_is_as_before(engine):
-    # Two blocks at opposite corners: the box around both has eight windows and more, most of them with nothing in them.
+def test_tiles_without_a_find_are_left_out_and_the_rest_is_as_before(engine):
+    # Two blocks at opposite corners: the box around both has eight tiles and more, most of them with nothing in them.
     hu = np.zeros((96, 64, 48), np.int16)
     hu[2:18, 2:12, 2:12] = 1000
     hu[78:94, 52:62, 36:46] = 1000
@@ -206,4 +206,4 @@ def test_windows_without_a_find_are_left_out_and_the_rest_is_as_before(engine):
     np.testing.assert_array_equal(results[0].mask, results[1].mask)
     assert results[1].mask[10, 7, 7]
     assert results[1].mask[85, 57, 41]
-    assert results[1].steps < results[0].steps
+    assert results[1].positions < results[0].positions

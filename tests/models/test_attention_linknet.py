@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine_tf.config import PRESETS, VIEWS
-from spine_tf.config.sections import ARCHITECTURES
+from spine_tf.config import ARCHITECTURES, PRESETS, VIEWS
 from spine_tf.models import build_model
 from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch, attention_linknet
 from spine_tf.training.losses import get_loss

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from spine_tf.config import PRESETS, VIEWS, ModelConfig, PreprocessSpec, to_dict
-from spine_tf.config.sections import ARCHITECTURES
+from spine_tf.config import ARCHITECTURES, PRESETS, VIEWS, ModelConfig, PreprocessSpec, to_dict
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
 from spine_tf.models import BUILDERS, build_model

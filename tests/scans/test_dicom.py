@@ -29,8 +29,8 @@ def test_voxels_and_affine_of_a_series(tmp_path, compress):
     assert compressed == [bool(compress)] * SHAPE[2]
     assert volume.warnings == ()
     # LPS columns and rows run to the left and to the back: in RAS+ both are turned.
-    np.testing.assert_array_equal(volume.hu, hu[::-1, ::-1, :])
-    np.testing.assert_array_equal(volume.as_stored().hu, hu)
+    np.testing.assert_array_equal(volume.array, hu[::-1, ::-1, :])
+    np.testing.assert_array_equal(volume.as_stored().array, hu)
     np.testing.assert_allclose(volume.spacing_mm, (*SPACING, STEP), atol=1e-6)
     np.testing.assert_allclose(volume.grid.affine @ [0, 0, 0, 1], [20, 30, 100, 1], atol=1e-6)
     np.testing.assert_allclose(volume.grid.affine @ [1, 2, 3, 1], [20 - 0.8, 30 - 2.2, 106, 1], atol=1e-6)
@@ -42,7 +42,7 @@ def test_slices_stored_head_first_come_out_the_same(tmp_path):
     write_series(tmp_path / "up", hu, _even())
     write_series(tmp_path / "down", hu[:, :, ::-1], _even()[::-1])
     up, down = read_scan(tmp_path / "up"), read_scan(tmp_path / "down")
-    np.testing.assert_array_equal(up.hu, down.hu)
+    np.testing.assert_array_equal(up.array, down.array)
     assert same_grid(up, down)
 
 
@@ -53,7 +53,7 @@ def test_coronal_series_ends_in_ras_order(tmp_path):
     write_series(tmp_path / "series", hu, positions, axes=axes)
     volume = read_scan(tmp_path / "series")
     # Stored (left, feet, back) becomes (right, front, head).
-    np.testing.assert_array_equal(volume.hu, hu.transpose(0, 2, 1)[::-1, ::-1, ::-1])
+    np.testing.assert_array_equal(volume.array, hu.transpose(0, 2, 1)[::-1, ::-1, ::-1])
     assert volume.grid.orientation == "LIP"
 
 
@@ -63,18 +63,18 @@ def test_rescale_is_applied(tmp_path):
     # The file holds HU + 1024.
     stored = (hu[:, :, 0] + 1024).astype("<u2").tobytes(order="F")
     assert any(stored in file.read_bytes() for file in (tmp_path / "series").iterdir())
-    np.testing.assert_array_equal(read_scan(tmp_path / "series").as_stored().hu, hu)
+    np.testing.assert_array_equal(read_scan(tmp_path / "series").as_stored().array, hu)
 
 
 def test_mask_of_a_series_lies_on_its_grid_and_carries_no_tags(tmp_path):
     write_series(tmp_path / "series", _hu(), _even())
     volume = read_scan(tmp_path / "series")
-    mask = volume.hu > 700
+    mask = volume.array > 700
     write_mask(tmp_path / "mask.nii.gz", mask, volume)
 
     again = read_label_map(tmp_path / "mask.nii.gz")
     assert same_grid(again, volume)
-    np.testing.assert_array_equal(again.hu, mask)
+    np.testing.assert_array_equal(again.array, mask)
     image = nib.load(tmp_path / "mask.nii.gz")
     np.testing.assert_allclose(image.get_qform(), image.get_sform(), atol=1e-5)
     assert b"Secret" not in image.to_bytes()
@@ -113,7 +113,7 @@ def test_one_missing_slice_is_interpolated_and_said(tmp_path):
     write_series(tmp_path / "series", hu[:, :, kept], [_even()[k] for k in kept])
     volume = read_scan(tmp_path / "series")
     assert "slice distances vary from 2 to 4 mm; resampled to 2 mm" in volume.warnings[0]
-    stored = volume.as_stored().hu
+    stored = volume.as_stored().array
     assert stored.shape == SHAPE
     np.testing.assert_array_equal(stored[:, :, kept], hu[:, :, kept])
     middle = (hu[:, :, 4].astype(float) + hu[:, :, 6]) / 2
@@ -147,7 +147,7 @@ def test_gantry_tilt_is_straightened(tmp_path):
     volume = read_scan(tmp_path / "series")
 
     assert "gantry tilt of 12.4 degrees" in volume.warnings[0]
-    stored = volume.as_stored().hu
+    stored = volume.as_stored().array
     assert stored.shape == (columns, rows + count - 1, count)
     expected = np.zeros(stored.shape, bool)
     expected[3:6, 14:17, :] = True
@@ -161,8 +161,8 @@ def test_tilt_towards_the_front_moves_the_origin(tmp_path):
     write_series(tmp_path / "series", hu, [np.array([0, -1.1 * k, 5.0 * k]) for k in range(12)])
     volume = read_scan(tmp_path / "series")
     assert volume.as_stored().shape == (10, 20, 12)
-    np.testing.assert_array_equal(volume.as_stored().hu[:, 11:, 0], hu[:, :, 0])
-    np.testing.assert_array_equal(volume.as_stored().hu[:, :9, 11], hu[:, :, 11])
+    np.testing.assert_array_equal(volume.as_stored().array[:, 11:, 0], hu[:, :, 0])
+    np.testing.assert_array_equal(volume.as_stored().array[:, :9, 11], hu[:, :, 11])
     np.testing.assert_allclose(volume.grid.affine @ [0, 11, 0, 1], [0, 0, 0, 1], atol=1e-5)
 
 
@@ -207,9 +207,9 @@ def test_real_series_agrees_with_its_nifti_segmentation(shared_data):
     assert (volume.grid.orientation, mask.grid.orientation) == ("LPS", "LAS")
     assert same_grid(volume, mask)
     # Physical space agrees: voxels called T11 and T12 are bone, and those of the mirrored mask are not.
-    vertebrae = np.isin(mask.hu, (32, 33))
-    assert volume.hu[vertebrae].mean() > 200
-    assert volume.hu[vertebrae[:, ::-1]].mean() < 100
+    vertebrae = np.isin(mask.array, (32, 33))
+    assert volume.array[vertebrae].mean() > 200
+    assert volume.array[vertebrae[:, ::-1]].mean() < 100
     assert read_scan(folder / "series", series="").shape == volume.shape
 
 

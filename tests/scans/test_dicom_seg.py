@@ -73,7 +73,7 @@ def _points(path: Path) -> np.ndarray:
 
 
 def _as_mask(path: Path, volume) -> np.ndarray:
-    """The segment's pixels as a mask on the axes of `volume.hu`; each must lie in the middle of a voxel of its own."""
+    """The segment's pixels as a mask on the volume's axes; each must lie in the middle of a voxel of its own."""
     points, inverse = _points(path), np.linalg.inv(volume.affine)
     indices = points @ inverse[:3, :3].T + inverse[:3, 3]
     np.testing.assert_allclose(indices, np.rint(indices), atol=1e-3)
@@ -132,7 +132,7 @@ def test_a_slice_that_is_there_twice_has_one_frame(tmp_path):
     folder = _series(tmp_path / "series")
     shutil.copy(next(folder.iterdir()), folder / "copy")
     volume = read_scan(folder)
-    write_dicom_seg(tmp_path / "a.dcm", volume.hu > -2000, volume, slices_to_segment(folder), "small.keras")
+    write_dicom_seg(tmp_path / "a.dcm", volume.array > -2000, volume, slices_to_segment(folder), "small.keras")
     assert pydicom.dcmread(tmp_path / "a.dcm").NumberOfFrames == SHAPE[2]
 
 
@@ -282,8 +282,8 @@ def test_predict_writes_it_beside_the_mask(threshold_run, tmp_path):
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["anna_report.json", "anna_seg-spine.dcm", "anna_seg-spine_msk.nii.gz", "anna_seg-spine_snp.png"]
     mask = read_label_map(tmp_path / "out" / "anna_seg-spine_msk.nii.gz")
-    assert mask.hu.any()
-    np.testing.assert_array_equal(_as_mask(tmp_path / "out" / "anna_seg-spine.dcm", mask), mask.hu > 0)
+    assert mask.array.any()
+    np.testing.assert_array_equal(_as_mask(tmp_path / "out" / "anna_seg-spine.dcm", mask), mask.array > 0)
 
 
 def test_a_real_segmentation_goes_out_and_comes_back(shared_data, tmp_path):
@@ -301,7 +301,7 @@ def test_a_real_segmentation_goes_out_and_comes_back(shared_data, tmp_path):
     volume, slices = read_scan(copy), slices_to_segment(copy)
     truth = read_label_map(next(folder.parent.glob("*.nii.gz")))
     assert same_grid(volume, truth)
-    mask = truth.hu > 0
+    mask = truth.array > 0
     assert mask.any()
     write_dicom_seg(tmp_path / "a.dcm", mask, volume, slices, "shipped")
     read = highdicom.seg.segread(tmp_path / "a.dcm")

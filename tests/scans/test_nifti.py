@@ -68,10 +68,10 @@ def test_reads_what_nibabel_reads(tmp_path, name, version, endianness, dtype):
     volume = read_scan(path)
 
     truth = nib.as_closest_canonical(nib.load(path))
-    np.testing.assert_array_equal(volume.hu, truth.get_fdata())
-    np.testing.assert_array_equal(volume.as_stored().hu, hu)
+    np.testing.assert_array_equal(volume.array, truth.get_fdata())
+    np.testing.assert_array_equal(volume.as_stored().array, hu)
     np.testing.assert_allclose(volume.affine, truth.affine, atol=1e-6)
-    assert volume.hu.dtype == np.int16
+    assert volume.array.dtype == np.int16
     assert len(volume.warnings) == (dtype in ("i4", "f4", "f8"))
 
 
@@ -79,10 +79,10 @@ def test_slope_and_intercept(tmp_path):
     hu = _hu()
     halves = ((hu.astype(int) + 1000) // 2).astype(np.int16)
     path = _save(tmp_path / "scan.nii", _image(halves), scl_slope=2.0, scl_inter=-1000.0)
-    np.testing.assert_array_equal(read_scan(path).as_stored().hu, halves * 2 - 1000)
+    np.testing.assert_array_equal(read_scan(path).as_stored().array, halves * 2 - 1000)
     path = _save(tmp_path / "scan.nii", _image(hu), scl_slope=0.0, scl_inter=5.0)
     assert read_scan(path).warnings == ()
-    np.testing.assert_array_equal(read_scan(path).as_stored().hu, hu)
+    np.testing.assert_array_equal(read_scan(path).as_stored().array, hu)
     path = _save(tmp_path / "scan.nii", _image(hu), scl_slope=np.nan)
     assert "scl_slope is NaN" in read_scan(path).warnings[0]
     for slope, intercept in ((np.inf, 0), (1, np.nan)):
@@ -181,7 +181,7 @@ def test_every_flipped_bit_of_a_gzip_stream_is_refused_or_harmless(tmp_path):
             volume = read_scan(path)
         except ScanError:
             continue
-        np.testing.assert_array_equal(volume.as_stored().hu, _hu())
+        np.testing.assert_array_equal(volume.as_stored().array, _hu())
         harmless.append(place)
     # Time stamp and system in the gzip header mean nothing, nor do padding bits and codes that are never used.
     assert len(harmless) < 20
@@ -208,7 +208,7 @@ def test_a_mask_has_the_grid_of_its_scan_to_the_bit(tmp_path, version, codes):
     image.header.set_xyzt_units("mm", "sec")
     path = _save(tmp_path / "scan.nii.gz", image)
     volume = read_scan(path)
-    mask = volume.hu > 500
+    mask = volume.array > 500
 
     write_mask(tmp_path / "mask.nii.gz", mask, volume)
 
@@ -226,7 +226,7 @@ def test_a_mask_has_the_grid_of_its_scan_to_the_bit(tmp_path, version, codes):
     np.testing.assert_array_equal(np.asarray(written.dataobj), _hu() > 500)
     again = read_label_map(tmp_path / "mask.nii.gz")
     assert same_grid(again, volume)
-    np.testing.assert_array_equal(again.hu, mask)
+    np.testing.assert_array_equal(again.array, mask)
 
 
 def test_a_mask_carries_nothing_of_the_patient(tmp_path):
@@ -242,7 +242,7 @@ def test_a_mask_carries_nothing_of_the_patient(tmp_path):
     )
     assert gzip.decompress(path.read_bytes()).count(b"Secret") == 5
     volume = read_scan(path)
-    write_mask(tmp_path / "mask.nii.gz", volume.hu > 0, volume)
+    write_mask(tmp_path / "mask.nii.gz", volume.array > 0, volume)
     write_probability(tmp_path / "probability.nii.gz", np.full(volume.shape, 0.5), volume)
     for name in ("mask.nii.gz", "probability.nii.gz"):
         content = (tmp_path / name).read_bytes()
@@ -270,7 +270,7 @@ def test_probabilities_come_back_within_half_a_step(tmp_path):
 def test_refused_masks_leave_no_file_and_the_old_one_in_place(tmp_path, monkeypatch):
     volume = volume_from_array(_hu(), _affine())
     target = tmp_path / "mask.nii.gz"
-    write_mask(target, volume.hu > 0, volume)
+    write_mask(target, volume.array > 0, volume)
     before = target.read_bytes()
     for wrong in (
         np.full(volume.shape, 0.5),
@@ -281,22 +281,22 @@ def test_refused_masks_leave_no_file_and_the_old_one_in_place(tmp_path, monkeypa
         with pytest.raises(ValueError, match="Received: "):
             write_mask(target, wrong, volume)
     with pytest.raises(ValueError, match=r"path must end in \.nii\.gz"):
-        write_mask(tmp_path / "mask.nii", volume.hu > 0, volume)
+        write_mask(tmp_path / "mask.nii", volume.array > 0, volume)
 
     def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_mask(target, volume.hu > 100, volume)
+        write_mask(target, volume.array > 100, volume)
     assert target.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["mask.nii.gz"]
 
 
 def test_the_same_mask_is_the_same_file(tmp_path):
     volume = volume_from_array(_hu(), _affine())
-    write_mask(tmp_path / "a.nii.gz", volume.hu > 0, volume)
-    write_mask(tmp_path / "b.nii.gz", volume.hu > 0, volume)
+    write_mask(tmp_path / "a.nii.gz", volume.array > 0, volume)
+    write_mask(tmp_path / "b.nii.gz", volume.array > 0, volume)
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
@@ -317,7 +317,7 @@ def test_odd_files_are_read_right_or_refused(shared_data, name):
     path = shared_data / "odd-nifti" / name
     if ODD[name] is None:
         truth = nib.as_closest_canonical(nib.load(path)).get_fdata()
-        np.testing.assert_array_equal(read_scan(path).hu, np.maximum(truth, -1024))
+        np.testing.assert_array_equal(read_scan(path).array, np.maximum(truth, -1024))
         return
     with pytest.raises(ScanError, match=ODD[name]) as refusal:
         read_scan(path)
@@ -340,12 +340,12 @@ def test_verse_scan_and_mask_share_a_grid_over_different_forms(shared_data, tmp_
     assert volume.grid.orientation == "PIR"
     assert same_grid(volume, labels)
     assert volume.shape == (40, 186, 186)
-    assert volume.hu.min() == -1024
+    assert volume.array.min() == -1024
     assert "lowest -1291" in volume.warnings[0]
-    assert np.unique(labels.hu).tolist() == [0, 20, 21, 22, 23, 24]
-    assert volume.hu[labels.hu > 0].mean() > volume.hu[labels.hu == 0].mean() + 200
+    assert np.unique(labels.array).tolist() == [0, 20, 21, 22, 23, 24]
+    assert volume.array[labels.array > 0].mean() > volume.array[labels.array == 0].mean() + 200
 
-    write_mask(tmp_path / "mask.nii.gz", labels.hu, volume)
+    write_mask(tmp_path / "mask.nii.gz", labels.array, volume)
     ours, theirs = nib.load(tmp_path / "mask.nii.gz"), nib.load(folder / "sub-verse014_seg-vert_msk.nii.gz")
     np.testing.assert_array_equal(ours.get_fdata(), theirs.get_fdata())
     np.testing.assert_array_equal(ours.affine, nib.load(folder / "sub-verse014_ct.nii.gz").affine)
@@ -355,5 +355,5 @@ def test_labels_stored_as_float64_are_the_same_labels(shared_data):
     folder = shared_data / "verse004-mask"
     a = read_label_map(folder / "sub-verse004_seg-vert_msk.float64.nii.gz")
     b = read_label_map(folder / "sub-verse004_seg-vert_msk.uint8.nii.gz")
-    np.testing.assert_array_equal(a.hu, b.hu)
+    np.testing.assert_array_equal(a.array, b.array)
     assert same_grid(a, b)

@@ -48,20 +48,20 @@ def test_canonical_and_back_is_voxel_exact(orientation, turn):
     volume = volume_from_array(stored, stored_affine)
 
     assert volume.grid.orientation == orientation
-    np.testing.assert_array_equal(volume.hu, array)
+    np.testing.assert_array_equal(volume.array, array)
     np.testing.assert_allclose(volume.affine, affine, atol=1e-12)
     np.testing.assert_allclose(volume.spacing_mm, SPACING, atol=1e-12)
-    np.testing.assert_array_equal(volume.to_stored(volume.hu), stored)
-    np.testing.assert_array_equal(volume.to_stored(volume.hu[..., None]), stored[..., None])
+    np.testing.assert_array_equal(volume.to_stored(volume.array), stored)
+    np.testing.assert_array_equal(volume.to_stored(volume.array[..., None]), stored[..., None])
 
 
 def test_as_stored_keeps_its_order_and_writes_back_unchanged():
     array, affine = _ras(TURNS[1])
     stored, stored_affine = _stored_as("PIR", array, affine)
     view = volume_from_array(stored, stored_affine).as_stored()
-    np.testing.assert_array_equal(view.hu, stored)
+    np.testing.assert_array_equal(view.array, stored)
     np.testing.assert_allclose(view.affine, stored_affine)
-    np.testing.assert_array_equal(view.to_stored(view.hu), stored)
+    np.testing.assert_array_equal(view.to_stored(view.array), stored)
     np.testing.assert_allclose(view.spacing_mm, (SPACING[1], SPACING[2], SPACING[0]))
 
 
@@ -72,7 +72,7 @@ def test_to_stored_refuses_what_is_not_on_the_grid():
         volume.to_stored(array[:, :, 0])
     resized = type(volume)(array[::2], affine, volume.grid)
     with pytest.raises(ValueError, match="array must fit the stored grid"):
-        resized.to_stored(resized.hu)
+        resized.to_stored(resized.array)
 
 
 def test_same_grid_is_blind_to_the_order_of_storage_and_to_the_header_field():

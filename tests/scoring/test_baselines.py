@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_closing
 
-from spine_tf.data.cases import Case, load_case, spine_mask
+from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.scoring.baselines import (
     EVERYTHING,
     HU_THRESHOLD,
@@ -86,6 +87,6 @@ def test_a_real_scan_scores_what_a_threshold_scores(shared_data):
     names = ("sub-verse014_ct.nii.gz", "sub-verse014_seg-vert_msk.nii.gz")
     volume, labels = load_case(Case("verse014", "verse014", *(folder / name for name in names)))
     truth = spine_mask(labels)
-    masks = baseline_masks(volume.hu, volume.spacing_mm, truth)
+    masks = baseline_masks(volume.array, volume.spacing_mm, truth)
     assert dice(truth, masks[HU_THRESHOLD]) == pytest.approx(0.69, abs=0.02)
     assert dice(truth, masks[EVERYTHING]) == pytest.approx(0.18, abs=0.01)

@@ -24,7 +24,7 @@ def config(six_scans, tmp_path) -> Config:
     shutil.rmtree(scans)
     return replace(
         tiny,
-        data=replace(tiny.data, shards=tmp_path / "shards", window_cases=2, val_fraction=0.25),
+        data=replace(tiny.data, shards=tmp_path / "shards", cases_open=2, val_fraction=0.25),
         augment=replace(tiny.augment, min_box_mm=10.0),
         train=replace(tiny.train, epochs=1),
     )

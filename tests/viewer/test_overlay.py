@@ -22,7 +22,7 @@ def _phantom(shape=(60, 80, 40)):
 
 def test_right_is_left_front_is_up_and_head_is_up(tmp_path):
     volume = _phantom()
-    where = volume.hu > 0
+    where = volume.array > 0
     save_overlay(tmp_path / "a.png", volume, {"spine": where})
     picture = imread(tmp_path / "a.png")
     height, width = picture.shape[:2]
@@ -44,7 +44,7 @@ def _panels(width):
 
 def test_truth_is_drawn_in_its_own_colour(tmp_path):
     volume = _phantom()
-    where = volume.hu > 0
+    where = volume.array > 0
     save_overlay(tmp_path / "a.png", volume, {"spine": where}, truth=np.roll(where, 4, axis=1), title="case 7")
     picture = imread(tmp_path / "a.png")[..., :3]
     blue = np.array([int(TRUTH_COLOUR[i : i + 2], 16) for i in (1, 3, 5)]) / 255
@@ -63,7 +63,7 @@ def test_any_shape_gives_a_picture_of_sane_size(tmp_path, shape):
 def test_the_same_input_gives_the_same_file_without_names(tmp_path):
     volume = volume_from_array(_phantom().hu, AFFINE, source="Secret^Name")
     for name in ("a.png", "b.png"):
-        save_overlay(tmp_path / name, volume, {"spine": volume.hu > 0})
+        save_overlay(tmp_path / name, volume, {"spine": volume.array > 0})
     content = (tmp_path / "a.png").read_bytes()
     assert content == (tmp_path / "b.png").read_bytes()
     assert b"Secret" not in content
@@ -75,8 +75,8 @@ def test_refusals(tmp_path):
     with pytest.raises(ValueError, match="mask spine must have the volume's shape"):
         save_overlay(tmp_path / "a.png", volume, {"spine": np.zeros((3, 3, 3))})
     with pytest.raises(ValueError, match="masks may number at most 4"):
-        save_overlay(tmp_path / "a.png", volume, {str(i): volume.hu > 0 for i in range(5)})
-    turned = volume_from_array(volume.hu, np.diag([-1.0, 1.0, 1.0, 1.0])).as_stored()
+        save_overlay(tmp_path / "a.png", volume, {str(i): volume.array > 0 for i in range(5)})
+    turned = volume_from_array(volume.array, np.diag([-1.0, 1.0, 1.0, 1.0])).as_stored()
     with pytest.raises(ValueError, match="volume must be in RAS"):
         save_overlay(tmp_path / "a.png", turned, {})
     assert not list(tmp_path.iterdir())
@@ -86,7 +86,7 @@ def test_real_scan_with_its_mask(shared_data, tmp_path):
     folder = shared_data / "verse014"
     volume = read_scan(folder / "sub-verse014_ct.nii.gz")
     labels = read_label_map(folder / "sub-verse014_seg-vert_msk.nii.gz")
-    save_overlay(tmp_path / "a.png", volume, {"spine": labels.hu})
+    save_overlay(tmp_path / "a.png", volume, {"spine": labels.array})
     picture = imread(tmp_path / "a.png")[..., :3]
     assert (picture[..., 0] > picture[..., 2] + 0.2).mean() > 0.05
 

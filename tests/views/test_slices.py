@@ -7,10 +7,10 @@ from spine_tf.views.slices import (
     VIEW_AXIS,
     cut_slices,
     fuse_views,
-    n_steps,
+    n_positions,
     plane_axes,
+    position_slices,
     putback_matrix,
-    step_indices,
     with_neighbours,
 )
 
@@ -23,16 +23,16 @@ def test_planes_span_the_two_other_axes():
 
 
 def test_steps_are_those_of_the_largest_view_up_to_the_image_size():
-    assert n_steps((20, 10, 5), SPEC) == 20
-    assert n_steps((512, 512, 133), SPEC) == 32
-    assert n_steps((512, 512, 133), PreprocessSpec(image_size=32, max_steps=0)) == 512
-    assert n_steps((512, 512, 133), PreprocessSpec(image_size=32, max_steps=7)) == 7
+    assert n_positions((20, 10, 5), SPEC) == 20
+    assert n_positions((512, 512, 133), SPEC) == 32
+    assert n_positions((512, 512, 133), PreprocessSpec(image_size=32, max_positions=0)) == 512
+    assert n_positions((512, 512, 133), PreprocessSpec(image_size=32, max_positions=7)) == 7
 
 
 def test_steps_reach_both_ends_and_take_the_nearest_slice():
-    assert step_indices(5, 3).tolist() == [0, 2, 4]
-    assert step_indices(3, 5).tolist() == [0, 1, 1, 2, 2]
-    assert step_indices(4, 1).tolist() == [2]
+    assert position_slices(5, 3).tolist() == [0, 2, 4]
+    assert position_slices(3, 5).tolist() == [0, 1, 1, 2, 2]
+    assert position_slices(4, 1).tolist() == [2]
 
 
 def test_putback_averages_repeats_and_interpolates_gaps():
@@ -98,8 +98,8 @@ def test_keras_ops_agree_with_numpy(shape):
     hu = rng.integers(-1000, 2000, shape).astype(np.int16)
     spec = PreprocessSpec(image_size=32, smoothing_mm=0.8)
     for view in VIEWS:
-        indices = step_indices(shape[VIEW_AXIS[view]], 32)
-        np.testing.assert_array_equal(indices, step_indices(shape[VIEW_AXIS[view]], 32, keras.ops))
+        indices = position_slices(shape[VIEW_AXIS[view]], 32)
+        np.testing.assert_array_equal(indices, position_slices(shape[VIEW_AXIS[view]], 32, keras.ops))
         args = (view, indices, spec.window_hu, (0.7, 0.9, 2.0), spec)
         np.testing.assert_allclose(cut_slices(hu, *args), cut_slices(hu, *args, xp=keras.ops), atol=1e-5)
         back = putback_matrix(shape[VIEW_AXIS[view]], indices)

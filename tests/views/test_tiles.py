@@ -3,12 +3,12 @@ import itertools
 import numpy as np
 import pytest
 
-from spine_tf.views.tiles import OVERLAP, box_around, window_axes, window_count, window_of
+from spine_tf.views.tiles import OVERLAP, box_around, tile_axes, tile_count, tile_of
 
 
 def window_boxes(shape, spacing_mm, span_mm):
-    axes = window_axes(shape, spacing_mm, span_mm)
-    return [window_of(axes, number) for number in range(window_count(axes))]
+    axes = tile_axes(shape, spacing_mm, span_mm)
+    return [tile_of(axes, number) for number in range(tile_count(axes))]
 
 
 def test_without_a_span_the_volume_is_one_window():
@@ -17,8 +17,8 @@ def test_without_a_span_the_volume_is_one_window():
     assert [w.tolist() for w in weights] == [[1] * 5, [1] * 4, [1] * 3]
 
 
-def test_windows_are_as_long_as_the_span_and_reach_both_ends():
-    # 10 mm of 2 mm voxels: windows of 5; 12 voxels with an overlap of a quarter need 3: ceil((12 - 1.25) / 3.75).
+def test_tiles_are_as_long_as_the_span_and_reach_both_ends():
+    # 10 mm of 2 mm voxels: tiles of 5; 12 voxels with an overlap of a quarter need 3: ceil((12 - 1.25) / 3.75).
     boxes = [box for box, _ in window_boxes((12, 5, 1), (2.0, 2.0, 2.0), 10.0)]
     assert [(box[0].start, box[0].stop) for box in boxes] == [(0, 5), (4, 9), (7, 12)]
     assert {(box[1].start, box[1].stop, box[2].start, box[2].stop) for box in boxes} == {(0, 5, 0, 1)}
@@ -33,7 +33,7 @@ def test_weights_sum_to_one_in_every_voxel(shape):
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
-def test_neighbouring_windows_overlap():
+def test_neighbouring_tiles_overlap():
     boxes = [box[0] for box, _ in window_boxes((1000, 1, 1), (1.0, 1.0, 1.0), 100.0)]
     shared = [one.stop - two.start for one, two in itertools.pairwise(boxes)]
     assert min(shared) >= OVERLAP * 100 - 1

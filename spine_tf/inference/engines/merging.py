@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution in front of it: a sixth less time a triplet on a CPU."""
+"""Batch normalisation merged into the convolution in front of it: a sixth less time a triplet on a CPU."""
 
 from collections import Counter
 
@@ -11,8 +11,8 @@ FILTER_AXIS = {keras.layers.Conv2D: -1, keras.layers.Conv2DTranspose: -2, keras.
 """Convolution -> the axis of its kernel that counts filters; a depthwise one's with a multiplier of 1."""
 
 
-def fold_normalization(model: keras.Model) -> int:
-    """Fold, in place, every batch normalisation that alone takes what a convolution without bias or activation gives.
+def merge_normalization(model: keras.Model) -> int:
+    """Merge, in place, every batch normalisation that alone takes what a convolution without bias or activation gives.
 
     For inference alone; outputs agree but for rounding. What is left of the layer is an offset, which TensorFlow fuses
     with the convolution and the activation behind it; a scale it does not fuse with a depthwise convolution.
@@ -21,7 +21,7 @@ def fold_normalization(model: keras.Model) -> int:
         model: functional or sequential, of any dtype policy.
 
     Returns:
-        how many were folded.
+        how many were merged.
 
     Raises:
         ValueError: a model whose layers are not connected by a graph.
@@ -34,21 +34,21 @@ def fold_normalization(model: keras.Model) -> int:
     calls = Counter(id(call.layer) for call in graph.calls)
     uses = Counter(id(tensor) for call in graph.calls for tensor in call.inputs)
     uses.update(id(tensor) for tensor in graph.outputs)
-    folded = 0
+    merged = 0
     for call in graph.calls:
-        if not _is_foldable(call.layer):
+        if not _can_merge(call.layer):
             continue
         (tensor,) = call.inputs
         convolution = makers.get(id(tensor))
         if _is_plain(convolution) and uses[id(tensor)] == calls[id(convolution)] == calls[id(call.layer)] == 1:
-            call.layer.fold(convolution.kernel, FILTER_AXIS[type(convolution)])
-            folded += 1
-    return folded
+            call.layer.merge_into(convolution.kernel, FILTER_AXIS[type(convolution)])
+            merged += 1
+    return merged
 
 
-def _is_foldable(layer) -> bool:
+def _can_merge(layer) -> bool:
     """Whether a layer scales and shifts the last axis, and has the weights to hold what is left of it."""
-    if not isinstance(layer, FusedBatchNormalization) or layer.folded:
+    if not isinstance(layer, FusedBatchNormalization) or layer.merged:
         return False
     return layer.scale and layer.center and layer.axis in (-1, 3)
 

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into convolutions: by hand on one weight, and of whole networks."""
+"""Batch normalisation merged into convolutions: by hand on one weight, and of whole networks."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from spine_tf.config import PRESETS, VIEWS
-from spine_tf.inference.engines.folding import fold_normalization
+from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.models import build_model
 from spine_tf.models.layers import FusedBatchNormalization, NormalizedSwish
 from tests.support.scans import shaken
@@ -28,13 +28,13 @@ def test_scale_goes_into_the_kernel_and_the_rest_into_beta():
     model = normalized(layers.Conv2D(1, 1, use_bias=False))
     _, convolution, normalization = model.layers
     convolution.kernel.assign([[[[3.0]]]])
-    assert fold_normalization(model) == 1
+    assert merge_normalization(model) == 1
     np.testing.assert_allclose(convolution.kernel, [[[[6.0]]]], rtol=1e-6)
     np.testing.assert_allclose(normalization.beta, [-3.0], rtol=1e-6)
     x = np.arange(9, dtype="float32").reshape(1, 3, 3, 1)
     np.testing.assert_allclose(model(x), 6 * x - 3, rtol=1e-5)
     np.testing.assert_allclose(model(x, training=True), 6 * x - 3, rtol=1e-5)
-    assert fold_normalization(model) == 0
+    assert merge_normalization(model) == 0
 
 
 @pytest.mark.parametrize("kind", [FusedBatchNormalization, NormalizedSwish])
@@ -55,10 +55,10 @@ def test_outputs_stay_and_so_they_do_after_saving(convolution, kind, tmp_path):
         weight.assign(rng.uniform(0.5, 2.0, weight.shape))
     x = rng.normal(size=(2, 3, 3, 2)).astype("float32")
     expected = model(x)
-    assert fold_normalization(model) == 1
+    assert merge_normalization(model) == 1
     np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-5)
-    model.save(tmp_path / "folded.keras")
-    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "folded.keras")(x), expected, rtol=1e-5, atol=1e-5)
+    model.save(tmp_path / "merged.keras")
+    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "merged.keras")(x), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -73,28 +73,28 @@ def test_outputs_stay_and_so_they_do_after_saving(convolution, kind, tmp_path):
     ids=["bias", "activation", "multiplier", "separable", "pooling"],
 )
 def test_other_layers_are_left_alone(convolution):
-    assert fold_normalization(normalized(convolution)) == 0
+    assert merge_normalization(normalized(convolution)) == 0
 
 
 @pytest.mark.parametrize("arguments", [{"scale": False}, {"center": False}, {"axis": 1}])
 def test_a_normalization_without_gamma_or_beta_or_of_another_axis_is_left_alone(arguments):
-    assert fold_normalization(normalized(layers.Conv2D(3, 1, use_bias=False), **arguments)) == 0
+    assert merge_normalization(normalized(layers.Conv2D(3, 1, use_bias=False), **arguments)) == 0
 
 
 def test_maps_that_go_elsewhere_too_are_left_alone():
     inputs = keras.Input((3, 3, 1))
     maps = layers.Conv2D(1, 1, use_bias=False)(inputs)
-    assert fold_normalization(keras.Model(inputs, layers.Add()([maps, FusedBatchNormalization()(maps)]))) == 0
-    assert fold_normalization(keras.Model(inputs, [maps, FusedBatchNormalization()(maps)])) == 0
+    assert merge_normalization(keras.Model(inputs, layers.Add()([maps, FusedBatchNormalization()(maps)]))) == 0
+    assert merge_normalization(keras.Model(inputs, [maps, FusedBatchNormalization()(maps)])) == 0
 
 
 def test_layers_called_twice_are_left_alone():
     inputs, convolution = keras.Input((3, 3, 1)), layers.Conv2D(1, 1, use_bias=False)
     once, twice = (FusedBatchNormalization()(convolution(x)) for x in (inputs, layers.ReLU()(inputs)))
-    assert fold_normalization(keras.Model(inputs, [once, twice])) == 0
+    assert merge_normalization(keras.Model(inputs, [once, twice])) == 0
     normalization = FusedBatchNormalization()
     maps = [normalization(layers.Conv2D(1, 1, use_bias=False)(inputs)) for _ in range(2)]
-    assert fold_normalization(keras.Model(inputs, maps)) == 0
+    assert merge_normalization(keras.Model(inputs, maps)) == 0
 
 
 def test_network_gives_the_same():
@@ -102,6 +102,6 @@ def test_network_gives_the_same():
     rng = np.random.default_rng(1)
     x = {view: rng.random((2, 32, 32, 3), dtype="float32") for view in VIEWS}
     expected = model(x).numpy()
-    assert fold_normalization(model) >= 20
+    assert merge_normalization(model) >= 20
     np.testing.assert_allclose(model(x), expected, atol=1e-5)
     assert np.ptp(expected) > 0.1

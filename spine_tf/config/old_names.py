@@ -1,0 +1,33 @@
+"""Names the fields that older versions wrote otherwise, so that what they stored goes on loading."""
+
+from spine_tf.config.checks import require
+
+RENAMED = {"max_steps": "max_positions", "window_cases": "cases_open"}
+"""Old field name, which is also an old flag -> today's."""
+
+DROPPED = {"data_service": None}
+"""Field that is gone -> the default it had, which still loads; every other value is refused."""
+
+
+def current_fields(values: dict) -> dict:
+    """Give stored fields the names they have today.
+
+    Args:
+        values: field name -> value, as any version wrote them.
+
+    Raises:
+        ValueError: a dropped field has another value than its default, or a field is given by both its names.
+
+    Example:
+        >>> current_fields({"window_cases": 4, "data_service": None})
+        {'cases_open': 4}
+    """
+    made = {}
+    for name, value in values.items():
+        if name in DROPPED:
+            require(value == DROPPED[name], name, f"{DROPPED[name]!r}: the option is gone", value)
+            continue
+        today = RENAMED.get(name, name)
+        require(today not in made, today, f"given once, not as {name} too", value)
+        made[today] = value
+    return made
