@@ -19,9 +19,9 @@ from typing import Literal
 import tyro
 from tqdm import tqdm
 
-from spine_tf.config import Config
+from spine_tf.config import Config, PruneSettings
 from spine_tf.support.files import write_json, write_text
-from spine_tf.training.prune_settings import PruneSettings, source_config, tuning_config
+from spine_tf.training.prune_settings import source_config, tuning_config
 
 CRITERIA = ("gradient", "magnitude", "taylor", "random")
 COLOURS = {"gradient": "#0072B2", "magnitude": "#D55E00", "taylor": "#009E73", "random": "#7F7F7F"}

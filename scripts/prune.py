@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tyro
 
-from spine_tf.training.prune_settings import PruneSettings, read_settings
+from spine_tf.config import PruneSettings
+from spine_tf.training.prune_settings import read_settings
 
 
 @dataclass(frozen=True)

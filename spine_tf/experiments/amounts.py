@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
-from spine_tf.config import Config, to_dict
+from spine_tf.config import Config, PruneSettings, to_dict
 from spine_tf.experiments.cells import run_place
 from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
-from spine_tf.training.prune_settings import PruneSettings, read_settings
+from spine_tf.training.prune_settings import read_settings
 
 SOURCE = "proposed"
 """The cell of the ablations that is pruned."""

@@ -9,7 +9,7 @@ from statistics import mean, median
 
 from tqdm import tqdm
 
-from spine_tf.config import to_dict
+from spine_tf.config import PruneSettings, to_dict
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
@@ -20,7 +20,7 @@ from spine_tf.scoring import dice
 from spine_tf.support.environment import environment
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.prune_run import RECORD, UNTUNED, load_network
-from spine_tf.training.prune_settings import PruneSettings, read_settings
+from spine_tf.training.prune_settings import read_settings
 
 SAME = ("source", "epochs", "learning_rate_factor", "loss", "penalty", "penalty_weight", "seed")
 """Settings that a pruned run shares with the control it is compared with."""

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import Config, to_dict
+from spine_tf.config import Config, PruneSettings, to_dict
 from spine_tf.data.splits import read_split, write_split
 from spine_tf.support.files import write_bytes, write_json
-from spine_tf.training.prune_settings import PruneSettings, check_resumed, source_config, tuning_config, write_settings
+from spine_tf.training.prune_settings import check_resumed, source_config, tuning_config, write_settings
 from spine_tf.training.run import PRETRAINED, finish_run, start_folder
 from spine_tf.training.run_data import training_data
 

@@ -5,9 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from spine_tf.config import SECTIONS
+from spine_tf.config import SECTIONS, PruneSettings
 from spine_tf.experiments import published
-from spine_tf.training.prune_settings import PruneSettings
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docs" / "paper.md").read_text()

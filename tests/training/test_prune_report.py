@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from spine_tf.config import PruneSettings
 from spine_tf.data.splits import read_split
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_report import COSTS, control_dice, held_out_dice, verdict_text, write_verdict
-from spine_tf.training.prune_settings import PruneSettings, read_settings, write_settings
+from spine_tf.training.prune_settings import read_settings, write_settings
 
 ENVIRONMENT = {"cores": 2, "processor": "a processor"}
 

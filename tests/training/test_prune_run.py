@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spine_tf.config import config_from_dict
+from spine_tf.config import PruneSettings, config_from_dict
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.training.prune_run import RECORD, UNTUNED, load_network, prune_run
-from spine_tf.training.prune_settings import PruneSettings, read_settings
+from spine_tf.training.prune_settings import read_settings
 from spine_tf.training.run import THRESHOLDS
 
 
