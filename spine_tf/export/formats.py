@@ -24,7 +24,7 @@ from spine_tf.inference.engines import NAMES, load_engine
 from spine_tf.inference.engines.keras_model import load_safely
 from spine_tf.inference.engines.manifest import write_manifest
 from spine_tf.inference.engines.merging import merge_normalization
-from spine_tf.inference.predict import case_name
+from spine_tf.inference.one_scan import case_name
 from spine_tf.scans import Volume, read_scan
 from spine_tf.support.environment import environment
 from spine_tf.support.files import flush, write_json, write_text

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from spine_tf.config import PreprocessSpec
 from spine_tf.inference.engines import Engine, load_engine
 from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
-from spine_tf.inference.volume import prediction_triplets, segment
+from spine_tf.inference.volume import prediction_triplets, segment_volume
 from spine_tf.scans import Volume
 from spine_tf.scoring import dice
 
@@ -48,13 +48,13 @@ def compare(
     reference = load_engine(keras_model)
     triplets = prediction_triplets(volume, reference.spec, TRIPLETS)
     expected = _predict(reference, triplets)
-    whole = segment(volume, reference, clean_up=False)
+    whole = segment_volume(volume, reference, clean_up=False)
     paths = {"keras": Path(keras_model), **products}
     seconds = latencies(paths, (8,), rounds)[8]
     rows = []
     for name, path in tqdm(paths.items(), desc="comparing", unit="product", leave=False):
         engine = load_engine(path)
-        mask = segment(volume, engine, clean_up=False).mask
+        mask = segment_volume(volume, engine, clean_up=False).mask
         row = {
             "product": name,
             "size_mb": size_mb(path),
@@ -139,7 +139,7 @@ def calibration_batches(volume: Volume, engine: Engine, batches: int = 8) -> lis
         return engine.predict(*views)
 
     # One after the other: what is kept goes by their order.
-    segment(volume, replace(engine, predict=predict, at_once=1), clean_up=False)
+    segment_volume(volume, replace(engine, predict=predict, at_once=1), clean_up=False)
     return kept
 
 
@@ -147,7 +147,7 @@ def fast_cost(volume: Volume, truth: np.ndarray, engine: Engine) -> dict[str, fl
     """What `predict.py --fast` costs and gains on a scan: dice_drop, and time as a share of the whole prediction's."""
     # One batch after the other in both: the trace of a second function would fall into one of them.
     engine = replace(engine, at_once=1)
-    every, half = (segment(volume, engine, clean_up=False, fast=fast) for fast in (False, True))
+    every, half = (segment_volume(volume, engine, clean_up=False, fast=fast) for fast in (False, True))
     return {
         "dice_drop": dice(truth, every.mask) - dice(truth, half.mask),
         "time": sum(half.seconds.values()) / sum(every.seconds.values()),

@@ -17,7 +17,7 @@ from spine_tf.inference.engines import load_engine
 from spine_tf.support.environment import peak_memory_gib
 
 BATCH_SIZES = (1, 8)
-"""Triplets at once: a single one, and as many as `inference.segment` gives a network."""
+"""Triplets at once: a single one, and as many as `inference.volume.segment_volume` gives a network."""
 
 
 def peak_memory_mib(model: Path, batch_size: int = 8) -> dict[str, float]:

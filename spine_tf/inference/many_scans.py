@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from spine_tf.inference.many_scans_input import Scan
 from spine_tf.inference.many_scans_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
-from spine_tf.inference.predict import Outcome, is_done, output_paths
+from spine_tf.inference.one_scan import output_paths
+from spine_tf.inference.predict import Outcome, is_done
 from spine_tf.support.files import remove_parts, write_text
 
 MAX_BLOCKS = 10_000

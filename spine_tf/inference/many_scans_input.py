@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spine_tf.data.verse_names import parse_name
-from spine_tf.inference.predict import SUFFIXES, case_name
+from spine_tf.inference.one_scan import SUFFIXES, case_name
 
 NOT_SCANS = ("derivatives", "masks", "labels", "labelstr", "labelsts")
 """Folders that hold masks: VerSe's and BIDS' derivatives, and the usual names beside them; lower case."""

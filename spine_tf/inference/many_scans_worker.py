@@ -9,7 +9,8 @@ import socket
 from pathlib import Path
 
 from spine_tf.config import PREDICTION_BATCH
-from spine_tf.inference.predict import Outcome, is_done, output_paths, predict_cases
+from spine_tf.inference.one_scan import output_paths
+from spine_tf.inference.predict import Outcome, is_done, predict_cases
 from spine_tf.support.files import write_json
 
 MAX_TRIES = 3

@@ -2,30 +2,19 @@
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
-from spine_tf.config import PREDICTION_BATCH, to_dict
 from spine_tf.inference.engines import Engine
-from spine_tf.inference.volume import segment
-from spine_tf.scans import ScanError, Volume, describe_geometry, read_scan, write_mask, write_probability
+from spine_tf.inference.one_scan import case_name, output_paths, segment
+from spine_tf.scans import ScanError
 from spine_tf.scans.dicom_seg import slices_to_segment, write_dicom_seg
-from spine_tf.support.environment import environment, peak_memory_gib
-from spine_tf.support.files import write_json
-from spine_tf.viewer.overlay import save_overlay
-
-SMALL_ML = 5.0
-"""A mask below this volume is warned of: a single lumbar vertebra has about 60 ml."""
 
 DICOM_SEG = "dicom-seg"
 """A format: a DICOM Segmentation beside the NIfTI mask."""
-
-SUFFIXES = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True)
@@ -37,111 +26,40 @@ class Outcome:
     detail: str = ""
 
 
-def case_name(path: Path) -> str:
-    """The case of an input: its file name without .nii, .nii.gz and VerSe's `_ct`; a DICOM folder's own name."""
-    name = Path(path).resolve().name
-    for suffix in SUFFIXES:
-        if name.endswith(suffix):
-            stem = name.removesuffix(suffix)
-            return stem.removesuffix("_ct") or stem
-    return name
-
-
-def output_paths(output: Path, case: str) -> dict[str, Path]:
-    """Where a case's files go, by kind, named as VerSe names derivatives."""
-    names = {
-        "mask": f"{case}_seg-spine_msk.nii.gz",
-        "picture": f"{case}_seg-spine_snp.png",
-        "report": f"{case}_report.json",
-        "probability": f"{case}_seg-spine_prob.nii.gz",
-        "dicom_seg": f"{case}_seg-spine.dcm",
-    }
-    return {kind: Path(output) / name for kind, name in names.items()}
-
-
 def predict_case(
     path: Path,
     engine: Engine,
     output: Path,
     *,
     case: str | None = None,
-    series: str | None = None,
-    assume_hu: bool = False,
     format: str = "nifti",
     save_probability: bool = False,
-    clean_up: bool = True,
-    flips: bool = False,
-    fast: bool = False,
-    batch_size: int = PREDICTION_BATCH,
-    progress: bool = False,
+    **options,
 ) -> dict:
-    """Segment one scan and write its files; the report is written last, so that it tells a case is done.
+    """Segment one scan and write its files.
 
     Args:
-        case: what its files are named after; None: `case_name(path)`.
+        path: a NIfTI file or a folder with a DICOM series.
+        engine: the network and its pre-processing.
+        output: folder that gets the files.
+        case: what they are named after; None: `case_name(path)`.
+        format: `DICOM_SEG` writes a DICOM Segmentation as well.
+        save_probability: write the probabilities as well.
+        options: those of `one_scan.segment`.
 
     Returns:
-        the report: geometry, volume of the mask, warnings, seconds, model and versions; no patient's tag.
+        the report, as `SegmentedScan.save` writes it.
 
     Raises:
         ScanError: the scan is refused; nothing is written.
     """
-    start, case = time.monotonic(), case or case_name(path)
-    slices = slices_to_segment(path, series) if format == DICOM_SEG else None
-    volume = read_scan(path, series=series, assume_hu=assume_hu)
-    read_seconds = time.monotonic() - start
-    options = {"batch_size": batch_size, "clean_up": clean_up, "flips": flips, "fast": fast}
-    result = segment(volume, engine, **options, progress=progress)
-    paths, clock = output_paths(output, case), time.monotonic()
-    Path(output).mkdir(parents=True, exist_ok=True)
+    slices = slices_to_segment(path, options.get("series")) if format == DICOM_SEG else None
+    found = segment(path, engine, case=case, **options)
     # First: should it fail after all, there is no mask without it.
     if slices is not None:
-        write_dicom_seg(paths["dicom_seg"], result.mask, volume, slices, engine.name)
-    write_mask(paths["mask"], result.mask, volume)
-    if save_probability:
-        write_probability(paths["probability"], result.probability, volume)
-    save_overlay(paths["picture"], volume, {"spine": result.mask})
-    warnings = (*volume.warnings, *mask_warnings(result.mask, volume))
-    report = {
-        "case": case,
-        "mask": paths["mask"].name,
-        "mask_ml": round(mask_ml(result.mask, volume), 2),
-        "warnings": list(warnings),
-        "geometry": describe_geometry(volume),
-        "model": engine.name,
-        "preprocess": to_dict(engine.spec),
-        "clean_up": clean_up,
-        "flips": flips,
-        "fast": fast,
-        "positions": result.positions,
-        "seconds": {"read": round(read_seconds, 3), **result.seconds, "write": round(time.monotonic() - clock, 3)},
-        "total_seconds": round(time.monotonic() - start, 3),
-        "peak_memory_gib": round(peak_memory_gib(), 2),
-        "environment": environment(),
-    }
-    write_json(paths["report"], report)
-    return report
-
-
-def mask_ml(mask: np.ndarray, volume: Volume) -> float:
-    """Volume of a mask in millilitres."""
-    return float(np.count_nonzero(mask) * abs(np.linalg.det(volume.affine[:3, :3])) / 1000)
-
-
-def mask_warnings(mask: np.ndarray, volume: Volume) -> list[str]:
-    """Sentences about a mask that a person should look at before trusting it."""
-    found = mask_ml(mask, volume)
-    if found == 0:
-        return ["the mask is empty: no spine was found"]
-    warnings = []
-    if found < SMALL_ML:
-        warnings.append(f"the mask is small: {found:.1f} ml, under {SMALL_ML:g} ml")
-    ends = {"left": mask[0], "right": mask[-1], "back": mask[:, 0], "front": mask[:, -1]}
-    ends |= {"lower end": mask[:, :, 0], "upper end": mask[:, :, -1]}
-    touched = [name for name, plane in ends.items() if plane.any()]
-    if touched:
-        warnings.append(f"the mask touches the border of the scan ({', '.join(touched)}): the spine may go on outside")
-    return warnings
+        Path(output).mkdir(parents=True, exist_ok=True)
+        write_dicom_seg(output_paths(output, found.case)["dicom_seg"], found.mask, found.volume, slices, engine.name)
+    return found.save(output, save_probability=save_probability)
 
 
 def predict_cases(

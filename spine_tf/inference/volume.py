@@ -55,7 +55,7 @@ class Segmentation:
     """Triplets that the network was given."""
 
 
-def segment(
+def segment_volume(
     volume: Volume,
     engine: Engine,
     *,

@@ -10,7 +10,7 @@ from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import environment
@@ -32,7 +32,7 @@ def evaluate_run(
             case the mask and two pictures: prediction and truth, and where the prediction errs.
         also_seen: case ids of training cases to show beside them, marked as seen in training.
         clean_up: drop small components of the network's masks.
-        flips: average with the mirror image's (`inference.segment`).
+        flips: average with the mirror image's (`inference.volume.segment_volume`).
 
     Returns:
         the rows: network and both baselines for each case, then their means by method and role.
@@ -67,7 +67,7 @@ def _score(case: Case, role: str, engine, output: Path, clean_up: bool, flips: b
     """Rows of one case, and a seeded sample of its voxels for the curves: truth and probability, both 1-D."""
     volume, labels = load_case(case)
     truth = spine_mask(labels)
-    result = segment(volume, engine, clean_up=clean_up, flips=flips)
+    result = segment_volume(volume, engine, clean_up=clean_up, flips=flips)
     methods = {"network": result.mask, **baseline_masks(volume.array, volume.spacing_mm, truth)}
     facts = {"case": case.case_id, "source": case.source, "role": role}
     rows = [

@@ -15,7 +15,7 @@ from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment
 from spine_tf.support.files import write_json, write_text
@@ -84,7 +84,7 @@ def held_out_dice(model: Path, cases: list[Case]) -> dict[str, float]:
     engine, scores = load_engine(model), {}
     for case in tqdm(cases, desc="scoring held-out cases", unit="case", leave=False):
         volume, labels = load_case(case)
-        scores[case.case_id] = round(float(dice(spine_mask(labels), segment(volume, engine).mask)), 4)
+        scores[case.case_id] = round(float(dice(spine_mask(labels), segment_volume(volume, engine).mask)), 4)
     return scores
 
 

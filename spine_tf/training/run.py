@@ -18,7 +18,7 @@ from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import Split, read_split, write_split
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment, peak_memory_gib
 from spine_tf.support.files import write_json
@@ -218,7 +218,7 @@ def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, 
     scores = []
     for case in tqdm(cases, desc="choosing the threshold", unit="case"):
         volume, labels = load_case(case)
-        truth, probability = spine_mask(labels), segment(volume, engine, clean_up=False).probability
+        truth, probability = spine_mask(labels), segment_volume(volume, engine, clean_up=False).probability
         scores.append([dice(truth, probability >= threshold) for threshold in THRESHOLDS])
     means = np.mean(scores, axis=0)
     best = THRESHOLDS[int(np.argmax(means))]

@@ -15,7 +15,7 @@ from spine_tf.export.signatures import needs_spacing
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.engines.manifest import write_manifest
 from spine_tf.inference.engines.saved_model import newest_version
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import volume_from_array
 from spine_tf.support.files import write_json
 from tests.support.scans import bright_block_hu
@@ -91,7 +91,7 @@ def test_triplets_are_those_of_keras(servable, threshold_run):
 
 def test_a_volume_is_segmented_as_here(servable, threshold_run):
     hu = bright_block_hu()
-    here = segment(volume_from_array(hu, AFFINE), load_engine(threshold_run), clean_up=False)
+    here = segment_volume(volume_from_array(hu, AFFINE), load_engine(threshold_run), clean_up=False)
     there = tf.saved_model.load(str(servable)).signatures["segment_volume"](hu=tf.constant(hu))
     assert there["probability"].dtype == there["mask"].dtype == tf.uint8
     np.testing.assert_allclose(there["probability"].numpy(), 255 * here.probability, atol=1)
@@ -103,7 +103,7 @@ def test_a_volume_and_its_voxel_size_are_segmented_as_here(servable_mm):
     hu = np.full((96, 50, 40), -1000, np.int16)
     hu[10:90, 5:45, 2:38] = 0
     hu[50:66, 20:30, 8:20] = 1000
-    here = segment(volume_from_array(hu, AFFINE), load_engine(servable_mm), clean_up=False)
+    here = segment_volume(volume_from_array(hu, AFFINE), load_engine(servable_mm), clean_up=False)
     signature = tf.saved_model.load(str(servable_mm)).signatures["segment_volume_mm"]
     there = signature(hu=tf.constant(hu), spacing_mm=tf.constant([1.0, 1.5, 2.0]))
     np.testing.assert_allclose(there["probability"].numpy(), 255 * here.probability, atol=1)

@@ -15,7 +15,8 @@ from spine_tf.inference.engines import load_engine
 from spine_tf.inference.many_scans import FAILURES, RESULTS, segment_many, start_ray
 from spine_tf.inference.many_scans_input import Scan, find_scans
 from spine_tf.inference.many_scans_worker import MAX_TRIES, STARTED
-from spine_tf.inference.predict import output_paths, predict_cases
+from spine_tf.inference.one_scan import output_paths
+from spine_tf.inference.predict import predict_cases
 
 ray = pytest.importorskip("ray")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spine_tf.inference.many_scans_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
-from spine_tf.inference.predict import output_paths
+from spine_tf.inference.one_scan import output_paths
 from spine_tf.support.files import write_json
 from tests.support.scans import bright_block_hu
 

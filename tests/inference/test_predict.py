@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.predict import Outcome, case_name, mask_warnings, output_paths, predict_cases
+from spine_tf.inference.one_scan import case_name, mask_warnings, output_paths
+from spine_tf.inference.predict import Outcome, predict_cases
 from spine_tf.scans import volume_from_array
 from tests.support.paths import SCRIPTS
 from tests.support.scans import bright_block_hu

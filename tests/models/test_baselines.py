@@ -11,7 +11,7 @@ import pytest
 
 from spine_tf.config import ARCHITECTURES, PRESETS, VIEWS, ModelConfig, PreprocessSpec, to_dict
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.models import BUILDERS, build_model
 from spine_tf.models.baselines import single_view, stacked_linknet
 from spine_tf.models.encoders import layer_weights
@@ -220,7 +220,7 @@ def prove(model: keras.Model, folder) -> None:
     spec = PreprocessSpec(image_size=side, body_box=False)
     (folder / "metadata.json").write_text(json.dumps({"preprocess": to_dict(spec)}))
     hu = np.random.default_rng(0).integers(-500, 1500, (9, 12, 10)).astype(np.int16)
-    result = segment(volume_from_array(hu, np.eye(4)), load_engine(folder, batch_size=4), batch_size=4)
+    result = segment_volume(volume_from_array(hu, np.eye(4)), load_engine(folder, batch_size=4), batch_size=4)
     assert result.mask.shape == (9, 12, 10)
     assert np.isfinite(result.probability).all()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -8,7 +8,7 @@ import pytest
 
 from spine_tf.config import VIEWS, ModelConfig, PreprocessSpec, to_dict
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.models import build_model
 from spine_tf.models.hyperdensenet import FILTERS, hyperdensenet, scaled
 from spine_tf.pruning.surgery import remove_filters
@@ -110,6 +110,6 @@ def test_trains_saves_loads_and_segments_a_volume(narrow, tmp_path):
     spec = PreprocessSpec(image_size=32, body_box=False)
     (tmp_path / "metadata.json").write_text(json.dumps({"preprocess": to_dict(spec)}))
     hu = np.random.default_rng(0).integers(-500, 1500, (9, 12, 10)).astype(np.int16)
-    result = segment(volume_from_array(hu, np.eye(4)), load_engine(tmp_path, batch_size=4), batch_size=4)
+    result = segment_volume(volume_from_array(hu, np.eye(4)), load_engine(tmp_path, batch_size=4), batch_size=4)
     assert result.mask.shape == (9, 12, 10)
     assert 0 < result.probability.min() <= result.probability.max() < 1

@@ -11,9 +11,6 @@ from spine_tf.inference.engines.lanes import in_lanes
 from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
 
-SHIPPED = Path(__file__).resolve().parents[3] / "saved_models" / "spine-small"
-"""The model that comes with a checkout."""
-
 NAMES = ("best.keras", "model.keras")
 """The network's file in a run's folder and in a published one."""
 

@@ -15,7 +15,7 @@ from spine_tf.config import to_dict
 from spine_tf.export.saved_model import export_saved_model
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.engines.tf_serving import serving_engine
-from spine_tf.inference.volume import segment
+from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import volume_from_array
 from tests.support.paths import ROOT
 from tests.support.scans import bright_block_hu
@@ -61,8 +61,8 @@ def test_a_server_segments_a_scan_as_this_process_does(threshold_run, tmp_path, 
     scan = volume_from_array(hu, AFFINE)
     with serving(tmp_path) as (models, grpc, _):
         engine = serving_engine(grpc, compress=True)
-        there = segment(scan, engine)
-        here = segment(volume_from_array(np.rint(hu), AFFINE), keras_engine)
+        there = segment_volume(scan, engine)
+        here = segment_volume(volume_from_array(np.rint(hu), AFFINE), keras_engine)
         assert engine.spec == keras_engine.spec
         assert models.asked == {"describe": 1, "segment_volume_mm" if fields else "segment_volume": 1}
         np.testing.assert_allclose(there.probability, here.probability, atol=1.01 / 255)
@@ -189,7 +189,7 @@ def test_a_model_without_whole_scans_gets_triplets(tmp_path):
         assert engine.volume is None
         hu = np.full((9, 8, 7), -1000, np.float32)
         hu[2:6] = 1200
-        assert segment(volume_from_array(hu, AFFINE), engine).mask[3].all()
+        assert segment_volume(volume_from_array(hu, AFFINE), engine).mask[3].all()
         assert models.asked["serving_default"] == 2  # 9 steps, 8 in a request
 
 
