@@ -50,9 +50,10 @@ test-slow: setup ## the tests that take longer than a minute; the notebooks with
 bench: setup ## benchmarks of speed and memory (PEER_PYTHON=.../python with PyTorch adds the peer)
 	$(RUN) benchmarks/run.py
 
-lint: setup ## ruff check and format
+lint: setup ## ruff check and format; the order in which packages import each other
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	.venv/bin/lint-imports
 
 clean: ## remove what demo and tests made (not .venv)
 	rm -rf runs data .pytest_cache .ruff_cache .coverage
