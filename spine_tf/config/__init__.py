@@ -2,7 +2,7 @@
 
 from spine_tf.config.checks import require
 from spine_tf.config.model import ARCHITECTURES, ENCODER_FIELDS, ModelConfig, idle_fields
-from spine_tf.config.preprocess import PREDICTION_BATCH, VIEWS, PreprocessSpec
+from spine_tf.config.preprocess import MEMORY_BUDGET_GIB, PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.config.presets import PRESETS, SECTIONS, Config
 from spine_tf.config.pruning import PruneSettings
 from spine_tf.config.stored import config_from_dict, spec_from_dict, to_dict
@@ -11,6 +11,7 @@ from spine_tf.config.training import AugmentConfig, DataConfig, TrainConfig
 __all__ = [
     "ARCHITECTURES",
     "ENCODER_FIELDS",
+    "MEMORY_BUDGET_GIB",
     "PREDICTION_BATCH",
     "PRESETS",
     "SECTIONS",

@@ -15,6 +15,9 @@ PREDICTION_BATCH = 16
 then took 0.80 and 0.95 of its time among 8 (two measurements of five rounds; 1.06 in a single round); among 32 it
 takes 0.87 to 1.03 of that (benchmarks/batches.py)."""
 
+MEMORY_BUDGET_GIB = 8.0
+"""Memory that a scan may need to be read and segmented, unless more is allowed: those that need more are refused."""
+
 
 @dataclass(frozen=True)
 class PreprocessSpec:

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from spine_tf.config import MEMORY_BUDGET_GIB
 from spine_tf.data.cases import TOTALSEGMENTATOR, Case, grid_text, relabelled, spine_mask
 from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid, volume_from_array, write_mask
 from spine_tf.support.files import write_gzip, write_json
@@ -20,7 +21,13 @@ VERSE_IDS = {
 
 
 def import_case(
-    image: Path, mask: Path, name: str, output: Path, labels: str = "totalsegmentator", source: str = ""
+    image: Path,
+    mask: Path,
+    name: str,
+    output: Path,
+    labels: str = "totalsegmentator",
+    source: str = "",
+    memory_budget_gib: float = MEMORY_BUDGET_GIB,
 ) -> Case:
     """Write a scan and its label map below `output` as VerSe has them, in RAS+ order, the CT last.
 
@@ -30,6 +37,7 @@ def import_case(
         name: subject, without `sub-`; the CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz`.
         labels: a key of VERSE_IDS.
         source: where scan and truth come from and under which licence, for tables and model cards.
+        memory_budget_gib: as `read_scan` takes it; for the mask, too.
 
     Raises:
         ScanError: a file is unusable, or the two do not share a grid.
@@ -37,7 +45,8 @@ def import_case(
     """
     if labels not in VERSE_IDS:
         raise ValueError(f"labels must be one of {sorted(VERSE_IDS)}. Received: labels={labels!r}")
-    volume, label_map = read_scan(image), read_label_map(mask)
+    volume = read_scan(image, memory_budget_gib=memory_budget_gib)
+    label_map = read_label_map(mask, memory_budget_gib=memory_budget_gib)
     if not same_grid(volume, label_map):
         raise ScanError(
             f"{name}: image and mask must share a grid. "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import PREDICTION_BATCH, to_dict
+from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH, to_dict
 from spine_tf.inference.engines import SHIPPED, Engine, load_engine
 from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import Volume, describe_geometry, read_scan, write_mask, write_probability
@@ -124,7 +124,7 @@ def segment(
     case: str | None = None,
     series: str | None = None,
     assume_hu: bool = False,
-    memory_budget_gib: float = 8.0,
+    memory_budget_gib: float = MEMORY_BUDGET_GIB,
     clean_up: bool = True,
     flips: bool = False,
     fast: bool = False,

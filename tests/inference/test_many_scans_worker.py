@@ -54,6 +54,13 @@ def test_failing_is_not_dying(settings, batch, tmp_path):
         assert "a NIfTI-1 or NIfTI-2 file is needed" in detail
 
 
+def test_the_memory_budget_of_a_job_is_its_workers(settings, batch, tmp_path):
+    worker = Segmenter(settings | {"output": str(tmp_path), "options": {"memory_budget_gib": 1e-6}})
+    status, detail = _ended(worker(batch))
+    assert status == "failed"
+    assert "the scan must fit memory_budget_gib=1e-06" in detail
+
+
 def test_a_report_ends_a_case_but_not_one_to_be_overwritten(settings, batch, tmp_path):
     report = output_paths(tmp_path, "one")["report"]
     assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "done"
