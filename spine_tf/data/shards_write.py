@@ -17,7 +17,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from spine_tf._version import __version__
 from spine_tf.config import PreprocessSpec
@@ -26,6 +25,7 @@ from spine_tf.data.cases import Case
 from spine_tf.data.shards_read import FORMAT, HEAD_BYTES, INDEX, TAIL_BYTES, ShardError, index_hash, read_example
 from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
 from spine_tf.support.files import whole_file, write_json
+from spine_tf.support.progress import progress_bar
 
 PROGRESS = "progress.json"
 """What is finished, for a next start; its dates and sizes are those of the scans on this machine."""
@@ -76,7 +76,7 @@ def prepare_shards(
         (folder / INDEX).unlink(missing_ok=True)
         write_json(folder / PROGRESS, dict(sorted(done.items())))
     kept = sum(len(jobs[name]) for name in done)
-    with tqdm(total=len(usable), initial=kept, desc="preparing cases", unit="case") as bar:
+    with progress_bar(total=len(usable), initial=kept, desc="preparing cases", unit="case") as bar:
         for name, written in _write_all(todo, folder, spec, workers):
             done[name] = {"key": keys[name], **written}
             write_json(folder / PROGRESS, dict(sorted(done.items())))

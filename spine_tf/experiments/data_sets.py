@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.config import Config
 from spine_tf.data.cases import LAST_LUMBAR, T13, Case
 from spine_tf.experiments import published
 from spine_tf.scans import read_label_map
 from spine_tf.support.files import write_json
+from spine_tf.support.progress import progress_bar
 from spine_tf.training.run_data import find_split
 
 REGIONS = {"cervical": (*range(1, 8),), "thoracic": (*range(8, 20), T13), "lumbar": (*range(20, LAST_LUMBAR + 1),)}
@@ -34,7 +34,7 @@ def count_cases(cases: Iterable[Case], counted: Path) -> dict[str, dict]:
     counted = Path(counted)
     known = json.loads(counted.read_text()) if counted.exists() else {}
     found, read = {}, {}
-    for case in tqdm(list(cases), desc="counting", unit="case"):
+    for case in progress_bar(list(cases), desc="counting", unit="case"):
         row = found.setdefault(case.source, {"cases": [], "subjects": set(), "masks": []})
         row["cases"].append(case.case_id)
         row["subjects"].add(case.subject)

@@ -18,6 +18,7 @@ from spine_tf.inference.predict import predict_cases
 from spine_tf.models.weight_files import LITE0, WeightsUnavailable, converted_weights
 from spine_tf.scans import read_label_map
 from spine_tf.scoring import dice, format_table
+from spine_tf.support.progress import say
 from spine_tf.training.evaluate import evaluate_run
 from spine_tf.training.recipe import recipe
 from spine_tf.training.run import train_run
@@ -64,7 +65,8 @@ def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -
     if not (folder / "report.json").exists():
         resume = (folder / "config.json").exists()
         config, notes = start_config(hold_out, folder, data_root)
-        print(*notes, sep="\n", end="\n" if notes else "")
+        for note in notes:
+            say(note)
         train_run(config, folder, data_root, resume=resume, max_minutes=max_minutes)
     split = read_split(folder / "split.json")
     seen = [case for case in split.train if not case.source.startswith("phantom")] or split.train[:1]

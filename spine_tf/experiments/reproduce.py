@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from spine_tf.config import Config
 from spine_tf.experiments.amounts import SOURCE, amounts_table, amounts_text, prune_cell, pruning_cells
 from spine_tf.experiments.cells import GRIDS, cell_config, folder_name, run_place
@@ -20,6 +18,7 @@ from spine_tf.experiments.settings import SEEDS, base_config
 from spine_tf.experiments.tables import grid_table, table_text
 from spine_tf.experiments.typeset import write_typeset
 from spine_tf.support.files import write_json, write_text
+from spine_tf.support.progress import progress_bar, say
 
 
 def run_table(
@@ -52,7 +51,7 @@ def run_table(
         # All of them before the first is trained: what is found wrong after an hour is found too late.
         check_same(_place((table, name), base, folder, seed), cell_config(table, name, base, seed))
     failed = []
-    for name, seed in tqdm(jobs, desc=f"table {table}", unit="run", disable=not jobs):
+    for name, seed in progress_bar(jobs, desc=f"table {table}", unit="run", disable=not jobs):
         try:
             if table == "pruning":
                 _run(("ablation", SOURCE), base, folder, data_root, seed)
@@ -61,7 +60,7 @@ def run_table(
                 _run((table, name), base, folder, data_root, seed)
         except (ValueError, ArithmeticError) as error:
             failed.append(f"table {table}, {name}, seed {seed}: {error}")
-            print(f"failed: {failed[-1]}")
+            say(f"failed: {failed[-1]}")
     return failed
 
 

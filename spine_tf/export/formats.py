@@ -10,7 +10,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
@@ -28,6 +27,7 @@ from spine_tf.inference.one_scan import case_name
 from spine_tf.scans import Volume, read_scan
 from spine_tf.support.environment import environment
 from spine_tf.support.files import flush, write_json, write_text
+from spine_tf.support.progress import progress_bar
 
 REQUIRED = ("saved_model", "float32", "float16")
 """Beside one of the int8 schemes: without these a version is not published."""
@@ -118,7 +118,7 @@ def export_products(
         write_manifest(part)  # of what is there so far: loading asks for one
         products = {"saved_model": part}
         triplets = calibration_batches(calibration[0], engine) if calibration is not None else ()
-        for scheme in tqdm(schemes, desc="converting", unit="file", leave=False):
+        for scheme in progress_bar(schemes, desc="converting", unit="file", leave=False):
             products[scheme] = part / "litert" / f"{scheme}.tflite"
             write_litert(network, products[scheme], scheme, triplets)
         write_json(part / "litert" / "metadata.json", engine.metadata)

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.config import PreprocessSpec
 from spine_tf.inference.engines import Engine, load_engine
@@ -12,6 +11,7 @@ from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference.volume import prediction_triplets, segment_volume
 from spine_tf.scans import Volume
 from spine_tf.scoring import dice
+from spine_tf.support.progress import progress_bar
 
 LIMITS = {
     "saved_model": {"max_difference": 1e-4, "least_dice_keras": 0.9999, "grey_levels": 1},
@@ -52,7 +52,7 @@ def compare(
     paths = {"keras": Path(keras_model), **products}
     seconds = latencies(paths, (8,), rounds)[8]
     rows = []
-    for name, path in tqdm(paths.items(), desc="comparing", unit="product", leave=False):
+    for name, path in progress_bar(paths.items(), desc="comparing", unit="product", leave=False):
         engine = load_engine(path)
         mask = segment_volume(volume, engine, clean_up=False).mask
         row = {

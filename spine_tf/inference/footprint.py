@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.inference.engines import load_engine
 from spine_tf.support.environment import peak_memory_gib
+from spine_tf.support.progress import progress_bar
 
 BATCH_SIZES = (1, 8)
 """Triplets at once: a single one, and as many as `inference.volume.segment_volume` gives a network."""
@@ -75,7 +75,7 @@ def _latencies(models: dict[str, Path], batch_sizes: tuple[int, ...], rounds: in
         for engine in engines.values():
             _predict(engine, batch_size)  # traced
         seconds = found[batch_size] = {name: [] for name in models}
-        for _ in tqdm(range(rounds), desc=f"timing, {batch_size} at once", unit="round", leave=False):
+        for _ in progress_bar(range(rounds), desc=f"timing, {batch_size} at once", unit="round", leave=False):
             for name, engine in engines.items():
                 start = time.perf_counter()
                 _predict(engine, batch_size)

@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from spine_tf.inference.many_scans_input import Scan
 from spine_tf.inference.many_scans_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
 from spine_tf.inference.one_scan import output_paths
 from spine_tf.inference.predict import Outcome, is_done
 from spine_tf.support.files import remove_parts, write_text
+from spine_tf.support.progress import progress_bar, say
 
 MAX_BLOCKS = 10_000
 """Ray needs some 20 ms for each block of cases: one case a block up to here, more of them from here on."""
@@ -83,13 +82,13 @@ def segment_many(
                 "options": options,
             }
             work = _answers_through_client if (address or "").startswith("ray://") else _answers
-            bar = tqdm(work(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
+            bar = progress_bar(work(todo, settings, workers, gpus_per_worker), total=len(todo), unit="scan")
             for outcome in bar:
                 if outcome.status == REFUSED:
                     raise ValueError(outcome.detail)
                 outcomes[outcome.case] = outcome
                 if outcome.status == "failed":
-                    bar.write(f"failed   {outcome.case}: {outcome.detail}")
+                    say(f"failed   {outcome.case}: {outcome.detail}")
     lost = "Ray gave no answer for it; see its log"
     ended = [outcomes.get(scan.case, Outcome(scan.case, "failed", lost)) for scan in scans]
     _write_tables(output, scans, ended)

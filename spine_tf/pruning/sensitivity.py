@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from spine_tf.pruning.groups import Structure, find_groups
+from spine_tf.support.progress import progress_bar
 
 
 def gradient_sensitivity(model: keras.Model, calibration: Iterable, seed: int = 0) -> dict[str, np.ndarray]:
@@ -111,7 +111,7 @@ def _mean_over_batches(model: keras.Model, calibration: Iterable, weigh: Callabl
         ]
 
     sums, batches = None, 0
-    for batch in tqdm(calibration, desc="scoring filters", unit="batch", leave=False):
+    for batch in progress_bar(calibration, desc="scoring filters", unit="batch", leave=False):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         scores = [value.numpy().astype(np.float64) for value in step(x, y, sample_weight)]
         sums = scores if sums is None else [total + score for total, score in zip(sums, scores, strict=True)]

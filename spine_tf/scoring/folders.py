@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.data.cases import grid_text, spine_mask
 from spine_tf.data.verse_names import parse_name
 from spine_tf.scans import ScanError, Volume, read_label_map, read_scan, same_grid
 from spine_tf.scoring.baselines import EVERYTHING, HU_THRESHOLD, baseline_masks
 from spine_tf.scoring.table import SCORES, mean_rows, score_case, write_scores
+from spine_tf.support.progress import progress_bar
 
 PREDICTION = "_seg-spine_msk"
 ROLE = "not stated"
@@ -36,7 +36,7 @@ def score_folder(predictions: Path, masks: Path, output: Path, images: Path | No
         ScanError: as `score_pair`.
     """
     pairs = match_predictions(predictions, masks, images)
-    rows = [row for pair in tqdm(pairs, desc="scoring", unit="case") for row in score_pair(pair)]
+    rows = [row for pair in progress_bar(pairs, desc="scoring", unit="case") for row in score_pair(pair)]
     rows += mean_rows(rows)
     write_scores(output, rows)
     return rows

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from tqdm import tqdm
 
 from spine_tf.data.cases import grid_text, spine_mask
 from spine_tf.data.centroids import VERTEBRAE, centroids_mm, label_centroids, reorient_centroids
@@ -17,6 +16,7 @@ from spine_tf.scoring.overlap import dice
 from spine_tf.scoring.per_vertebra import MASK_SCORES, label_rows, mean, region_rows, summary, vertebra_scores
 from spine_tf.scoring.table import write_scores
 from spine_tf.scoring.verse_pairs import BINARY, VersePair, match_verse
+from spine_tf.support.progress import progress_bar
 
 NOT_APPLICABLE = "not applicable"
 """What a binary mask scores per vertebra."""
@@ -34,7 +34,7 @@ def score_verse(predictions: Path, data: Path, output: Path) -> list[dict]:
         ScanError: as `score_verse_pair`.
     """
     cases, vertebrae = [], []
-    for pair in tqdm(match_verse(predictions, data), desc="scoring", unit="case"):
+    for pair in progress_bar(match_verse(predictions, data), desc="scoring", unit="case"):
         case, rows = score_verse_pair(pair)
         cases.append(case)
         vertebrae += rows

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from spine_tf.config import TrainConfig
 from spine_tf.data.pipeline import WHOLE, Share
+from spine_tf.support.progress import say
 
 START_MINUTES = 10.0
 """How long workers wait for each other at the start; TensorFlow would wait for an hour, and then not say for whom."""
@@ -80,7 +81,7 @@ def connect(cluster: Cluster) -> tf.distribute.Strategy:
     waiting cannot be interrupted.
     """
     others = [a for number, a in enumerate(cluster.addresses) if number != cluster.index]
-    print(f"worker {cluster.index} of {len(cluster.addresses)}: waiting for {', '.join(others)}", flush=True)
+    say(f"worker {cluster.index} of {len(cluster.addresses)}: waiting for {', '.join(others)}")
 
     def give_up():
         print(

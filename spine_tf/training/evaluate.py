@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
@@ -15,6 +14,7 @@ from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import environment
 from spine_tf.support.files import write_json
+from spine_tf.support.progress import progress_bar
 from spine_tf.viewer.overlay import save_errors, save_overlay
 
 HELD_OUT, SEEN = "held out", "seen in training"
@@ -49,7 +49,7 @@ def evaluate_run(
     if not split.test:
         raise ValueError(f"the run must have test cases. Received: none in {Path(folder) / 'split.json'}")
     rows, truths, probabilities = [], [], []
-    for case, role in tqdm(scored, desc="evaluating", unit="case"):
+    for case, role in progress_bar(scored, desc="evaluating", unit="case"):
         case_rows, truth, probability = _score(case, role, engine, Path(output), clean_up, flips)
         rows += case_rows
         if role == HELD_OUT:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from spine_tf.config import TrainConfig
 from spine_tf.models.layers import synchronize_normalization
+from spine_tf.support.progress import is_quiet
 from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
 from spine_tf.training.distributed import fit_on_workers
@@ -148,12 +149,13 @@ def fit(
     monitor = f"val_{decides}" if validation is not None else decides
     first_step = FirstStep()
     is_chief = worker_index(strategy) == 0
+    tells = is_chief and not is_quiet()
     callbacks = [keras.callbacks.TerminateOnNaN(), first_step]
     if is_chief:
         callbacks.append(BestModel(folder, monitor))
     if not train.cosine:
         factor, patience = train.plateau_factor, train.plateau_patience
-        plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=int(is_chief), mode="min")
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=int(tells), mode="min")
         callbacks.append(plateau)
     if is_chief:
         callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
@@ -162,7 +164,7 @@ def fit(
     checkpoint = Checkpoint(folder, callbacks, writes=is_chief, seconds_apart=checkpoint_seconds)
     done = len(checkpoint.history)
     # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
-    verbose = (1 if sys.stdout.isatty() else 2) if is_chief else 0
+    verbose = (1 if sys.stdout.isatty() else 2) if tells else 0
     callbacks.append(checkpoint)
     if done < train.epochs and is_spread(strategy):
         batches = dataset(done)

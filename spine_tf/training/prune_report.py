@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from statistics import mean, median
 
-from tqdm import tqdm
-
 from spine_tf.config import PruneSettings, to_dict
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
@@ -19,6 +17,7 @@ from spine_tf.inference.volume import segment_volume
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment
 from spine_tf.support.files import write_json, write_text
+from spine_tf.support.progress import progress_bar
 from spine_tf.training.prune_run import RECORD, UNTUNED, load_network
 from spine_tf.training.prune_settings import read_settings
 
@@ -82,7 +81,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
 def held_out_dice(model: Path, cases: list[Case]) -> dict[str, float]:
     """Dice of the whole volume, small components dropped as at prediction: case id -> score."""
     engine, scores = load_engine(model), {}
-    for case in tqdm(cases, desc="scoring held-out cases", unit="case", leave=False):
+    for case in progress_bar(cases, desc="scoring held-out cases", unit="case", leave=False):
         volume, labels = load_case(case)
         scores[case.case_id] = round(float(dice(spine_mask(labels), segment_volume(volume, engine).mask)), 4)
     return scores

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spine_tf.config import Config, config_from_dict, to_dict
 from spine_tf.data.cases import Case, spine_mask
@@ -22,6 +21,7 @@ from spine_tf.inference.volume import segment_volume
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment, peak_memory_gib
 from spine_tf.support.files import write_json
+from spine_tf.support.progress import progress_bar, say
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
 from spine_tf.training.history_plot import plot_history
 from spine_tf.training.prune_settings import SETTINGS
@@ -119,7 +119,7 @@ def train_run(
     for what, value in same.items():
         agree(strategy, what, json.dumps(value))
     for note in notes:
-        print(note)
+        say(note)
     # What a worker decodes and makes for itself is kept apart from the others'.
     own = folder / f"worker-{worker}" if worker else folder
     with training_data(config, own, data_root, split, share) as data:
@@ -198,10 +198,10 @@ def start_model(config: Config, folder: Path, starts: list, writes: bool = True)
     model = build_model(config.model, config.preprocess.image_size)
     records = load_pretrained(model, starts)
     for record in records:
-        print(f"{record['flag']}: {record['layers']} layers start from {record['source']} ({record['licence']})")
+        say(f"{record['flag']}: {record['layers']} layers start from {record['source']} ({record['licence']})")
         for left in ("unused", "fresh"):
             if record[left]:
-                print(f"  {left}: {len(record[left])} layers, {', '.join(record[left][:5])} ...")
+                say(f"  {left}: {len(record[left])} layers, {', '.join(record[left][:5])} ...")
     if writes:
         write_json(folder / PRETRAINED, records)
     return model
@@ -216,7 +216,7 @@ def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, 
         return 0.5, {}
     engine = load_engine(folder)
     scores = []
-    for case in tqdm(cases, desc="choosing the threshold", unit="case"):
+    for case in progress_bar(cases, desc="choosing the threshold", unit="case"):
         volume, labels = load_case(case)
         truth, probability = spine_mask(labels), segment_volume(volume, engine, clean_up=False).probability
         scores.append([dice(truth, probability >= threshold) for threshold in THRESHOLDS])

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from spine_tf.config import Config
 from spine_tf.data.cache import CachedCase, cache_case
@@ -20,6 +19,7 @@ from spine_tf.data.splits import Split, split_cases
 from spine_tf.data.synthesis.make import LabelMap, find_label_maps, make_synthetic
 from spine_tf.data.synthesis.on_the_fly import FreshScans, MakerError
 from spine_tf.data.verse import find_cases, pair_globs
+from spine_tf.support.progress import progress_bar, say
 
 if TYPE_CHECKING:
     from spine_tf.data.pipeline import Share
@@ -65,7 +65,7 @@ def training_data(
 
     share = share or WHOLE
 
-    print(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
+    say(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
     if config.data.shards is not None:
         with _shard_data(config, split, share) as data:
             yield data
@@ -141,4 +141,6 @@ def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshSca
 
 def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:
     """Decode the cases, or open what was decoded before; by case id, with a progress bar."""
-    return {case.case_id: cache_case(case, cache, spec) for case in tqdm(cases, desc="reading cases", unit="case")}
+    return {
+        case.case_id: cache_case(case, cache, spec) for case in progress_bar(cases, desc="reading cases", unit="case")
+    }

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import numpy as np
 from scipy import ndimage
-from tqdm import tqdm
+
+from spine_tf.support.progress import progress_bar
 
 
 class NumpyBackend:
@@ -45,7 +46,7 @@ class NumpyBackend:
         starts = range(0, n, size)
         with ThreadPoolExecutor(self.at_once) as pool:
             parts = pool.map(lambda start: function(start, min(start + size, n)), starts)
-            bar = tqdm(parts, "segmenting", len(starts), disable=not self.progress, leave=False)
+            bar = progress_bar(parts, "segmenting", len(starts), disable=not self.progress, leave=False)
             return _joined(bar, n)
 
     def loop(self, body: Callable, count: int, state: tuple) -> tuple:

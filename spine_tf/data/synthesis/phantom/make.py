@@ -8,7 +8,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
-from tqdm import tqdm
 
 from spine_tf.data.cases import Case
 from spine_tf.data.centroids import Centroids, write_centroids
@@ -18,6 +17,7 @@ from spine_tf.data.synthesis.phantom.field_of_view import draw_frame
 from spine_tf.data.synthesis.phantom.gantry import MOST_DEG, shift_mm, tilted
 from spine_tf.data.synthesis.phantom.physics import draw_appearance, render
 from spine_tf.support.files import write_gzip
+from spine_tf.support.progress import progress_bar
 
 ORIENTATIONS = ("PIR", "RAS", "LPS", "LAS", "ASL", "PSR")
 _SHARES = (0.5, 0.15, 0.1, 0.1, 0.1, 0.05)
@@ -141,7 +141,7 @@ def write_phantoms(root: Path, seeds, anatomy: str = "random", workers: int = 1,
     """
     seeds, root = list(seeds), Path(root)
     make = partial(_make_and_write, root, anatomy)
-    bar = partial(tqdm, total=len(seeds), desc=f"phantoms ({anatomy})", unit="scan", disable=not progress)
+    bar = partial(progress_bar, total=len(seeds), desc=f"phantoms ({anatomy})", unit="scan", disable=not progress)
     if workers > 1:
         with ProcessPoolExecutor(workers) as pool:
             return list(bar(pool.map(make, seeds)))
