@@ -2,25 +2,7 @@
 
 import sys
 
-import tyro
-
-from spine_tf.experiments.request import Request
-
-
-def main() -> int:
-    try:
-        request = tyro.cli(Request, description=__doc__)
-        # Imported after the flags are read: --help answers at once.
-        from spine_tf.experiments.reproduce import reproduce
-
-        failed = reproduce(request)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    for sentence in failed:
-        print(f"failed: {sentence}", file=sys.stderr)
-    return 1 if failed else 0
-
+from spine_tf.cli.main import run_command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("reproduce"))

@@ -1,1 +1,1 @@
-"""The command line."""
+"""Reads the command line: `spine-tf NAME ...`, a file a sub-command; `scripts/` are doors to the same."""

@@ -20,7 +20,11 @@ class _Start:
 
 
 def parse_config(
-    args: list[str] | None = None, default_preset: str = "small", extra: type | None = None, description: str = ""
+    args: list[str] | None = None,
+    default_preset: str = "small",
+    extra: type | None = None,
+    description: str = "",
+    prog: str | None = None,
 ):
     """A Config from flags: the preset first, over it the JSON file of `--config`, over both the single flags.
 
@@ -29,7 +33,8 @@ def parse_config(
     Args:
         args: without the program's name; None takes those of the process.
         default_preset: where neither a flag nor the file names one.
-        extra: a dataclass of further flags (the script's own), returned beside the config.
+        extra: a dataclass of further flags (the sub-command's own), returned beside the config.
+        prog: what its usage calls the program; None: the file that was started.
 
     Returns:
         Config, or (Config, extra instance).
@@ -47,7 +52,7 @@ def parse_config(
         if preset not in PRESETS:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
         base = config_from_dict(values | {"preset": preset}, PRESETS[preset])
-        parsed = _parse(args, base, extra, description)
+        parsed = _parse(args, base, extra, description, prog)
         _refuse_idle(args, (parsed[0] if extra else parsed).model.architecture)
         return parsed
     except (ValueError, TypeError, OSError) as error:
@@ -88,7 +93,7 @@ def _refuse_idle(args: list[str], architecture: str) -> None:
             raise ValueError(f"{flag} is not read by architecture={architecture!r}. Received: {flag}")
 
 
-def _parse(args: list[str], base: Config, extra: type | None, description: str):
+def _parse(args: list[str], base: Config, extra: type | None, description: str, prog: str | None):
     @dataclass(frozen=True)
     class Flags:
         run: tyro.conf.OmitArgPrefixes[Config]
@@ -98,6 +103,7 @@ def _parse(args: list[str], base: Config, extra: type | None, description: str):
     flags = tyro.cli(
         Flags,
         args=args,
+        prog=prog,
         default=Flags(base, (extra or _Nothing)()),
         description=description,
         config=(tyro.conf.OmitArgPrefixes,),

@@ -1,7 +1,6 @@
 """Scans in, three files each out: mask, picture, report. Done cases are skipped; a bad one does not stop the rest."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,14 +95,6 @@ def predict_cases(
         outcomes.append(outcome)
         say(f"{outcome.status:8} {name}: {outcome.detail}")
     return outcomes
-
-
-def exit_status(outcomes: Sequence[Outcome]) -> int:
-    """0 when nothing failed, else 1, after a line on stderr for each case that did."""
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        print(f"failed: {outcome.case}: {outcome.detail}", file=sys.stderr)
-    return 1 if failed else 0
 
 
 def is_done(output: Path, case: str, format: str | None = None) -> bool:

@@ -1,0 +1,64 @@
+"""Segment the spine of CT scans: NIfTI files and DICOM folders in; mask, picture and report of each out."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from spine_tf.cli.common import DONE, FAILED, CommonFlags
+from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH
+
+
+@dataclass(frozen=True)
+class Flags(CommonFlags):
+    inputs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="INPUT [INPUT ...]")]]
+    """NIfTI files (.nii, .nii.gz) and folders with a DICOM series."""
+    output: Path
+    """Folder for the results."""
+    model: str | None = None
+    """A .keras or .tflite file with its metadata.json beside it, a run's folder, a SavedModel, or a server's address
+    (grpc://host:port/name[/version], http://...); None: the model that comes with spine_tf."""
+    overwrite: bool = False
+    """Do cases again that are done."""
+    series: str | None = None
+    """SeriesInstanceUID to take from a DICOM folder instead of its largest CT series."""
+    assume_hu: bool = False
+    """Take the values for HU, whatever they look like."""
+    memory_budget_gib: float = MEMORY_BUDGET_GIB
+    """Refuse, before reading it, a scan that would need more memory."""
+    format: Literal["nifti", "dicom-seg"] = "nifti"
+    """dicom-seg: also write <case>_seg-spine.dcm, a DICOM Segmentation of the series (with its patient's tags)."""
+    save_probability: bool = False
+    """Also write <case>_seg-spine_prob.nii.gz."""
+    clean_up: bool = True
+    """Drop small components of the mask."""
+    flips: bool = False
+    """Also segment the mirror image and average; at most twice the time."""
+    fast: bool = False
+    """Take every second step and interpolate: about half the time, for a little of the Dice."""
+    batch_size: int = PREDICTION_BATCH
+    """Triplets the network gets at once."""
+    threads: int | None = None
+    """CPU threads; None: all."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """auto: a GPU where there is one."""
+
+
+def run(flags: Flags) -> int:
+    from spine_tf.inference.engines import SHIPPED, load_engine, runs_here_on_tensorflow
+    from spine_tf.inference.predict import predict_cases
+    from spine_tf.support.device import use_device
+
+    model = flags.model or SHIPPED
+    if runs_here_on_tensorflow(model):
+        use_device(flags.device, flags.threads)
+    engine = load_engine(model, flags.batch_size, flags.threads)
+    own = ("inputs", "model", "output", "threads", "device", "quiet")
+    options = {name: value for name, value in vars(flags).items() if name not in own}
+    outcomes = predict_cases(flags.inputs, engine, flags.output, **options)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.case}: {outcome.detail}", file=sys.stderr)
+    return FAILED if failed else DONE
