@@ -68,9 +68,9 @@ def measure(flags: Flags) -> dict:
     todo = [job for job in wanted if any(_key(*job, n) not in results["dice"] for n in (steps if job[1] else [0]))]
     if not todo:
         return results
-    from spine_tf.support.environment import environment
+    from spine_tf.support.environment import describe_environment
 
-    results["environment"] = environment()
+    results["environment"] = describe_environment()
     before = source_config(flags.source)
     score = scorer(flags, before)
     for seed, jobs in itertools.groupby(tqdm(todo, desc="pruning", unit="network"), key=lambda job: job[2]):
@@ -90,7 +90,7 @@ def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, s
     """Yield criterion, amount and {steps of fine-tuning: Dice} for the jobs of one seed."""
     from spine_tf.data.splits import read_split
     from spine_tf.pruning import remove_filters
-    from spine_tf.training.fit import fit, prepare_process
+    from spine_tf.training.fit import fit_model, prepare_process
     from spine_tf.training.penalty import Penalty
     from spine_tf.training.prune_run import load_network, zeroed_network
     from spine_tf.training.run_data import training_data
@@ -111,7 +111,7 @@ def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, s
                 tuned = folder / "tuned"
                 shutil.rmtree(tuned, ignore_errors=True)
                 penalty = Penalty(shared.penalty, shared.penalty_weight)
-                fit(lambda m=smaller: m, data.dataset, n, None, config.train, tuned, strategy, penalty=penalty)
+                fit_model(lambda m=smaller: m, data.dataset, n, None, config.train, tuned, strategy, penalty=penalty)
                 found[n] = score(load_network(tuned))
             yield criterion, amount, found
     shutil.rmtree(folder, ignore_errors=True)

@@ -25,11 +25,11 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.experiments.leave_one_out import leave_one_out
+    from spine_tf.experiments.leave_one_out import score_left_out
     from spine_tf.scoring import format_table
 
     try:
-        rows = leave_one_out(flags.run, flags.data_root, flags.more, flags.folds, flags.epochs)
+        rows = score_left_out(flags.run, flags.data_root, flags.more, flags.folds, flags.epochs)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -38,11 +38,11 @@ def main() -> int:
         flags = tyro.cli(Flags, default=default, description=__doc__)
         # Imported after the flags are read: --help answers without waiting for TensorFlow.
         from spine_tf.training.prune_report import control_dice, write_verdict
-        from spine_tf.training.prune_run import prune_run
+        from spine_tf.training.prune_run import run_pruning
 
         if own.against:
             control_dice(own.against, flags.settings)
-        prune_run(flags.settings, own.run, own.data_root, resume=own.resume, max_minutes=own.max_minutes)
+        run_pruning(flags.settings, own.run, own.data_root, resume=own.resume, max_minutes=own.max_minutes)
         write_verdict(own.run, own.against)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

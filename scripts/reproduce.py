@@ -11,9 +11,9 @@ def main() -> int:
     try:
         request = tyro.cli(Request, description=__doc__)
         # Imported after the flags are read: --help answers at once.
-        from spine_tf.experiments.reproduce import reproduce
+        from spine_tf.experiments.reproduce import reproduce_results
 
-        failed = reproduce(request)
+        failed = reproduce_results(request)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 
 from spine_tf.inference.engines import SHIPPED
-from spine_tf.training.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, recipe
+from spine_tf.training.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, shipped_config
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Flags:
 
 def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.export.publish import publish
+    from spine_tf.export.publish import publish_run
     from spine_tf.export.restore import restore_run
     from spine_tf.scoring import format_table
     from spine_tf.training.evaluate import evaluate_run
     from spine_tf.training.run import train_run
 
-    config = recipe(SHIPPED_HOLDS_OUT, flags.epochs, flags.more)
+    config = shipped_config(SHIPPED_HOLDS_OUT, flags.epochs, flags.more)
     try:
         if flags.restore:
             restore_run(flags.target, config, flags.run, flags.data_root)
@@ -43,7 +43,7 @@ def main() -> int:
         if not (flags.run / "report.json").exists():
             train_run(config, flags.run, flags.data_root, resume=(flags.run / "config.json").exists())
         rows = evaluate_run(flags.run, flags.run / "evaluation")
-        publish(flags.run, flags.target)
+        publish_run(flags.run, flags.target)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

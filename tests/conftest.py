@@ -152,10 +152,10 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
 def pruned_run(plain_run, tmp_path_factory) -> Path:
     """`plain_run` with half of its filters removed, fine-tuned for two epochs; not to be changed."""
     from spine_tf.config import PruneSettings
-    from spine_tf.training.prune_run import prune_run
+    from spine_tf.training.prune_run import run_pruning
 
     folder = tmp_path_factory.mktemp("pruned") / "run"
-    prune_run(PruneSettings(plain_run, calibration_batches=2, epochs=2), folder, folder.parent / "data")
+    run_pruning(PruneSettings(plain_run, calibration_batches=2, epochs=2), folder, folder.parent / "data")
     return folder
 
 

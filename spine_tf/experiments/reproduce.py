@@ -121,7 +121,7 @@ def _draw(table: dict, base: Config, folder: Path, path: Path, seeds: Sequence[i
     return [picture.name for picture in drawn]
 
 
-def reproduce(request: Request) -> list[str]:
+def reproduce_results(request: Request) -> list[str]:
     """Run what is missing for tables and figures, then write and print them.
 
     Returns:

@@ -26,7 +26,7 @@ from spine_tf.inference.engines.manifest import write_manifest
 from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.inference.predict import case_name
 from spine_tf.scans import Volume, read_scan
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import flush, write_json, write_text
 
 REQUIRED = ("saved_model", "float32", "float16")
@@ -131,7 +131,7 @@ def export_products(
         fast = fast_cost(volume, truth, engine)
         write_text(part / "README.md", export_card(target.name, version, engine.metadata, rows, fast, scan))
         report = {"scan": scan, "calibrated_on": calibration and calibration[1], "products": rows, "fast": fast}
-        write_json(part / "export_report.json", report | {"environment": environment()})
+        write_json(part / "export_report.json", report | {"environment": describe_environment()})
         write_manifest(part / "litert")
         write_manifest(part)
         if batched:

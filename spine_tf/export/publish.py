@@ -14,7 +14,7 @@ from spine_tf.inference.volume import prediction_triplets
 from spine_tf.models.float16 import write_half
 from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
 
 SHARE_ALIKE = "verse"
@@ -25,7 +25,7 @@ MOST_DIFFERENT = 0.02
 """Largest difference of a pixel's probability that rounding the weights may make, in slices of a phantom."""
 
 
-def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
+def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
     """Write `model.keras`, `metadata.json` and `README.md` (the card) from a run that was trained and evaluated.
 
     Args:
@@ -56,9 +56,13 @@ def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
             raise ValueError(
                 f"probabilities must stay within {MOST_DIFFERENT:g} of the run's. Received: {difference:.4f}"
             )
-        metadata |= {"training": report["training"], "environment": environment(), "float16_difference": difference}
+        metadata |= {
+            "training": report["training"],
+            "environment": describe_environment(),
+            "float16_difference": difference,
+        }
         write_json(part / "metadata.json", metadata)
-        write_text(part / "README.md", card(target.name, run, report, rows, size_mb))
+        write_text(part / "README.md", model_card(target.name, run, report, rows, size_mb))
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(part.iterdir()):
             os.replace(path, target / path.name)
@@ -76,7 +80,7 @@ def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
     return float(np.abs(one - two).max())
 
 
-def card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -> str:
+def model_card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -> str:
     """The model card as Markdown: purpose, data with licences, scores on scans it never saw, how it was made."""
     split, config = read_split(Path(run) / "split.json"), report["config"]
     trained = [case for case in split.train if not case.source.startswith("phantom")]

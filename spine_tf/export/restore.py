@@ -16,7 +16,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
     There is no checkpoint and no history: weights are the published ones, which were rounded to float16.
 
     Args:
-        published: folder of `publish.publish`.
+        published: folder of `publish.publish_run`.
         config: which the model was trained by.
         folder: a new run's.
         data_root: where sample CTs are kept.

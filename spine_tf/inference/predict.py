@@ -15,7 +15,7 @@ from spine_tf.inference.engines import Engine
 from spine_tf.inference.volume import segment
 from spine_tf.scans import ScanError, Volume, describe_geometry, read_scan, write_mask, write_probability
 from spine_tf.scans.dicom_seg import slices_to_segment, write_dicom_seg
-from spine_tf.support.environment import environment, peak_memory_gib
+from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.files import write_json
 from spine_tf.viewer.overlay import save_overlay
 
@@ -117,7 +117,7 @@ def predict_case(
         "seconds": {"read": round(read_seconds, 3), **result.seconds, "write": round(time.monotonic() - clock, 3)},
         "total_seconds": round(time.monotonic() - start, 3),
         "peak_memory_gib": round(peak_memory_gib(), 2),
-        "environment": environment(),
+        "environment": describe_environment(),
     }
     write_json(paths["report"], report)
     return report

@@ -13,7 +13,7 @@ from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json
 from spine_tf.viewer.overlay import save_errors, save_overlay
 
@@ -58,7 +58,12 @@ def evaluate_run(
     save_curves(Path(output) / "curves.png", np.concatenate(truths), np.concatenate(probabilities))
     rows += mean_rows(rows)
     write_scores(output, rows)
-    settings = {"clean_up": clean_up, "flips": flips, "threshold": engine.spec.threshold, "environment": environment()}
+    settings = {
+        "clean_up": clean_up,
+        "flips": flips,
+        "threshold": engine.spec.threshold,
+        "environment": describe_environment(),
+    }
     write_json(Path(output) / "evaluation.json", settings)
     return rows
 

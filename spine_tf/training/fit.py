@@ -104,7 +104,7 @@ class FirstStep(keras.callbacks.Callback):
             self.seconds = time.monotonic() - self._start
 
 
-def fit(
+def fit_model(
     build: Callable[[], keras.Model],
     dataset: Callable[[int], tf.data.Dataset],
     steps: int,

@@ -17,7 +17,7 @@ from spine_tf.inference.engines import load_engine
 from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference.volume import segment
 from spine_tf.scoring import dice
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.prune_run import RECORD, UNTUNED, load_network
 from spine_tf.training.prune_settings import read_settings
@@ -41,7 +41,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
     """Compare a pruned run with its source: verdict.md, layers.csv, kept.png, and the entry "verdict" of report.json.
 
     Args:
-        folder: a run's folder, as `prune_run` leaves it.
+        folder: a run's folder, as `run_pruning` leaves it.
         control: the folder of a finished run of the same source and settings with `control`, to compare Dice with.
         rounds: predictions that latency is the median of.
 
@@ -63,7 +63,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
         "filters": None,
         "costs": compare_costs(settings.source, folder, rounds),
         "dice": scores,
-        "environment": environment(),
+        "environment": describe_environment(),
     }
     if not settings.control:
         from spine_tf.pruning.kept_filters import plot_kept, write_layers

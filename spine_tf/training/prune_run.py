@@ -30,7 +30,7 @@ MOST_DIFFERENT = {"float32": 1e-5, "float16": 1e-2}
 """Largest difference between the outputs of the smaller and the zeroed network, by the type that they compute in."""
 
 
-def prune_run(
+def run_pruning(
     settings: PruneSettings,
     folder: Path,
     data_root: Path,
@@ -55,7 +55,7 @@ def prune_run(
     """
     import spine_tf.models  # noqa: F401  registers our layers, so that a checkpoint of them loads
     from spine_tf.training.cluster import read_cluster
-    from spine_tf.training.fit import fit, prepare_process
+    from spine_tf.training.fit import fit_model, prepare_process
     from spine_tf.training.penalty import Penalty
 
     if (cluster := read_cluster()) is not None:
@@ -80,7 +80,7 @@ def prune_run(
                 batches = list(itertools.islice(data.dataset(0), settings.calibration_batches))
                 prune_source(before, settings, batches, untuned)
             record = json.loads((untuned / RECORD).read_text())
-        history, training = fit(
+        history, training = fit_model(
             build=partial(load_network, source if settings.control else untuned),
             dataset=data.dataset,
             steps=data.steps,

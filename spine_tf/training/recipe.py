@@ -23,7 +23,7 @@ SHIPPED_EPOCHS = 50
 SHIPPED_HOLDS_OUT = ("tptbox-l3",)
 
 
-def recipe(hold_out: tuple[str, ...], epochs: int, more: Path | None) -> Config:
+def shipped_config(hold_out: tuple[str, ...], epochs: int, more: Path | None) -> Config:
     """The config of the shipped model.
 
     Args:

@@ -20,7 +20,7 @@ from spine_tf.data.splits import Split, read_split, write_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
 from spine_tf.scoring import dice
-from spine_tf.support.environment import environment, peak_memory_gib
+from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
 from spine_tf.training.history_plot import plot_history
@@ -77,7 +77,7 @@ def train_run(
         data_root: where the embedded default keeps phantoms and sample CTs.
         resume: go on from the last checkpoint in `folder`.
         max_minutes: end training with the epoch in which this runs out.
-        checkpoint_seconds: as `training.fit.fit` takes it.
+        checkpoint_seconds: as `training.fit.fit_model` takes it.
 
     Where TF_CONFIG names several workers they train together; `folder` must be the same shared one for all.
 
@@ -90,7 +90,7 @@ def train_run(
     """
     from spine_tf.models.pretrained import read_pretrained
     from spine_tf.training.cluster import agree, chief_first, share_of, worker_index
-    from spine_tf.training.fit import fit, prepare_process
+    from spine_tf.training.fit import fit_model, prepare_process
 
     folder, start_seconds = Path(folder), time.monotonic()
     if (folder / SETTINGS).exists():
@@ -123,7 +123,7 @@ def train_run(
     # What a worker decodes and makes for itself is kept apart from the others'.
     own = folder / f"worker-{worker}" if worker else folder
     with training_data(config, own, data_root, split, share) as data:
-        history, training = fit(
+        history, training = fit_model(
             build=partial(start_model, config, folder, starts, writes=worker == 0),
             dataset=data.dataset,
             steps=data.steps,
@@ -156,8 +156,8 @@ def finish_run(
     """Leave a model that predicts beside best.keras: curves, the threshold from validation cases, metadata, report.
 
     Args:
-        history: as `training.fit.fit` returns it.
-        facts: of the report; "training" among them, the facts that `fit` returns.
+        history: as `training.fit.fit_model` returns it.
+        facts: of the report; "training" among them, the facts that `fit_model` returns.
         start: `time.monotonic()` when the run started.
         about: further entries of metadata.json.
 
@@ -184,7 +184,7 @@ def finish_run(
         "threshold_dice": threshold_scores,
         "total_seconds": round(time.monotonic() - start, 1),
         "peak_memory_gib": round(peak_memory_gib(), 2),
-        "environment": environment(),
+        "environment": describe_environment(),
     }
     write_json(folder / "report.json", _finite(report))
     return report

@@ -38,7 +38,7 @@ def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
 
 
 class RunData(NamedTuple):
-    """What a run trains on, as `training.fit.fit` takes it."""
+    """What a run trains on, as `training.fit.fit_model` takes it."""
 
     dataset: Callable
     """First epoch (from 0) -> endless batches from that epoch on."""

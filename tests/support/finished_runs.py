@@ -7,7 +7,7 @@ from spine_tf.config import Config, to_dict
 from spine_tf.experiments.running import EVALUATION
 from spine_tf.scoring import mean_rows
 from spine_tf.scoring.table import SCORES
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.evaluate import HELD_OUT
 
@@ -37,7 +37,12 @@ def write_run(folder: Path, config: Config, dice: dict[str, float], val_dice: tu
             rows.append(facts | {"method": method, **dict.fromkeys(SCORES, value)})
     write_json(folder / EVALUATION / "scores.json", rows + mean_rows(rows))
     training = {"best_epoch": len(val_dice), "epochs": len(val_dice)}
-    report = {"config": to_dict(config), "training": training, "total_seconds": 90.0, "environment": environment()}
+    report = {
+        "config": to_dict(config),
+        "training": training,
+        "total_seconds": 90.0,
+        "environment": describe_environment(),
+    }
     write_json(folder / "report.json", report)
     write_json(folder / EVALUATION / "evaluation.json", {})
     return folder
