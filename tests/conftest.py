@@ -5,7 +5,6 @@ And how tests are shared out among processes: a file to one of them, and all not
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -121,19 +120,19 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
     """
     import keras
 
-    from spine_tf.config import PRESETS, VIEWS, to_dict
+    from spine_tf.config import PRESETS, VIEWS, to_dict, with_changes
     from spine_tf.data.splits import split_cases, write_split
     from spine_tf.data.verse import pair_globs
     from spine_tf.support.files import write_json
     from spine_tf.training.checkpoint import save_model, write_metadata
 
-    folder, tiny = tmp_path_factory.mktemp("plain_run"), PRESETS["tiny"]
+    folder = tmp_path_factory.mktemp("plain_run")
     globs = {kind: str(six_scans / place / "*.nii.gz") for kind, place in (("images", "ct"), ("masks", "masks"))}
-    config = replace(
-        tiny,
-        data=replace(tiny.data, **globs, val_fraction=0.25),
-        augment=replace(tiny.augment, min_box_mm=10.0),
-        train=replace(tiny.train, learning_rate=0.1, loss="bce_dice", seed=7),
+    config = with_changes(
+        PRESETS["tiny"],
+        data=globs | {"val_fraction": 0.25},
+        augment={"min_box_mm": 10.0},
+        train={"learning_rate": 0.1, "loss": "bce_dice", "seed": 7},
     )
     keras.utils.set_random_seed(0)
     inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]

@@ -3,7 +3,7 @@
 from spine_tf.config.checks import require
 from spine_tf.config.model import ARCHITECTURES, ENCODER_FIELDS, ModelConfig, idle_fields
 from spine_tf.config.preprocess import PREDICTION_BATCH, VIEWS, PreprocessSpec
-from spine_tf.config.presets import PRESETS, SECTIONS, Config
+from spine_tf.config.presets import PRESETS, SECTIONS, Config, with_changes
 from spine_tf.config.pruning import PruneSettings
 from spine_tf.config.stored import config_from_dict, spec_from_dict, to_dict
 from spine_tf.config.training import AugmentConfig, DataConfig, TrainConfig
@@ -27,4 +27,5 @@ __all__ = [
     "require",
     "spec_from_dict",
     "to_dict",
+    "with_changes",
 ]

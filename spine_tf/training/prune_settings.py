@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import Config, PruneSettings, config_from_dict, require, spec_from_dict, to_dict
+from spine_tf.config import Config, PruneSettings, config_from_dict, require, spec_from_dict, to_dict, with_changes
 from spine_tf.support.files import write_json
 
 SETTINGS = "prune.json"
@@ -33,9 +32,11 @@ def tuning_config(config: Config, settings: PruneSettings) -> Config:
     """
     seed = config.train.seed + 1 + settings.seed
     rate = config.train.learning_rate * settings.learning_rate_factor
-    train = replace(config.train, epochs=settings.epochs, learning_rate=rate, loss=settings.loss, seed=seed)
-    data = replace(config.data, cache=config.data.cache or settings.source / "cache")
-    return replace(config, data=data, train=train)
+    return with_changes(
+        config,
+        data={"cache": config.data.cache or settings.source / "cache"},
+        train={"epochs": settings.epochs, "learning_rate": rate, "loss": settings.loss, "seed": seed},
+    )
 
 
 def read_settings(folder: Path) -> PruneSettings:

@@ -1,8 +1,8 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from spine_tf.config import with_changes
 from spine_tf.experiments.cells import cell_config
 from spine_tf.experiments.cost import CPU_MINUTES, cost_text, missing_minutes, run_minutes
 from spine_tf.experiments.running import DONE
@@ -16,8 +16,8 @@ def test_minutes_are_those_measured_of_such_a_run():
     assert run_minutes(config) == CPU_MINUTES["linknet resnet34"]
     assert run_minutes(cell_config("6", "neither", BASE, 1)) == CPU_MINUTES["linknet resnet34"]
     for changed in (
-        replace(config, train=replace(config.train, epochs=50)),
-        replace(config, data=replace(config.data, data=Path("verse"))),
+        with_changes(config, train={"epochs": 50}),
+        with_changes(config, data={"data": Path("verse")}),
         cell_config("ablation", "proposed", BASE, 0),
     ):
         assert run_minutes(changed) is None

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spine_tf.config import to_dict
+from spine_tf.config import to_dict, with_changes
 from spine_tf.data.splits import Split, write_split
 from spine_tf.experiments.demo import demo_config, run_demo, start_config
 from spine_tf.support.files import write_json
@@ -51,7 +50,7 @@ def test_the_demo_is_the_shipped_recipe_shortened(hold_out):
     config = demo_config(hold_out)
     whole = shipped_config((hold_out,), SHIPPED_EPOCHS, None)
     assert config.preset == "small"
-    assert replace(config, train=replace(config.train, epochs=SHIPPED_EPOCHS)) == whole
+    assert with_changes(config, train={"epochs": SHIPPED_EPOCHS}) == whole
 
 
 def test_an_interrupted_demo_keeps_its_config(tmp_path):

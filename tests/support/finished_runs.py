@@ -1,9 +1,8 @@
 """Folders as a finished run of an experiment leaves them, with scores that a reader can work out."""
 
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import Config, to_dict
+from spine_tf.config import Config, to_dict, with_changes
 from spine_tf.experiments.running import EVALUATION
 from spine_tf.scoring import mean_rows
 from spine_tf.scoring.table import SCORES
@@ -22,7 +21,7 @@ def write_run(folder: Path, config: Config, dice: dict[str, float], val_dice: tu
         dice: held-out case -> Dice of the network; a case whose name starts with "phantom" is a phantom.
         val_dice: Dice of the validation slices by epoch; losses are 1 less it, and half of that in training.
     """
-    config = replace(config, train=replace(config.train, epochs=len(val_dice)))
+    config = with_changes(config, train={"epochs": len(val_dice)})
     write_json(folder / "config.json", to_dict(config))
     write_json(
         folder / "metadata.json", {"sources": {"train": {"phantom (random)": 12}, "val": {"phantom (random)": 4}}}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spine_tf.config import PRESETS, to_dict
+from spine_tf.config import PRESETS, to_dict, with_changes
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_settings import (
     SOURCE_FILES,
@@ -32,7 +32,7 @@ def test_fine_tuning_is_the_sources_training_at_a_lower_rate_on_other_triplets()
     assert (config.train.epochs, config.train.loss, config.train.seed) == (3, "bce_dice", 3)
     assert config.data.cache == Path("runs/a/cache")
     kept = replace(
-        config, data=source.data, train=replace(config.train, epochs=100, loss="bce", seed=0, learning_rate=1e-3)
+        with_changes(config, train={"epochs": 100, "loss": "bce", "seed": 0, "learning_rate": 1e-3}), data=source.data
     )
     assert kept == source
 
