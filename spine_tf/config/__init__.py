@@ -5,7 +5,7 @@ from spine_tf.config.model import ARCHITECTURES, ENCODER_FIELDS, ModelConfig, id
 from spine_tf.config.preprocess import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.config.presets import PRESETS, SECTIONS, Config, with_changes
 from spine_tf.config.pruning import PruneSettings
-from spine_tf.config.stored import config_from_dict, spec_from_dict, to_dict
+from spine_tf.config.stored import config_from_dict, differing_fields, spec_from_dict, to_dict
 from spine_tf.config.training import AugmentConfig, DataConfig, TrainConfig
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "PruneSettings",
     "TrainConfig",
     "config_from_dict",
+    "differing_fields",
     "idle_fields",
     "require",
     "spec_from_dict",
