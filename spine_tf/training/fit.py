@@ -14,13 +14,14 @@ import tensorflow as tf
 
 from spine_tf.config import TrainConfig
 from spine_tf.models.layers import synchronize_normalization
-from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
+from spine_tf.training.checkpoint import MODEL, BestModel, Checkpoint, latest_checkpoint
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
 from spine_tf.training.distributed import fit_on_workers
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
 from spine_tf.training.optimizers import OPTIMIZERS
 from spine_tf.training.penalty import Penalty, penalise
+from spine_tf.training.run_folder import RunFolder
 
 
 def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
@@ -135,10 +136,9 @@ def fit_model(
         run that was stopped and resumed), first_step_seconds, best_epoch, epochs,
         monitor, diverged_in_epoch (the epoch whose loss was not finite, where training ended).
     """
-    folder = Path(folder)
     found = latest_checkpoint(folder)
     with strategy.scope():
-        model = keras.saving.load_model(found / "model.keras") if found else build()
+        model = keras.saving.load_model(found / MODEL) if found else build()
         if penalty is not None:
             penalise(model, penalty)
         if not found:
@@ -156,7 +156,7 @@ def fit_model(
         plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=int(is_chief), mode="min")
         callbacks.append(plateau)
     if is_chief:
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+        callbacks.append(keras.callbacks.TensorBoard(RunFolder(folder).tensorboard, write_graph=False))
     if max_minutes is not None:
         callbacks.append(StopAfter(max_minutes))
     checkpoint = Checkpoint(folder, callbacks, writes=is_chief, seconds_apart=checkpoint_seconds)

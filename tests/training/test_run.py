@@ -11,8 +11,7 @@ from spine_tf.data.splits import read_split
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint import latest_checkpoint
 from spine_tf.training.evaluate import evaluate_run
-from spine_tf.training.prune_settings import SETTINGS
-from spine_tf.training.run import THRESHOLDS, start_folder, train_run
+from spine_tf.training.run import THRESHOLDS, ensure_trained, start_folder, train_run
 from spine_tf.training.run_data import find_split
 
 
@@ -98,8 +97,19 @@ def test_a_cosine_schedule_is_made_for_its_epochs(config, tmp_path):
         start_folder(tmp_path / "cosine", with_changes(cosine, train={"epochs": 9}), resume=True)
 
 
+def test_a_finished_run_is_left_alone_and_a_started_one_goes_on(config, tmp_path):
+    start_folder(tmp_path, config, resume=False)
+    other = with_changes(config, train={"seed": 1})
+    # It would not be refused so if it were started anew.
+    with pytest.raises(ValueError, match=r"a resumed run must keep its config.*\['train\.seed'\]"):
+        ensure_trained(other, tmp_path, tmp_path / "data")
+    write_json(tmp_path / "report.json", {})
+    ensure_trained(other, tmp_path, tmp_path / "data")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "report.json"]
+
+
 def test_a_pruned_run_is_not_trained_on_without_its_penalty(config, tmp_path):
-    write_json(tmp_path / SETTINGS, {})
+    write_json(tmp_path / "prune.json", {})
     with pytest.raises(ValueError, match=r"must not be a pruned one; prune.py --resume"):
         train_run(config, tmp_path, tmp_path / "data", resume=True)
 
