@@ -54,8 +54,9 @@ def measure(flags: Flags) -> dict[str, float]:
     from spine_tf.inference.engines import SHIPPED, load_engine
     from spine_tf.inference.engines.litert import litert_predictor
     from spine_tf.inference.engines.load import read_metadata
+    from spine_tf.inference.engines.model_files import METADATA
 
-    side, settings = read_metadata(SHIPPED / "metadata.json")["preprocess"]["image_size"], {}
+    side, settings = read_metadata(SHIPPED / METADATA)["preprocess"]["image_size"], {}
     views = [np.random.default_rng(0).random((TRIPLETS, side, side, 3), np.float32)] * 3
     for batch in flags.batches:
         if flags.engine == "keras":

@@ -151,7 +151,7 @@ def main() -> None:
     if flags.variant != "both":
         print(json.dumps(measure(flags)))
         return
-    from spine_tf.support.environment import environment
+    from spine_tf.support.environment import describe_environment
     from spine_tf.support.files import write_json
 
     found = {}
@@ -174,7 +174,7 @@ def main() -> None:
             raise SystemExit(done.stderr)
         found[variant] = json.loads(done.stdout.splitlines()[-1])
         print(variant, {part: round(seconds, 2) for part, seconds in found[variant].items()})
-    write_json(flags.picture.with_suffix(".json"), {"seconds": found, "environment": environment()})
+    write_json(flags.picture.with_suffix(".json"), {"seconds": found, "environment": describe_environment()})
     draw(found, flags.picture)
 
 

@@ -68,9 +68,9 @@ def measure(flags: Flags) -> dict:
     todo = [job for job in wanted if any(_key(*job, n) not in results["dice"] for n in (steps if job[1] else [0]))]
     if not todo:
         return results
-    from spine_tf.support.environment import environment
+    from spine_tf.support.environment import describe_environment
 
-    results["environment"] = environment()
+    results["environment"] = describe_environment()
     before = source_config(flags.source)
     score = scorer(flags, before)
     for seed, jobs in itertools.groupby(tqdm(todo, desc="pruning", unit="network"), key=lambda job: job[2]):
@@ -90,14 +90,15 @@ def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, s
     """Yield criterion, amount and {steps of fine-tuning: Dice} for the jobs of one seed."""
     from spine_tf.data.splits import read_split
     from spine_tf.pruning import remove_filters
-    from spine_tf.training.fit import fit, prepare_process
+    from spine_tf.training.fit import fit_model, prepare_process
     from spine_tf.training.penalty import Penalty
     from spine_tf.training.prune_run import load_network, zeroed_network
     from spine_tf.training.run_data import training_data
+    from spine_tf.training.run_folder import RunFolder
 
     config, folder = tuning_config(before, shared), flags.output / "work"
     strategy = prepare_process(config.train)
-    with training_data(config, folder, flags.data_root, read_split(flags.source / "split.json")) as data:
+    with training_data(config, folder, flags.data_root, read_split(RunFolder(flags.source).split)) as data:
         batches = list(itertools.islice(data.dataset(0), flags.calibration_batches))
         for criterion, amount, _ in jobs:
             if not amount:
@@ -111,7 +112,7 @@ def prune_all(flags: Flags, before: Config, shared: PruneSettings, jobs: list, s
                 tuned = folder / "tuned"
                 shutil.rmtree(tuned, ignore_errors=True)
                 penalty = Penalty(shared.penalty, shared.penalty_weight)
-                fit(lambda m=smaller: m, data.dataset, n, None, config.train, tuned, strategy, penalty=penalty)
+                fit_model(lambda m=smaller: m, data.dataset, n, None, config.train, tuned, strategy, penalty=penalty)
                 found[n] = score(load_network(tuned))
             yield criterion, amount, found
     shutil.rmtree(folder, ignore_errors=True)
@@ -126,15 +127,17 @@ def scorer(flags: Flags, before: Config) -> Callable:
     from spine_tf.training.metrics import DiceCoefficient
     from spine_tf.training.prune_report import held_out_dice
     from spine_tf.training.run_data import open_cases
+    from spine_tf.training.run_folder import RunFolder
 
-    metadata, cases = read_metadata(flags.source / "metadata.json"), read_split(flags.source / "split.json").test
+    source = RunFolder(flags.source)
+    metadata, cases = read_metadata(source.metadata), read_split(source.split).test
     if not cases:
         raise ValueError(f"source must have kept cases for the test. Received: source={str(flags.source)!r}")
     if flags.on == "cases":
 
         def on_cases(model) -> float:
             folder = flags.output / "work" / "scored"
-            save_model(model, folder / "best.keras")
+            save_model(model, RunFolder(folder).network)
             write_metadata(folder, metadata)
             return mean(held_out_dice(folder, cases).values())
 

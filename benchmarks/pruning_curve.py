@@ -6,7 +6,6 @@ same steps, over several seeds.
 Each run is one of scripts/prune.py, in a folder of its own; finished ones are left alone, others go on.
 """
 
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from spine_tf.experiments.amounts import CONTROL, amount_rows, rows_text
 from spine_tf.support.files import whole_file, write_json, write_text
+from spine_tf.training.run_folder import RunFolder
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "prune.py"
 AFTER, UNTUNED, CONTROLS = "#0072B2", "#D55E00", "#7F7F7F"
@@ -56,10 +56,10 @@ def run_all(flags: Flags) -> list[str]:
 
     def one(job) -> str | None:
         folder, own, seed = job
-        report = folder / "report.json"
-        if report.exists() and "verdict" in json.loads(report.read_text()):
+        files = RunFolder(folder)
+        if files.finished and "verdict" in files.read_report():
             return None
-        new = ["--resume"] if (folder / "prune.json").exists() else [*common, *own, "--seed", str(seed)]
+        new = ["--resume"] if files.prune_settings.exists() else [*common, *own, "--seed", str(seed)]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "prune.log").open("a") as log:
             command = [sys.executable, str(SCRIPT), "--run", str(folder), *new]

@@ -19,7 +19,7 @@ import tyro
 from rows import row, table
 from tqdm import tqdm
 
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
 
 HERE = Path(__file__).resolve().parent
@@ -51,7 +51,7 @@ def main() -> int:
         print(f"error: only must be among {list(JOBS)}. Received: {unknown}", file=sys.stderr)
         return 2
     # Before anything is written: results.md itself would make a clean checkout a changed one.
-    facts, jobs, start = environment(), [], time.monotonic()
+    facts, jobs, start = describe_environment(), [], time.monotonic()
     for name in tqdm(flags.only or tuple(JOBS), desc="benchmarks", unit="benchmark"):
         jobs.append(run(name))
         tqdm.write(f"\n{name}: {jobs[-1]['seconds']:.0f} s\n{table(jobs[-1]['rows'])}")
@@ -92,7 +92,7 @@ def run(name: str) -> dict:
 
 
 def write(folder: Path, facts: dict, jobs: list[dict], seconds: float) -> None:
-    """results.json and results.md, whole or not at all; `facts` is what `environment` gave."""
+    """results.json and results.md, whole or not at all; `facts` is what `describe_environment` gave."""
     write_json(folder / "results.json", {"environment": facts, "seconds": round(seconds), "benchmarks": jobs})
     parts = [
         "# Benchmarks\n",

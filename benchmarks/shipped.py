@@ -11,8 +11,9 @@ def write_shipped(path: Path, batch: int = 1) -> None:
     from spine_tf.inference.engines import SHIPPED
     from spine_tf.inference.engines.keras_model import load_safely
     from spine_tf.inference.engines.merging import merge_normalization
+    from spine_tf.inference.engines.model_files import PUBLISHED_NETWORK
 
-    network = load_safely(SHIPPED / "model.keras")
+    network = load_safely(SHIPPED / PUBLISHED_NETWORK)
     merge_normalization(network)
     write_litert(network, path, "float32", batch=batch)
 

@@ -86,11 +86,12 @@ def main() -> None:
 def litert_engine():
     """The shipped model by LiteRT."""
     from spine_tf.inference.engines import SHIPPED, load_engine
+    from spine_tf.inference.engines.model_files import METADATA
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "float32.tflite"
         write_shipped(path)
-        shutil.copy(SHIPPED / "metadata.json", folder)
+        shutil.copy(SHIPPED / METADATA, folder)
         return load_engine(path)
 
 

@@ -13,7 +13,7 @@ from shipped import warm
 from tqdm import tqdm
 
 from spine_tf.config import PreprocessSpec
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json
 from spine_tf.views.components import GAP_MM, drop_small_components
 
@@ -86,7 +86,7 @@ def main() -> None:
     for row in rows:
         print("| " + " | ".join(str(value) for value in row.values()) + " |")
     if flags.output:
-        write_json(flags.output, {"rows": rows, "environment": environment()})
+        write_json(flags.output, {"rows": rows, "environment": describe_environment()})
 
 
 if __name__ == "__main__":

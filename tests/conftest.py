@@ -5,7 +5,6 @@ And how tests are shared out among processes: a file to one of them, and all not
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -69,6 +68,7 @@ def threshold_run(tmp_path_factory) -> Path:
 
     from spine_tf.config import VIEWS, PreprocessSpec, to_dict
     from spine_tf.training.checkpoint import write_metadata
+    from spine_tf.training.run_folder import RunFolder
 
     folder = tmp_path_factory.mktemp("threshold_run")
     inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
@@ -78,7 +78,7 @@ def threshold_run(tmp_path_factory) -> Path:
     for view in VIEWS:
         # Only the slice itself counts, not its neighbours: sigmoid(200 * (pixel - 0.5)).
         model.get_layer(f"{view}_conv").set_weights([np.float32([0, 200, 0]).reshape(1, 1, 3, 1), np.float32([-100])])
-    model.save(folder / "best.keras")
+    model.save(RunFolder(folder).network)
     write_metadata(folder, {"preprocess": to_dict(PreprocessSpec(image_size=32, smoothing_mm=0.0, body_box=False))})
     return folder
 
@@ -89,10 +89,12 @@ def threshold_lite(threshold_run, tmp_path_factory) -> Path:
     import keras
 
     from spine_tf.export.litert import write_litert
+    from spine_tf.training.run_folder import RunFolder
 
     folder = tmp_path_factory.mktemp("threshold_lite")
-    write_litert(keras.saving.load_model(threshold_run / "best.keras", compile=False), folder / "x.tflite", "float32")
-    shutil.copy(threshold_run / "metadata.json", folder)
+    run = RunFolder(threshold_run)
+    write_litert(keras.saving.load_model(run.network, compile=False), folder / "x.tflite", "float32")
+    shutil.copy(run.metadata, folder)
     return folder / "x.tflite"
 
 
@@ -121,19 +123,20 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
     """
     import keras
 
-    from spine_tf.config import PRESETS, VIEWS, to_dict
+    from spine_tf.config import PRESETS, VIEWS, to_dict, with_changes
     from spine_tf.data.splits import split_cases, write_split
     from spine_tf.data.verse import pair_globs
     from spine_tf.support.files import write_json
     from spine_tf.training.checkpoint import save_model, write_metadata
+    from spine_tf.training.run_folder import RunFolder
 
-    folder, tiny = tmp_path_factory.mktemp("plain_run"), PRESETS["tiny"]
+    folder = tmp_path_factory.mktemp("plain_run")
     globs = {kind: str(six_scans / place / "*.nii.gz") for kind, place in (("images", "ct"), ("masks", "masks"))}
-    config = replace(
-        tiny,
-        data=replace(tiny.data, **globs, val_fraction=0.25),
-        augment=replace(tiny.augment, min_box_mm=10.0),
-        train=replace(tiny.train, learning_rate=0.1, loss="bce_dice", seed=7),
+    config = with_changes(
+        PRESETS["tiny"],
+        data=globs | {"val_fraction": 0.25},
+        augment={"min_box_mm": 10.0},
+        train={"learning_rate": 0.1, "loss": "bce_dice", "seed": 7},
     )
     keras.utils.set_random_seed(0)
     inputs = [keras.Input((32, 32, 3), name=view) for view in VIEWS]
@@ -141,9 +144,10 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
     maps = keras.layers.BatchNormalization(name="bn")(keras.layers.Concatenate(name="joined")(maps))
     joined = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name="joined_conv")(maps)
     mask = keras.layers.Conv2D(3, 1, activation="sigmoid", name="mask")(joined)
-    save_model(keras.Model(inputs, mask), folder / "best.keras")
-    write_json(folder / "config.json", to_dict(config))
-    write_split(folder / "split.json", split_cases(pair_globs(globs["images"], globs["masks"]), 0.2, 0.25))
+    run = RunFolder(folder)
+    save_model(keras.Model(inputs, mask), run.network)
+    write_json(run.config, to_dict(config))
+    write_split(run.split, split_cases(pair_globs(globs["images"], globs["masks"]), 0.2, 0.25))
     write_metadata(folder, {"preprocess": to_dict(config.preprocess)})
     return folder
 
@@ -152,10 +156,10 @@ def plain_run(six_scans, tmp_path_factory) -> Path:
 def pruned_run(plain_run, tmp_path_factory) -> Path:
     """`plain_run` with half of its filters removed, fine-tuned for two epochs; not to be changed."""
     from spine_tf.config import PruneSettings
-    from spine_tf.training.prune_run import prune_run
+    from spine_tf.training.prune_run import run_pruning
 
     folder = tmp_path_factory.mktemp("pruned") / "run"
-    prune_run(PruneSettings(plain_run, calibration_batches=2, epochs=2), folder, folder.parent / "data")
+    run_pruning(PruneSettings(plain_run, calibration_batches=2, epochs=2), folder, folder.parent / "data")
     return folder
 
 

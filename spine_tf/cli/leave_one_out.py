@@ -21,12 +21,12 @@ class Flags(CommonFlags):
 
 
 def run(flags: Flags) -> int:
-    from spine_tf.experiments.leave_one_out import leave_one_out
+    from spine_tf.experiments.leave_one_out import score_left_out
     from spine_tf.scoring import format_table
     from spine_tf.training.recipe import FOLD_EPOCHS, FOLDS
 
     folds = FOLDS if flags.folds is None else flags.folds
     epochs = FOLD_EPOCHS if flags.epochs is None else flags.epochs
-    rows = leave_one_out(flags.run, flags.data_root, flags.more, folds, epochs)
+    rows = score_left_out(flags.run, flags.data_root, flags.more, folds, epochs)
     print(f"\n{format_table(rows)}\n\nscores {flags.run / 'scores.json'}, pictures {flags.run}/*/evaluation/*_snp.png")
     return DONE

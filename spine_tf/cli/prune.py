@@ -44,11 +44,11 @@ def parse(args: list[str], prog: str | None) -> tuple[PruneSettings, Flags]:
 
 def run(settings: PruneSettings, flags: Flags) -> int:
     from spine_tf.training.prune_report import control_dice, write_verdict
-    from spine_tf.training.prune_run import prune_run
+    from spine_tf.training.prune_run import run_pruning
 
     if flags.against:
         control_dice(flags.against, settings)
-    prune_run(settings, flags.run, flags.data_root, resume=flags.resume, max_minutes=flags.max_minutes)
+    run_pruning(settings, flags.run, flags.data_root, resume=flags.resume, max_minutes=flags.max_minutes)
     write_verdict(flags.run, flags.against)
     verdict = flags.run / "verdict.md"
     print(f"\n{verdict.read_text()}\nmodel {flags.run / 'best.keras'}, verdict {verdict}")

@@ -23,24 +23,23 @@ class Flags(CommonFlags):
 
 
 def run(flags: Flags) -> int:
-    from spine_tf.export.publish import publish
+    from spine_tf.export.publish import publish_run
     from spine_tf.export.restore import restore_run
     from spine_tf.inference.engines import SHIPPED
     from spine_tf.scoring import format_table
     from spine_tf.training.evaluate import evaluate_run
-    from spine_tf.training.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, recipe
-    from spine_tf.training.run import train_run
+    from spine_tf.training.recipe import SHIPPED_EPOCHS, SHIPPED_HOLDS_OUT, shipped_config
+    from spine_tf.training.run import ensure_trained
 
     target = SHIPPED if flags.target is None else flags.target
     epochs = SHIPPED_EPOCHS if flags.epochs is None else flags.epochs
-    config = recipe(SHIPPED_HOLDS_OUT, epochs, flags.more)
+    config = shipped_config(SHIPPED_HOLDS_OUT, epochs, flags.more)
     if flags.restore:
         restore_run(target, config, flags.run, flags.data_root)
         print(f"run {flags.run}")
         return DONE
-    if not (flags.run / "report.json").exists():
-        train_run(config, flags.run, flags.data_root, resume=(flags.run / "config.json").exists())
-    rows = evaluate_run(flags.run, flags.run / "evaluation")
-    publish(flags.run, target)
+    ensure_trained(config, flags.run, flags.data_root)
+    rows = evaluate_run(flags.run)
+    publish_run(flags.run, target)
     print(f"\n{format_table(rows)}\n\npublished {target}")
     return DONE

@@ -13,9 +13,9 @@ class Flags(Request, CommonFlags):
 
 
 def run(flags: Flags) -> int:
-    from spine_tf.experiments.reproduce import reproduce
+    from spine_tf.experiments.reproduce import reproduce_results
 
-    failed = reproduce(flags)
+    failed = reproduce_results(flags)
     for sentence in failed:
         print(f"failed: {sentence}", file=sys.stderr)
     return FAILED if failed else DONE

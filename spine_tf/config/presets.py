@@ -4,7 +4,7 @@ No TensorFlow and no files here, so that anything may import it. A field name is
 (`cli/config_flags.py`), hence unique over all sections.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spine_tf.config.checks import require
 from spine_tf.config.model import ModelConfig, idle_fields
@@ -55,3 +55,23 @@ SECTIONS = {
     "augment": AugmentConfig,
     "train": TrainConfig,
 }
+
+
+def with_changes(config: Config, **sections: dict) -> Config:
+    """Change fields of a config's sections.
+
+    Args:
+        config: left as it is.
+        **sections: section -> field name -> new value.
+
+    Returns:
+        A new Config; what is not named is that of `config`.
+
+    Raises:
+        ValueError: a value that a section refuses, or sections that do not fit together.
+
+    Example:
+        >>> with_changes(PRESETS["tiny"], train={"epochs": 9}, model={"attention": "se"}).train.epochs
+        9
+    """
+    return replace(config, **{name: replace(getattr(config, name), **values) for name, values in sections.items()})

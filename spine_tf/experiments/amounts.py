@@ -3,7 +3,6 @@
 Not in the paper, which gives neither an amount nor what pruning costs.
 """
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,12 +10,15 @@ from pathlib import Path
 from statistics import mean
 
 from spine_tf.config import Config, PruneSettings, to_dict
-from spine_tf.experiments.cells import run_place
+from spine_tf.experiments.cells import run_place, seed_folder
 from spine_tf.experiments.results import spread
-from spine_tf.experiments.running import in_own_process
+from spine_tf.experiments.running import OTHER_SETTINGS, in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
+from spine_tf.training.prune_report import write_verdict
+from spine_tf.training.prune_run import run_pruning
 from spine_tf.training.prune_settings import read_settings
+from spine_tf.training.run_folder import RunFolder
 
 SOURCE = "proposed"
 """The cell of the ablations that is pruned."""
@@ -38,7 +40,7 @@ def pruning_cells() -> dict[str, float | None]:
     return {CONTROL: None} | {f"amount-{amount:g}": amount for amount in PRUNING_AMOUNTS}
 
 
-def prune_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
+def pruning_cell_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
     """The settings of one run; fine-tuning has two fifths of the epochs that training had.
 
     Args:
@@ -46,7 +48,7 @@ def prune_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSet
     """
     amount = pruning_cells()[name]
     made = PruneSettings(
-        Path(folder) / run_place("ablation", SOURCE, base) / f"seed{seed}",
+        seed_folder(Path(folder) / run_place("ablation", SOURCE, base), seed),
         epochs=max(1, 2 * base.train.epochs // 5),
         loss=base.train.loss,
         seed=seed,
@@ -61,14 +63,11 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
         whether anything was done.
 
     Raises:
-        ValueError: as `prune_run`; the folder holds a run of other settings.
+        ValueError: as `run_pruning`; the folder holds a run of other settings.
     """
-    run, settings = _run(name, folder, seed), prune_settings(name, base, folder, seed)
-    if (run / "prune.json").exists() and to_dict(read_settings(run)) != to_dict(settings):
-        raise ValueError(
-            "runs must hold runs of the settings asked for; name another folder or delete what is there. "
-            f"Received: {str(run)!r} pruned with other settings"
-        )
+    run, settings = _run(name, folder, seed), pruning_cell_settings(name, base, folder, seed)
+    if RunFolder(run).prune_settings.exists() and to_dict(read_settings(run)) != to_dict(settings):
+        raise ValueError(f"{OTHER_SETTINGS}. Received: {str(run)!r} pruned with other settings")
     if _verdict(run) is not None:
         return False
     control = _run(CONTROL, folder, seed)
@@ -78,22 +77,20 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
 
 
 def _prune_and_judge(settings: PruneSettings, run: Path, control: Path | None, data_root: Path) -> None:
-    from spine_tf.training.prune_report import write_verdict
-    from spine_tf.training.prune_run import prune_run
-
-    if not (run / "report.json").exists():
-        prune_run(settings, run, data_root, resume=(run / "config.json").exists())
+    files = RunFolder(run)
+    if not files.finished:
+        run_pruning(settings, run, data_root, resume=files.holds_run)
     write_verdict(run, control)
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    shutil.rmtree(files.checkpoints, ignore_errors=True)
 
 
 def _run(name: str, folder: Path, seed: int) -> Path:
-    return Path(folder) / FOLDER / name / f"seed{seed}"
+    return seed_folder(Path(folder) / FOLDER / name, seed)
 
 
 def _verdict(run: Path) -> dict | None:
-    path = run / "report.json"
-    return json.loads(path.read_text()).get("verdict") if path.exists() else None
+    files = RunFolder(run)
+    return files.read_report().get("verdict") if files.finished else None
 
 
 def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
@@ -110,7 +107,7 @@ def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[
 
     Args:
         amounts: name -> amount asked for; None for `CONTROL`.
-        runs: name -> seed -> folder of a run of `prune_run` with its verdict; unfinished ones are left out.
+        runs: name -> seed -> folder of a run of `run_pruning` with its verdict; unfinished ones are left out.
 
     Returns:
         a row for each name: "name", "amount"; of its finished runs "ratios" (of `COSTS`) and "dice" ("before",

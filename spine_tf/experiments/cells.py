@@ -5,10 +5,11 @@ Two cells whose configs are equal, such as LinkNet-34 of Table 3 and ResNet34 of
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from spine_tf.config import Config, ModelConfig
+from spine_tf.config import Config, ModelConfig, with_changes
 
 TABLE_5_EPOCHS = 25
 """Paper, "RMSprop optimizer analysis": "over the course of 25 epochs"."""
@@ -36,8 +37,8 @@ def _slices(network: str, encoder: str = "resnet34") -> Callable[[Config], Confi
     return change
 
 
-def _with(section: str, **values) -> Callable[[Config], Config]:
-    return lambda config: replace(config, **{section: replace(getattr(config, section), **values)})
+def _model(**fields) -> Callable[[Config], Config]:
+    return partial(with_changes, model=fields)
 
 
 def _then(*changes: Callable[[Config], Config]) -> Callable[[Config], Config]:
@@ -51,9 +52,7 @@ def _then(*changes: Callable[[Config], Config]) -> Callable[[Config], Config]:
 
 def _optimizer(name: str) -> Callable[[Config], Config]:
     def change(config: Config) -> Config:
-        return replace(
-            config, train=replace(config.train, optimizer=name, epochs=min(TABLE_5_EPOCHS, config.train.epochs))
-        )
+        return with_changes(config, train={"optimizer": name, "epochs": min(TABLE_5_EPOCHS, config.train.epochs)})
 
     return _then(_slices("linknet", BEST_ENCODER), change)
 
@@ -71,8 +70,10 @@ def _one_view(config: Config) -> Config:
     return _slices("linknet", config.model.linknet_encoder)(config)
 
 
-_NO_AUGMENTATION = _with("augment", augment=False)
-_NO_PREPROCESSING = _with("preprocess", window_hu=RAW_WINDOW_HU, smoothing_mm=0.0, canonical=False)
+_NO_AUGMENTATION = partial(with_changes, augment={"augment": False})
+_NO_PREPROCESSING = partial(
+    with_changes, preprocess={"window_hu": RAW_WINDOW_HU, "smoothing_mm": 0.0, "canonical": False}
+)
 
 GRIDS: dict[str, dict[str, Cell]] = {
     "3": {
@@ -100,13 +101,13 @@ GRIDS: dict[str, dict[str, Cell]] = {
     },
     "ablation": {
         "proposed": Cell("proposed: CBAM, 3 views, a branch each", lambda config: config),
-        "se": Cell("attention: SE", _with("model", attention="se")),
-        "no-attention": Cell("attention: none", _with("model", attention="none")),
-        "shared": Cell("3 views, one shared branch", _with("model", share_branches=True)),
+        "se": Cell("attention: SE", _model(attention="se")),
+        "no-attention": Cell("attention: none", _model(attention="none")),
+        "shared": Cell("3 views, one shared branch", _model(share_branches=True)),
         "no-branches": Cell("3 views, no branches (LinkNet of nine channels)", _without_branches),
         "one-view": Cell("1 view, no branches (LinkNet of single slices)", _one_view),
-        "resnet34": Cell("LinkNet's encoder: ResNet34", _with("model", linknet_encoder="resnet34")),
-        "resnet152": Cell("LinkNet's encoder: ResNet152", _with("model", linknet_encoder="resnet152")),
+        "resnet34": Cell("LinkNet's encoder: ResNet34", _model(linknet_encoder="resnet34")),
+        "resnet152": Cell("LinkNet's encoder: ResNet152", _model(linknet_encoder="resnet152")),
     },
     "7": {"proposed": Cell("Attention LinkNet (ours)", lambda config: config)},
 }
@@ -126,8 +127,7 @@ def cell_config(table: str, name: str, base: Config, seed: int) -> Config:
         raise ValueError(f"table must be one of {list(GRIDS)}. Received: table={table!r}")
     if name not in GRIDS[table]:
         raise ValueError(f"cells of table {table} must be among {list(GRIDS[table])}. Received: {name!r}")
-    made = GRIDS[table][name].change(base)
-    return replace(made, train=replace(made.train, seed=seed))
+    return with_changes(GRIDS[table][name].change(base), train={"seed": seed})
 
 
 def run_place(table: str, name: str, base: Config) -> Path:
@@ -138,6 +138,11 @@ def run_place(table: str, name: str, base: Config) -> Path:
             if cell_config(other, cell, base, 0) == wanted:
                 return Path(folder_name(other)) / cell
     raise AssertionError("a cell equals itself")
+
+
+def seed_folder(place: Path, seed: int) -> Path:
+    """The folder of the run with one seed, below that of its cell."""
+    return Path(place) / f"seed{seed}"
 
 
 def folder_name(table: str) -> str:

@@ -5,20 +5,15 @@ from pathlib import Path
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
-from spine_tf.experiments.cells import GRIDS, cell_config, run_place
-from spine_tf.experiments.results import summarise
-from spine_tf.experiments.running import check_same, is_done
+from spine_tf.experiments.cells import GRIDS
+from spine_tf.experiments.results import summarise_cell
 from spine_tf.experiments.tables import NOT_RUN, made_of, mean_sd
 
 
 def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
     """Table 7 as plain values: "rows" of `published.TABLE_7` as dicts, "ours" (`results.summarise` or None)."""
     ((name, cell),) = GRIDS["7"].items()
-    place = Path(folder) / run_place("7", name, base)
-    for seed in seeds:
-        if is_done(place / f"seed{seed}"):
-            check_same(place / f"seed{seed}", cell_config("7", name, base, seed))
-    ours = summarise(place, seeds)
+    ours = summarise_cell("7", name, base, folder, seeds)
     return {
         "table": "7",
         "title": "Table 7: comparison with published figures",

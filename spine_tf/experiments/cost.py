@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from spine_tf.config import Config
-from spine_tf.experiments.cells import GRIDS, cell_config, run_place
-from spine_tf.experiments.running import is_done
+from spine_tf.experiments.cells import GRIDS, cell_config, run_place, seed_folder
 from spine_tf.experiments.settings import small
+from spine_tf.training.run_folder import RunFolder
 
 CPU_MINUTES = {
     "linknet resnet34": 3.9,
@@ -55,7 +55,7 @@ def missing_minutes(
         run_minutes(config)
         for place, config in places.items()
         for seed in seeds
-        if not is_done(Path(folder) / place / f"seed{seed}")
+        if not RunFolder(seed_folder(Path(folder) / place, seed)).evaluated
     ]
     return len(missing), None if None in missing else sum(missing)
 

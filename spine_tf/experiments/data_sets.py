@@ -8,6 +8,7 @@ import numpy as np
 
 from spine_tf.config import Config
 from spine_tf.data.cases import LAST_LUMBAR, T13, Case
+from spine_tf.data.verse import find_cases
 from spine_tf.experiments import published
 from spine_tf.scans import read_label_map
 from spine_tf.support.files import write_json
@@ -77,8 +78,6 @@ def data_table(base: Config, folder: Path, data_root: Path) -> dict:
         data_root: where the embedded default keeps phantoms and sample CTs.
     """
     if base.data.data is not None:
-        from spine_tf.data.verse import find_cases
-
         cases = find_cases(base.data.data)
     else:
         split, _ = find_split(base, data_root)

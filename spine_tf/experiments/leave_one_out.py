@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from spine_tf.experiments.running import write_facts
 from spine_tf.scoring import markdown_table, write_scores
-from spine_tf.support.environment import environment
-from spine_tf.support.files import write_json, write_text
+from spine_tf.scoring.table import SCORES_MD
+from spine_tf.support.files import write_text
 from spine_tf.training.evaluate import HELD_OUT, evaluate_run
-from spine_tf.training.recipe import FOLD_EPOCHS, FOLDS, recipe
-from spine_tf.training.run import train_run
+from spine_tf.training.recipe import FOLD_EPOCHS, FOLDS, shipped_config
+from spine_tf.training.run import ensure_trained
 
 
-def leave_one_out(
+def score_left_out(
     folder: Path, data_root: Path, more: Path | None, folds: Sequence[str] = FOLDS, epochs: int = FOLD_EPOCHS
 ) -> list[dict]:
     """Train with each patient left out and score the one left out; what is done is not done again.
@@ -19,7 +20,7 @@ def leave_one_out(
     Args:
         folder: gets a run's folder for each fold, and scores.json, scores.csv, scores.md, facts.json.
         data_root: where sample CTs and synthetic scans are kept.
-        more: as in `recipe`.
+        more: as in `shipped_config`.
         folds: case ids.
 
     Returns:
@@ -31,11 +32,9 @@ def leave_one_out(
     rows = []
     for name in folds:
         run = Path(folder) / name
-        if not (run / "report.json").exists():
-            train_run(recipe((name,), epochs, more), run, data_root, resume=(run / "config.json").exists())
-        scored = evaluate_run(run, run / "evaluation")
-        rows += [row for row in scored if row["role"] == HELD_OUT and row["case"] == name]
+        ensure_trained(shipped_config((name,), epochs, more), run, data_root)
+        rows += [row for row in evaluate_run(run) if row["role"] == HELD_OUT and row["case"] == name]
     write_scores(folder, rows)
-    write_text(Path(folder) / "scores.md", markdown_table(rows) + "\n")
-    write_json(Path(folder) / "facts.json", {"epochs": epochs, "folds": list(folds), "environment": environment()})
+    write_text(Path(folder) / SCORES_MD, markdown_table(rows) + "\n")
+    write_facts(folder, epochs=epochs, folds=list(folds))
     return rows

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
@@ -15,11 +16,14 @@ from spine_tf.config import Config
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
-from spine_tf.experiments.cells import GRIDS, cell_config, run_place
+from spine_tf.experiments.cells import GRIDS, cell_config, run_place, seed_folder
+from spine_tf.experiments.drawings.architecture import architecture_figure, branch_figure
 from spine_tf.experiments.results import read_run
-from spine_tf.experiments.running import EVALUATION, is_done
+from spine_tf.inference.predict import output_paths
+from spine_tf.models import build_model
 from spine_tf.scans import read_label_map
 from spine_tf.support.files import whole_file
+from spine_tf.training.run_folder import RunFolder
 from spine_tf.viewer.overlay import ERRORS, compare
 
 FIGURES = {
@@ -60,12 +64,6 @@ def draw_figure(number: int, base: Config, folder: Path, path: Path, seeds: Sequ
     """
     if FIGURES[number] is None:
         return draw_segmentations(base, folder, path, seeds)
-    # Imported here: Figure 7 needs no TensorFlow.
-    import keras
-
-    from spine_tf.experiments.drawings.architecture import architecture_figure, branch_figure
-    from spine_tf.models import build_model
-
     config = cell_config(*FIGURES[number], base, 0)
     draw = branch_figure if number == BRANCH else architecture_figure
     draw(build_model(config.model, config.preprocess.image_size), (path, path.with_suffix(".svg")))
@@ -84,7 +82,7 @@ def draw_segmentations(base: Config, folder: Path, path: Path, seeds: Sequence[i
     if not found:
         return False
     shown = PREDICTED if PREDICTED in found else list(found)[-1]
-    rows = [_row(case, found, shown) for case in _pick(read_split(next(iter(found.values())) / "split.json").test)]
+    rows = [_row(case, found, shown) for case in _pick(read_split(RunFolder(next(iter(found.values()))).split).test)]
     columns, shapes = len(found) + 3, [row[0].height_mm / row[0].width_mm for row in rows]
     size = 1.5 * columns, 1.42 * sum(shapes) + 0.3 * len(rows) + 0.9
     figure = Figure(figsize=size, dpi=150, layout="constrained")
@@ -120,8 +118,8 @@ def _row(case: Case, found: dict[tuple[str, str], Path], shown: tuple[str, str])
     volume, labels = load_case(case)
     whole = spine_mask(labels)
     index = int(np.argmax(whole.sum(axis=(1, 2))))
-    name = f"{case.case_id}_seg-spine_msk.nii.gz"
-    masks = {cell: (read_label_map(run / EVALUATION / name).array > 0)[index] for cell, run in found.items()}
+    paths = {cell: output_paths(RunFolder(run).evaluation, case.case_id)["mask"] for cell, run in found.items()}
+    masks = {cell: (read_label_map(path).array > 0)[index] for cell, path in paths.items()}
     truth, spacing_mm = whole[index], np.asarray(volume.spacing_mm)[1:]
     box = _box(np.any([truth, *masks.values()], axis=0), spacing_mm)
 
@@ -156,8 +154,8 @@ def _finished(base: Config, folder: Path, seed: int) -> dict[tuple[str, str], Pa
     """The networks of `SHOWN` that were run with a seed: table and cell -> the run's folder."""
     runs = {}
     for table, name in SHOWN:
-        run = Path(folder) / run_place(table, name, base) / f"seed{seed}"
-        if is_done(run):
+        run = seed_folder(Path(folder) / run_place(table, name, base), seed)
+        if RunFolder(run).evaluated:
             runs[table, name] = run
     return runs
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spine_tf.config import Config
 from spine_tf.experiments.amounts import SOURCE, amounts_table, amounts_text, prune_cell, pruning_cells
-from spine_tf.experiments.cells import GRIDS, cell_config, folder_name, run_place
+from spine_tf.experiments.cells import GRIDS, cell_config, folder_name, run_place, seed_folder
 from spine_tf.experiments.comparison import comparison_table, comparison_text
 from spine_tf.experiments.cost import cost_text
 from spine_tf.experiments.data_sets import data_table, data_text
@@ -13,12 +13,13 @@ from spine_tf.experiments.hyperparameters import hyperparameter_table, hyperpara
 from spine_tf.experiments.pictures import draw_figure
 from spine_tf.experiments.plots import plot_curves, plot_scores
 from spine_tf.experiments.request import Request
-from spine_tf.experiments.running import check_same, is_done, run_cell
+from spine_tf.experiments.running import check_same, run_cell
 from spine_tf.experiments.settings import SEEDS, base_config
 from spine_tf.experiments.tables import grid_table, table_text
 from spine_tf.experiments.typeset import write_typeset
 from spine_tf.support.files import write_json, write_text
 from spine_tf.support.progress import progress_bar, say
+from spine_tf.training.run_folder import RunFolder
 
 
 def run_table(
@@ -69,7 +70,7 @@ def _run(cell: tuple[str, str], base: Config, folder: Path, data_root: Path, see
 
 
 def _place(cell: tuple[str, str], base: Config, folder: Path, seed: int) -> Path:
-    return Path(folder) / run_place(*cell, base) / f"seed{seed}"
+    return seed_folder(Path(folder) / run_place(*cell, base), seed)
 
 
 def make_table(
@@ -115,12 +116,12 @@ def _draw(table: dict, base: Config, folder: Path, path: Path, seeds: Sequence[i
         runs = {
             row["label"]: [_place(("5", row["name"]), base, folder, seed) for seed in seeds] for row in table["rows"]
         }
-        finished = {label: [run for run in found if is_done(run)] for label, found in runs.items()}
+        finished = {label: [run for run in found if RunFolder(run).evaluated] for label, found in runs.items()}
         drawn += [curves] if plot_curves(curves, finished) else []
     return [picture.name for picture in drawn]
 
 
-def reproduce(request: Request) -> list[str]:
+def reproduce_results(request: Request) -> list[str]:
     """Run what is missing for tables and figures, then write and print them.
 
     Returns:

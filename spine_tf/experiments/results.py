@@ -7,8 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from spine_tf.experiments.running import EVALUATION, is_done
+from spine_tf.config import Config
+from spine_tf.experiments.cells import cell_config, run_place, seed_folder
+from spine_tf.experiments.running import check_same
 from spine_tf.training.evaluate import HELD_OUT
+from spine_tf.training.run_folder import RunFolder
 
 SCORES = ("dice", "jaccard", "slice_dice", "slice_jaccard")
 LOSSES = ("loss", "val_loss")
@@ -18,7 +21,7 @@ PLATEAU_TOLERANCE = 0.01
 
 def read_history(folder: Path) -> list[dict[str, float]]:
     """The rows of a run's history.csv, numbers as numbers."""
-    with (Path(folder) / "history.csv").open() as file:
+    with RunFolder(folder).history.open() as file:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
@@ -31,16 +34,15 @@ def read_run(folder: Path) -> dict | None:
         "baselines" (method -> source -> mean Dice); "epochs", "best_epoch", "minutes"; "trained_on" and "validated_on"
         (source -> number of scans); "config"; "environment".
     """
-    folder = Path(folder)
-    if not is_done(folder):
+    files = RunFolder(folder)
+    if not files.evaluated:
         return None
-    report = json.loads((folder / "report.json").read_text())
-    rows = json.loads((folder / EVALUATION / "scores.json").read_text())
+    report, rows = files.read_report(), json.loads(files.scores.read_text())
     rows = [row for row in rows if row["role"] == HELD_OUT and "source" in row]
     own = [row for row in rows if row["method"] == NETWORK]
     best = report["training"]["best_epoch"]
     history = {row["epoch"]: row for row in read_history(folder)}
-    scans = json.loads((folder / "metadata.json").read_text())["sources"]
+    scans = json.loads(files.metadata.read_text())["sources"]
     return {
         "seed": report["config"]["train"]["seed"],
         **{name: history[best].get(name) for name in LOSSES},
@@ -86,7 +88,7 @@ def summarise(folder: Path, seeds: Iterable[int]) -> dict | None:
         `SCORES`, "sources" (source -> spread of Dice), "baselines" (method -> source -> spread), "minutes" (of all
         runs), "commits" (of all runs), "config" and "environment" of the first run.
     """
-    found = [run for seed in seeds if (run := read_run(Path(folder) / f"seed{seed}")) is not None]
+    found = [run for seed in seeds if (run := read_run(seed_folder(folder, seed))) is not None]
     if not found:
         return None
     summary = {name: spread([run[name] for run in found]) for name in (*LOSSES, *SCORES)}
@@ -101,6 +103,23 @@ def summarise(folder: Path, seeds: Iterable[int]) -> dict | None:
         "environment": found[0]["environment"],
         "runs": [{key: value for key, value in run.items() if key not in ("config", "environment")} for run in found],
     }
+
+
+def summarise_cell(table: str, name: str, base: Config, folder: Path, seeds: Sequence[int]) -> dict | None:
+    """Summarise the runs of a cell, as `summarise`.
+
+    Args:
+        base: the preset's config.
+        folder: the preset's folder of runs.
+
+    Raises:
+        ValueError: a finished run was made with other settings.
+    """
+    place = Path(folder) / run_place(table, name, base)
+    for seed in seeds:
+        if RunFolder(seed_folder(place, seed)).evaluated:
+            check_same(seed_folder(place, seed), cell_config(table, name, base, seed))
+    return summarise(place, seeds)
 
 
 def _without_places(config: dict) -> dict:

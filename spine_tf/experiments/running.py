@@ -1,6 +1,5 @@
 """Runs of cells: trained and scored where they are missing, left alone where they are done."""
 
-import json
 import multiprocessing
 import shutil
 from collections.abc import Callable
@@ -8,19 +7,17 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from spine_tf.config import Config, config_from_dict, to_dict
+from spine_tf.config import Config, differing_fields
 from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
+from spine_tf.support.environment import describe_environment
+from spine_tf.support.files import write_json
+from spine_tf.training.evaluate import evaluate_run
+from spine_tf.training.run import ensure_trained
+from spine_tf.training.run_folder import RunFolder
 
-EVALUATION = "evaluation"
-DONE = ("report.json", f"{EVALUATION}/evaluation.json")
-"""Files that a finished and scored run holds; the last one is written last."""
+OTHER_SETTINGS = "runs must hold runs of the settings asked for; name another folder or delete what is there"
 CHECKPOINT_SECONDS = 300.0
 """Between two checkpoints: writing one of EfficientNetB7 (0.9 GB) takes some 8 seconds, a step of 64 pixels 2."""
-
-
-def is_done(folder: Path) -> bool:
-    """Whether a run is trained and scored."""
-    return all((Path(folder) / name).is_file() for name in DONE)
 
 
 def check_same(folder: Path, config: Config) -> None:
@@ -29,22 +26,12 @@ def check_same(folder: Path, config: Config) -> None:
     Raises:
         ValueError: the stored config differs in more than where decoded cases are kept.
     """
-    path = Path(folder) / "config.json"
-    if not path.exists():
+    run = RunFolder(folder)
+    if not run.holds_run:
         return
-    stored, wanted = to_dict(config_from_dict(json.loads(path.read_text()))), to_dict(config)
-    changed = [
-        f"{section}.{name}"
-        for section, values in wanted.items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-        if value != stored[section][name] and name != "cache"
-    ]
+    changed = [name for name in differing_fields(config, run.read_config()) if name != "data.cache"]
     if changed:
-        raise ValueError(
-            "runs must hold runs of the settings asked for; name another folder or delete what is there. "
-            f"Received: {str(folder)!r} with other {changed}"
-        )
+        raise ValueError(f"{OTHER_SETTINGS}. Received: {str(folder)!r} with other {changed}")
 
 
 def in_own_process(function: Callable, *arguments) -> None:
@@ -83,20 +70,19 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
     Raises:
         ValueError: the folder holds a run of other settings, or as `train_run` and `in_own_process`.
     """
-    folder = Path(folder)
     check_same(folder, config)
-    if is_done(folder):
+    if RunFolder(folder).evaluated:
         return False
     in_own_process(_train_and_score, config, folder, data_root)
     return True
 
 
 def _train_and_score(config: Config, folder: Path, data_root: Path) -> None:
-    from spine_tf.training.evaluate import evaluate_run
-    from spine_tf.training.run import train_run
+    ensure_trained(config, folder, data_root, checkpoint_seconds=CHECKPOINT_SECONDS)
+    shutil.rmtree(RunFolder(folder).checkpoints, ignore_errors=True)
+    evaluate_run(folder)
 
-    if not (folder / "report.json").exists():
-        resume = (folder / "config.json").exists()
-        train_run(config, folder, data_root, resume=resume, checkpoint_seconds=CHECKPOINT_SECONDS)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    evaluate_run(folder, folder / EVALUATION)
+
+def write_facts(folder: Path, **facts) -> None:
+    """Write facts.json beside the scores of several runs: their settings, versions and hardware."""
+    write_json(Path(folder) / "facts.json", facts | {"environment": describe_environment()})

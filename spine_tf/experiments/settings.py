@@ -5,10 +5,9 @@ tests. The paper's optimisation (Adamax, 0.001, binary cross-entropy) stays as i
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import PRESETS, Config
+from spine_tf.config import PRESETS, Config, with_changes
 
 SEEDS = {"paper": (0,), "small": (0, 1, 2), "tiny": (0,)}
 """Of weights and triplets, and with `--data` of the split too."""
@@ -28,24 +27,22 @@ def small() -> Config:
     An epoch is 12 phantoms and one real CT that is drawn as often as 4 of them, 4 triplets each. Batch normalisation
     forgets faster than by default, for there are only 160 steps.
     """
-    base = PRESETS["small"]
-    return replace(
-        base,
-        preprocess=replace(base.preprocess, image_size=64),
-        model=replace(base.model, norm_momentum=0.9),
-        data=replace(base.data, phantoms=12, real_weight=4, triplets_per_case=4, batch_size=4),
-        train=replace(base.train, epochs=10),
+    return with_changes(
+        PRESETS["small"],
+        preprocess={"image_size": 64},
+        model={"norm_momentum": 0.9},
+        data={"phantoms": 12, "real_weight": 4, "triplets_per_case": 4, "batch_size": 4},
+        train={"epochs": 10},
     )
 
 
 def tiny() -> Config:
     """One step of 32 pixels a network: that everything runs, no result."""
-    base = PRESETS["tiny"]
-    return replace(
-        base,
-        model=replace(base.model, norm_momentum=0.9),
-        data=replace(base.data, phantoms=2, real_weight=2, triplets_per_case=1, batch_size=2),
-        train=replace(base.train, epochs=1),
+    return with_changes(
+        PRESETS["tiny"],
+        model={"norm_momentum": 0.9},
+        data={"phantoms": 2, "real_weight": 2, "triplets_per_case": 1, "batch_size": 2},
+        train={"epochs": 1},
     )
 
 
@@ -65,5 +62,4 @@ def base_config(preset: str, runs: Path, data: Path | None) -> Config:
     """
     if preset not in BASES:
         raise ValueError(f"preset must be one of {list(BASES)}. Received: preset={preset!r}")
-    made = BASES[preset]()
-    return replace(made, data=replace(made.data, data=data, cache=Path(runs) / preset / "cache"))
+    return with_changes(BASES[preset](), data={"data": data, "cache": Path(runs) / preset / "cache"})

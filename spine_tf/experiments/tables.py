@@ -5,9 +5,8 @@ from pathlib import Path
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
-from spine_tf.experiments.cells import GRIDS, NOT_BUILT, cell_config, run_place
-from spine_tf.experiments.results import plateau_epoch, read_history, summarise
-from spine_tf.experiments.running import check_same, is_done
+from spine_tf.experiments.cells import GRIDS, NOT_BUILT, run_place, seed_folder
+from spine_tf.experiments.results import plateau_epoch, read_history, summarise_cell
 
 TITLES = {
     "3": "Table 3: architectures",
@@ -66,14 +65,13 @@ def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> 
     """
     reported, rows = published.TABLES.get(table, {}), []
     for name, cell in GRIDS[table].items():
-        place = Path(folder) / run_place(table, name, base)
         rows.append(
             {
                 "name": name,
                 "label": cell.label,
                 "built": True,
                 "paper": reported.get(name, {}),
-                "ours": _ours(table, name, base, place, seeds),
+                "ours": _ours(table, name, base, folder, seeds),
             }
         )
     for label in NOT_BUILT.get(table, ()):
@@ -91,14 +89,12 @@ def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> 
     }
 
 
-def _ours(table: str, name: str, base: Config, place: Path, seeds: Sequence[int]) -> dict | None:
-    for seed in seeds:
-        if is_done(place / f"seed{seed}"):
-            check_same(place / f"seed{seed}", cell_config(table, name, base, seed))
-    found = summarise(place, seeds)
+def _ours(table: str, name: str, base: Config, folder: Path, seeds: Sequence[int]) -> dict | None:
+    found = summarise_cell(table, name, base, folder, seeds)
     if found and "plateau" in COLUMNS[table]:
-        curves = {run["seed"]: validation_dice(place / f"seed{run['seed']}") for run in found["runs"]}
-        found["plateau"] = {seed: plateau_epoch(curve) for seed, curve in curves.items()}
+        place = Path(folder) / run_place(table, name, base)
+        done = [run["seed"] for run in found["runs"]]
+        found["plateau"] = {seed: plateau_epoch(validation_dice(seed_folder(place, seed))) for seed in done}
     return found
 
 

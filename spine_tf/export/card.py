@@ -1,7 +1,7 @@
 """The card of an exported model: what it is, what it was made of, how far its products are from it."""
 
 from spine_tf.export.parity import parity_table
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 
 
 def export_card(name: str, version: int, metadata: dict, rows: list[dict], fast: dict, scan: str) -> str:
@@ -15,7 +15,7 @@ def export_card(name: str, version: int, metadata: dict, rows: list[dict], fast:
         fast: of `parity.fast_cost`.
         scan: on what they were compared.
     """
-    made, model = environment(), metadata.get("model", {})
+    made, model = describe_environment(), metadata.get("model", {})
     sources = metadata.get("sources", {}).get("train", {})
     lines = [
         f"# {name}, version {version}",

@@ -19,13 +19,14 @@ from spine_tf.export.card import export_card
 from spine_tf.export.litert import SCHEMES, write_litert
 from spine_tf.export.parity import calibration_batches, compare, fast_cost
 from spine_tf.export.saved_model import export_saved_model
-from spine_tf.inference.engines import NAMES, load_engine
+from spine_tf.inference.engines import load_engine
 from spine_tf.inference.engines.keras_model import load_safely
 from spine_tf.inference.engines.manifest import write_manifest
 from spine_tf.inference.engines.merging import merge_normalization
+from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
 from spine_tf.inference.one_scan import case_name
 from spine_tf.scans import Volume, read_scan
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import flush, write_json, write_text
 from spine_tf.support.progress import progress_bar
 
@@ -114,14 +115,14 @@ def export_products(
         network = load_safely(source)
         merge_normalization(network)
         export_saved_model(network, engine.spec, engine.metadata, part)
-        write_json(part / "metadata.json", engine.metadata)
+        write_json(part / METADATA, engine.metadata)
         write_manifest(part)  # of what is there so far: loading asks for one
         products = {"saved_model": part}
         triplets = calibration_batches(calibration[0], engine) if calibration is not None else ()
         for scheme in progress_bar(schemes, desc="converting", unit="file", leave=False):
             products[scheme] = part / "litert" / f"{scheme}.tflite"
             write_litert(network, products[scheme], scheme, triplets)
-        write_json(part / "litert" / "metadata.json", engine.metadata)
+        write_json(part / "litert" / METADATA, engine.metadata)
         write_manifest(part)
         rows = compare(products, source, volume, truth)
         _require(rows)
@@ -131,7 +132,7 @@ def export_products(
         fast = fast_cost(volume, truth, engine)
         write_text(part / "README.md", export_card(target.name, version, engine.metadata, rows, fast, scan))
         report = {"scan": scan, "calibrated_on": calibration and calibration[1], "products": rows, "fast": fast}
-        write_json(part / "export_report.json", report | {"environment": environment()})
+        write_json(part / "export_report.json", report | {"environment": describe_environment()})
         write_manifest(part / "litert")
         write_manifest(part)
         if batched:
@@ -158,7 +159,7 @@ def _publish_batched(network: keras.Model, engine, target: Path, version: int) -
     shutil.rmtree(part, ignore_errors=True)
     try:
         export_saved_model(network, engine.spec, engine.metadata, part, batched=True)
-        write_json(part / "metadata.json", engine.metadata)
+        write_json(part / METADATA, engine.metadata)
         write_manifest(part)
         write_text(target / "batching_params.pbtxt", BATCHING_PARAMS)
         os.replace(part, target / str(version))
@@ -169,9 +170,10 @@ def _publish_batched(network: keras.Model, engine, target: Path, version: int) -
 def _keras_file(model: Path) -> Path:
     path = Path(model)
     if path.is_dir():
-        path = next((path / name for name in NAMES if (path / name).is_file()), path)
+        path = find_network(path) or path
     if path.suffix != ".keras" or not path.is_file():
         raise ValueError(
-            f"model must be a .keras file or a folder with {' or '.join(NAMES)}. Received: model={str(model)!r}"
+            f"model must be a .keras file or a folder with {RUN_NETWORK} or {PUBLISHED_NETWORK}. "
+            f"Received: model={str(model)!r}"
         )
     return path

@@ -10,12 +10,15 @@ import numpy as np
 from spine_tf.config import PreprocessSpec, spec_from_dict
 from spine_tf.data.splits import read_split
 from spine_tf.data.synthesis.phantom import make_phantom
+from spine_tf.inference.engines.keras_model import keras_predictor
+from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
 from spine_tf.inference.volume import prediction_triplets
 from spine_tf.models.float16 import write_half
 from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
+from spine_tf.training.run_folder import RunFolder
 
 SHARE_ALIKE = "verse"
 """Word in the source or name of a scan or label map whose licence, CC BY-SA 4.0, asks for attribution beside what was
@@ -25,7 +28,7 @@ MOST_DIFFERENT = 0.02
 """Largest difference of a pixel's probability that rounding the weights may make, in slices of a phantom."""
 
 
-def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
+def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
     """Write `model.keras`, `metadata.json` and `README.md` (the card) from a run that was trained and evaluated.
 
     Args:
@@ -37,28 +40,32 @@ def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         ValueError: the run is not finished or not evaluated, or the file is too large, or its masks differ from the
             run's own by more than float16 explains.
     """
-    run, target = Path(run), Path(target)
-    wanted = [run / "best.keras", run / "metadata.json", run / "report.json", run / "evaluation" / "scores.json"]
-    missing = [str(path.relative_to(run)) for path in wanted if not path.is_file()]
+    source, target = RunFolder(run), Path(target)
+    wanted = (source.network, source.metadata, source.report, source.scores)
+    missing = [str(path.relative_to(source.path)) for path in wanted if not path.is_file()]
     if missing:
         raise ValueError(f"run must be trained and evaluated. Received: {str(run)!r} without {missing}")
-    report, rows = (json.loads(path.read_text()) for path in wanted[2:])
-    metadata = json.loads((run / "metadata.json").read_text())
+    metadata, report, rows = (json.loads(path.read_text()) for path in wanted[1:])
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
     part = target.with_name(f".{target.name}.part")
     try:
-        write_half(run / "best.keras", part / "model.keras")
-        size_mb = (part / "model.keras").stat().st_size / 1e6
+        network = part / PUBLISHED_NETWORK
+        write_half(source.network, network)
+        size_mb = network.stat().st_size / 1e6
         if size_mb > largest_mb:
             raise ValueError(f"the model must have at most {largest_mb:g} MB. Received: {size_mb:.1f} MB")
-        difference = _difference(run / "best.keras", part / "model.keras", spec)
+        difference = _difference(source.network, network, spec)
         if difference > MOST_DIFFERENT:
             raise ValueError(
                 f"probabilities must stay within {MOST_DIFFERENT:g} of the run's. Received: {difference:.4f}"
             )
-        metadata |= {"training": report["training"], "environment": environment(), "float16_difference": difference}
-        write_json(part / "metadata.json", metadata)
-        write_text(part / "README.md", card(target.name, run, report, rows, size_mb))
+        metadata |= {
+            "training": report["training"],
+            "environment": describe_environment(),
+            "float16_difference": difference,
+        }
+        write_json(part / METADATA, metadata)
+        write_text(part / "README.md", model_card(target.name, run, report, rows, size_mb))
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(part.iterdir()):
             os.replace(path, target / path.name)
@@ -68,17 +75,15 @@ def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
 
 def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
     """Largest difference of the two networks' probabilities on triplets of a phantom, as prediction cuts them."""
-    from spine_tf.inference.engines.keras_model import keras_predictor
-
     scan, steps = make_phantom(0, spacing_mm=2.0), 16
     views = prediction_triplets(volume_from_array(scan.hu, np.diag([*scan.spacing_mm, 1.0])), spec, steps)
     one, two = (keras_predictor(path, spec.image_size, steps)(*views) for path in (whole, half))
     return float(np.abs(one - two).max())
 
 
-def card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -> str:
+def model_card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -> str:
     """The model card as Markdown: purpose, data with licences, scores on scans it never saw, how it was made."""
-    split, config = read_split(Path(run) / "split.json"), report["config"]
+    split, config = read_split(RunFolder(run).split), report["config"]
     trained = [case for case in split.train if not case.source.startswith("phantom")]
     held_out = {row["case"] for row in rows if row["role"] == "held out" and not row["case"].startswith("mean")}
     scores = [row for row in rows if row["role"] == "held out"]

@@ -5,9 +5,13 @@ from pathlib import Path
 
 from spine_tf.config import Config, to_dict
 from spine_tf.data.splits import write_split
+from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
 from spine_tf.support.files import write_json
-from spine_tf.training.run import PRETRAINED, start_folder
+from spine_tf.training.checkpoint import save_model
+from spine_tf.training.run import start_folder
 from spine_tf.training.run_data import find_split
+from spine_tf.training.run_folder import RunFolder
 
 
 def restore_run(published: Path, config: Config, folder: Path, data_root: Path) -> None:
@@ -16,7 +20,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
     There is no checkpoint and no history: weights are the published ones, which were rounded to float16.
 
     Args:
-        published: folder of `publish.publish`.
+        published: folder of `publish.publish_run`.
         config: which the model was trained by.
         folder: a new run's.
         data_root: where sample CTs are kept.
@@ -24,11 +28,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
     Raises:
         ValueError: the folder holds a run, or the model was trained by another config.
     """
-    import spine_tf.models  # noqa: F401  registers our layers
-    from spine_tf.inference.engines.keras_model import load_safely
-    from spine_tf.training.checkpoint import save_model
-
-    metadata = json.loads((Path(published) / "metadata.json").read_text())
+    metadata = json.loads((Path(published) / METADATA).read_text())
     wanted = {"preprocess": to_dict(config.preprocess), "model": to_dict(config.model)}
     changed = [
         f"{section}.{name}"
@@ -41,7 +41,8 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
         raise ValueError(f"{str(published)!r} must have been trained by this recipe. Received: other {changed}")
     split, _ = find_split(config, data_root)
     start_folder(folder, config, resume=False)
-    write_split(Path(folder) / "split.json", split)
-    write_json(Path(folder) / PRETRAINED, metadata["pretrained"])
-    write_json(Path(folder) / "metadata.json", metadata)
-    save_model(load_safely(Path(published) / "model.keras"), Path(folder) / "best.keras")
+    run = RunFolder(folder)
+    write_split(run.split, split)
+    write_json(run.pretrained, metadata["pretrained"])
+    write_json(run.metadata, metadata)
+    save_model(load_safely(Path(published) / PUBLISHED_NETWORK), run.network)

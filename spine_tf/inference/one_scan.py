@@ -12,7 +12,7 @@ from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH, to_dict
 from spine_tf.inference.engines import SHIPPED, Engine, load_engine
 from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import Volume, describe_geometry, read_scan, write_mask, write_probability
-from spine_tf.support.environment import environment, peak_memory_gib
+from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.files import write_json
 from spine_tf.viewer.overlay import save_overlay
 
@@ -105,7 +105,7 @@ class SegmentedScan:
             "seconds": seconds,
             "total_seconds": round(sum(seconds.values()), 3),
             "peak_memory_gib": round(peak_memory_gib(), 2),
-            "environment": environment(),
+            "environment": describe_environment(),
         }
         write_json(paths["report"], report)
         return report

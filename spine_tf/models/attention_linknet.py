@@ -127,7 +127,7 @@ def triplet_inputs(image_size: int) -> list:
     return [keras.Input((image_size, image_size, 3), dtype="float32", name=view) for view in VIEWS]
 
 
-def attention_linknet(
+def build_attention_linknet(
     image_size: int,
     encoder: str = "efficientnetb7",
     linknet_encoder: str = "resnet152",

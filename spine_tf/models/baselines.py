@@ -19,12 +19,12 @@ from spine_tf.models.attention_linknet import (
     SHARED,
     BatchToChannels,
     ViewsToBatch,
-    attention_linknet,
+    build_attention_linknet,
     triplet_inputs,
     triplet_model,
 )
 from spine_tf.models.encoders import ENCODERS, input_scaling
-from spine_tf.models.linknet import NETWORKS, linknet, zoo_network
+from spine_tf.models.linknet import NETWORKS, build_linknet, zoo_network
 
 
 def single_view(
@@ -42,8 +42,8 @@ def single_view(
         decoder: "transpose" or "upsampling", for LinkNet ("uses transposed convolution") and U-Net.
 
     Returns:
-        A model with inputs and output as `attention_linknet`: channel v of the mask comes from the slice of view v. It
-        has the parameters of the same network in segmentation-models for 3 channels and 1 class.
+        A model with inputs and output as `build_attention_linknet`: channel v of the mask comes from the slice of view
+        v. It has the parameters of the same network in segmentation-models for 3 channels and 1 class.
 
     Raises:
         ValueError: a size or the name of a part that cannot be built.
@@ -57,20 +57,20 @@ def single_view(
     return triplet_model(inputs, logits, network, norm_momentum)
 
 
-def stacked_linknet(
+def build_stacked_linknet(
     image_size: int, linknet_encoder: str = "resnet152", decoder: str = "transpose", norm_momentum: float = 0.99
 ) -> keras.Model:
     """The proposed network without its branches: LinkNet-152 on the three slices side by side, nine channels.
 
-    An ablation: what the attended branches add. Arguments, result and errors as `attention_linknet`.
+    An ablation: what the attended branches add. Arguments, result and errors as `build_attention_linknet`.
     """
     inputs = triplet_inputs(image_size)
     slices = layers.Concatenate(name="feature_map")(inputs)  # (batch, S, S, 3 * V)
-    logits = linknet(slices, linknet_encoder, decoder, masks=len(VIEWS))
+    logits = build_linknet(slices, linknet_encoder, decoder, masks=len(VIEWS))
     return triplet_model(inputs, logits, "stacked_linknet", norm_momentum)
 
 
 SINGLE_VIEW = {network: partial(single_view, network=network) for network in NETWORKS}
 """`linknet`, `fpn`, `pspnet`, `unet`."""
-ATTENTION = {f"attention_{network}": partial(attention_linknet, network=network) for network in NETWORKS}
+ATTENTION = {f"attention_{network}": partial(build_attention_linknet, network=network) for network in NETWORKS}
 """The three attended branches before each of them; `attention_linknet` is the paper's."""

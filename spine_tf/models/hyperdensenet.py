@@ -49,7 +49,7 @@ def _layer(x, filters: int, kernel: int, name: str, dropout: float = 0.0, last: 
     )(x)
 
 
-def hyperdensenet(image_size: int, stream_width: float = 1.0, norm_momentum: float = 0.99) -> keras.Model:
+def build_hyperdensenet(image_size: int, stream_width: float = 1.0, norm_momentum: float = 0.99) -> keras.Model:
     """The network, as one flat functional model.
 
     Layer l of a stream reads 3 * (sum of FILTERS before l) channels: what the layer before it read, then that layer's
@@ -61,7 +61,7 @@ def hyperdensenet(image_size: int, stream_width: float = 1.0, norm_momentum: flo
         stream_width: filters of every layer as a share of the original's.
 
     Returns:
-        A model with inputs and output as `attention_linknet`.
+        A model with inputs and output as `build_attention_linknet`.
 
     Raises:
         ValueError: a size that is no multiple of 32.

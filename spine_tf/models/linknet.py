@@ -172,6 +172,6 @@ def zoo_network(
     return layers.Cropping2D(frame, name="head_crop")(logits) if any(missing) else logits
 
 
-def linknet(x, encoder: str, decoder: str, masks: int):
+def build_linknet(x, encoder: str, decoder: str, masks: int):
     """LinkNet behind a map: `zoo_network`, its encoder's names starting with `linknet_`."""
     return zoo_network(x, "linknet", encoder, decoder, masks, "linknet")

@@ -9,7 +9,7 @@ import numpy as np
 
 from spine_tf.scoring.overlap import dice, jaccard, slice_mean_dice, slice_mean_jaccard
 from spine_tf.scoring.surface import surface_scores
-from spine_tf.support.files import write_json, write_text
+from spine_tf.support.files import json_values, write_json, write_text
 
 SCORES = {
     "dice": ("Dice", 3),
@@ -25,6 +25,9 @@ SCORES = {
 """Each score of a row: heading and decimals. `slice_` are means over axial slices, an empty one counting 1."""
 
 FACTS = ("case", "method", "role")
+
+SCORES_JSON, SCORES_CSV, SCORES_MD = "scores.json", "scores.csv", "scores.md"
+"""Files of scores: the rows twice (`write_scores`), and a table that whoever has them may write for readers."""
 
 
 def score_case(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
@@ -91,14 +94,14 @@ def write_scores(folder: Path, rows: list[dict]) -> None:
 
     The columns are those of all rows in order of their appearance; where a row has none, the CSV's cell is empty.
     """
-    rows = [{name: _writable(value) for name, value in row.items()} for row in rows]
-    write_json(Path(folder) / "scores.json", rows)
+    rows = json_values(rows)
+    write_json(Path(folder) / SCORES_JSON, rows)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    write_text(Path(folder) / "scores.csv", text.getvalue())
+    write_text(Path(folder) / SCORES_CSV, text.getvalue())
 
 
 def _cells(row: dict) -> list[str]:
@@ -107,9 +110,3 @@ def _cells(row: dict) -> list[str]:
         *(str(row.get(fact, "")) for fact in FACTS),
         *("-" if math.isnan(value) else f"{value:.{decimals}f}" for value, decimals in scores),
     ]
-
-
-def _writable(value):
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else repr(float(value))
-    return value

@@ -15,7 +15,7 @@ VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
 """Flag of a CPU on Linux -> what it is called; the widest first."""
 
 
-def environment() -> dict:
+def describe_environment() -> dict:
     """Versions, git commit and hardware of this process. Nothing of it names a user, a host or a path."""
     versions = {}
     for name in PACKAGES:

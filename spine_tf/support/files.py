@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import math
+import numbers
 import os
 import re
 import secrets
@@ -53,6 +55,20 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, values) -> None:
     """`values` as indented JSON, whole or not at all. NaN and infinity are refused: they are not JSON."""
     write_text(path, json.dumps(values, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def json_values(values):
+    """Replace NaN and infinity, in dicts and lists too, by their names "nan", "inf" and "-inf".
+
+    JSON has neither, and a report of a run that blew up must be written too. NumPy's floats become Python's.
+    """
+    if isinstance(values, dict):
+        return {key: json_values(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [json_values(value) for value in values]
+    if isinstance(values, numbers.Real) and not isinstance(values, numbers.Integral):
+        return float(values) if math.isfinite(values) else repr(float(values))
+    return values
 
 
 def flush(path: Path) -> None:

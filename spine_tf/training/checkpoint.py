@@ -14,6 +14,7 @@ import keras
 
 from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.files import flush, whole_file, write_json, write_text
+from spine_tf.training.run_folder import RunFolder
 
 STATES = {
     "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
@@ -21,6 +22,9 @@ STATES = {
     "GradientSensitivityPruning": ("asked",),
 }
 """Attributes of callbacks that must survive a stop, by class name."""
+
+MODEL, STATE = "model.keras", "state.json"
+"""Files of a checkpoint."""
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -37,12 +41,12 @@ class BestModel(keras.callbacks.Callback):
 
     def __init__(self, folder, monitor: str = "val_loss"):
         super().__init__()
-        self.folder, self.monitor = Path(folder), monitor
+        self.folder, self.monitor = RunFolder(folder), monitor
         self.best, self.best_epoch = float("inf"), None
         self._plain = None
 
     def get_config(self) -> dict:
-        return {"folder": str(self.folder), "monitor": self.monitor}
+        return {"folder": str(self.folder.path), "monitor": self.monitor}
 
     def on_epoch_end(self, epoch, logs=None):
         value = (logs or {}).get(self.monitor)
@@ -56,7 +60,7 @@ class BestModel(keras.callbacks.Callback):
             self._plain = type(self.model).from_config(self.model.get_config())
             synchronize_normalization(self._plain, False)
         self._plain.set_weights(self.model.get_weights())
-        save_model(self._plain, self.folder / "best.keras")
+        save_model(self._plain, self.folder.network)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -81,19 +85,19 @@ class Checkpoint(keras.callbacks.Callback):
         self, folder, callbacks: list[keras.callbacks.Callback], writes: bool = True, seconds_apart: float = 0.0
     ):
         super().__init__()
-        self.folder, self.writes, self.seconds_apart = Path(folder), writes, seconds_apart
+        self.folder, self.writes, self.seconds_apart = RunFolder(folder), writes, seconds_apart
         self.tracked = [c for c in callbacks if type(c).__name__ in STATES]
         self.history: list[dict] = []
         self.diverged: int | None = None
-        found = latest_checkpoint(self.folder)
-        self.restored = json.loads((found / "state.json").read_text()) if found else None
+        found = latest_checkpoint(self.folder.path)
+        self.restored = json.loads((found / STATE).read_text()) if found else None
         if self.restored:
             self.history = self.restored["history"]
         self.seconds_before = self.restored.get("seconds", 0.0) if self.restored else 0.0
         self._start = self._written = time.monotonic()
 
     def get_config(self) -> dict:
-        return {"folder": str(self.folder), "writes": self.writes, "seconds_apart": self.seconds_apart}
+        return {"folder": str(self.folder.path), "writes": self.writes, "seconds_apart": self.seconds_apart}
 
     @property
     def seconds(self) -> float:
@@ -118,7 +122,7 @@ class Checkpoint(keras.callbacks.Callback):
             return
         columns = list(self.history[-1])
         rows = [",".join(columns)] + [",".join(repr(row.get(c, "")) for c in columns) for row in self.history]
-        write_text(self.folder / "history.csv", "\n".join(rows) + "\n")
+        write_text(self.folder.history, "\n".join(rows) + "\n")
         is_last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs", epoch + 1)
         if is_last or time.monotonic() - self._written >= self.seconds_apart:
             self._write(epoch)
@@ -126,11 +130,11 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _write(self, epoch: int) -> None:
         states = {type(c).__name__: {name: getattr(c, name) for name in STATES[type(c).__name__]} for c in self.tracked}
-        final = self.folder / "checkpoints" / f"epoch-{epoch + 1:04d}"
+        final = self.folder.checkpoints / f"epoch-{epoch + 1:04d}"
         part = final.with_name(f".{final.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        save_model(self.model, part / "model.keras")
+        save_model(self.model, part / MODEL)
         state = {
             "epoch": epoch + 1,
             "history": self.history,
@@ -138,7 +142,7 @@ class Checkpoint(keras.callbacks.Callback):
             "callbacks": states,
             "random": [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)],
         }
-        write_text(part / "state.json", json.dumps(state, default=float))
+        write_text(part / STATE, json.dumps(state, default=float))
         shutil.rmtree(final, ignore_errors=True)
         os.rename(part, final)
         flush(final.parent)
@@ -149,13 +153,13 @@ class Checkpoint(keras.callbacks.Callback):
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The folder of the newest complete checkpoint of a run, or None."""
-    found = sorted((Path(folder) / "checkpoints").glob("epoch-*"))
+    found = sorted(RunFolder(folder).checkpoints.glob("epoch-*"))
     return found[-1] if found else None
 
 
 def write_metadata(folder: Path, metadata: dict) -> None:
     """`metadata.json`, without which no model of the folder is used (`engines.load_engine`)."""
-    write_json(Path(folder) / "metadata.json", metadata)
+    write_json(RunFolder(folder).metadata, metadata)
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:

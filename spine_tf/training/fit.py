@@ -15,13 +15,14 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.progress import is_quiet
-from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint
+from spine_tf.training.checkpoint import MODEL, BestModel, Checkpoint, latest_checkpoint
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
 from spine_tf.training.distributed import fit_on_workers
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
 from spine_tf.training.optimizers import OPTIMIZERS
 from spine_tf.training.penalty import Penalty, penalise
+from spine_tf.training.run_folder import RunFolder
 
 
 def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
@@ -105,7 +106,7 @@ class FirstStep(keras.callbacks.Callback):
             self.seconds = time.monotonic() - self._start
 
 
-def fit(
+def fit_model(
     build: Callable[[], keras.Model],
     dataset: Callable[[int], tf.data.Dataset],
     steps: int,
@@ -136,10 +137,9 @@ def fit(
         run that was stopped and resumed), first_step_seconds, best_epoch, epochs,
         monitor, diverged_in_epoch (the epoch whose loss was not finite, where training ended).
     """
-    folder = Path(folder)
     found = latest_checkpoint(folder)
     with strategy.scope():
-        model = keras.saving.load_model(found / "model.keras") if found else build()
+        model = keras.saving.load_model(found / MODEL) if found else build()
         if penalty is not None:
             penalise(model, penalty)
         if not found:
@@ -158,7 +158,7 @@ def fit(
         plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor, patience, verbose=int(tells), mode="min")
         callbacks.append(plateau)
     if is_chief:
-        callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
+        callbacks.append(keras.callbacks.TensorBoard(RunFolder(folder).tensorboard, write_graph=False))
     if max_minutes is not None:
         callbacks.append(StopAfter(max_minutes))
     checkpoint = Checkpoint(folder, callbacks, writes=is_chief, seconds_apart=checkpoint_seconds)

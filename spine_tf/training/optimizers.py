@@ -11,7 +11,7 @@ from keras import ops
 
 
 class _Fused(keras.optimizers.Optimizer):
-    """Hands `update_step` what the subclass' `_scalars` makes, a dict of tensors, in place of the learning rate.
+    """Hands `update_step` what `_scalars` makes, a dict of the kernel's arguments, in place of the learning rate.
 
     Gradients are accumulated as they come. Keras hands all of them to both sides of a condition, so that they and their
     means are in memory together: 21 GiB and more for preset `paper`, where the step without accumulation needs 11.
@@ -20,6 +20,15 @@ class _Fused(keras.optimizers.Optimizer):
     def _power(self, base: float):
         """`base` to the number of the step being taken, which is 1 at first."""
         return ops.power(ops.cast(base, "float32"), ops.cast(self.iterations + 1, "float32"))
+
+    def _scalars(self, learning_rate) -> dict:
+        return {
+            "lr": ops.cast(learning_rate, "float32"),
+            "beta1": ops.cast(self.beta_1, "float32"),
+            "beta2": ops.cast(self.beta_2, "float32"),
+            "epsilon": ops.cast(self.epsilon, "float32"),
+            "beta1_power": self._power(self.beta_1),
+        }
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # Scalars are made here, once a step; in update_step they would be made again for every variable.
@@ -51,15 +60,6 @@ class FusedAdamax(_Fused, keras.optimizers.Adamax):
     Source: Kingma and Ba, "Adam", ICLR 2015, section 7.1.
     """
 
-    def _scalars(self, learning_rate):
-        return {
-            "lr": ops.cast(learning_rate, "float32"),
-            "beta1": ops.cast(self.beta_1, "float32"),
-            "beta2": ops.cast(self.beta_2, "float32"),
-            "epsilon": ops.cast(self.epsilon, "float32"),
-            "beta1_power": self._power(self.beta_1),
-        }
-
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdaMax(
@@ -87,14 +87,7 @@ class FusedAdam(_Fused, keras.optimizers.Adam):
         super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
 
     def _scalars(self, learning_rate):
-        return {
-            "lr": ops.cast(learning_rate, "float32"),
-            "beta1": ops.cast(self.beta_1, "float32"),
-            "beta2": ops.cast(self.beta_2, "float32"),
-            "epsilon": ops.cast(self.epsilon, "float32"),
-            "beta1_power": self._power(self.beta_1),
-            "beta2_power": self._power(self.beta_2),
-        }
+        return super()._scalars(learning_rate) | {"beta2_power": self._power(self.beta_2)}
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)

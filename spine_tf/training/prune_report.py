@@ -14,12 +14,15 @@ from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference.volume import segment_volume
+from spine_tf.models.flops import multiply_adds
+from spine_tf.pruning.kept_filters import plot_kept, write_layers
 from spine_tf.scoring import dice
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json, write_text
 from spine_tf.support.progress import progress_bar
-from spine_tf.training.prune_run import RECORD, UNTUNED, load_network
+from spine_tf.training.prune_run import load_network
 from spine_tf.training.prune_settings import read_settings
+from spine_tf.training.run_folder import RunFolder
 
 SAME = ("source", "epochs", "learning_rate_factor", "loss", "penalty", "penalty_weight", "seed")
 """Settings that a pruned run shares with the control it is compared with."""
@@ -40,7 +43,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
     """Compare a pruned run with its source: verdict.md, layers.csv, kept.png, and the entry "verdict" of report.json.
 
     Args:
-        folder: a run's folder, as `prune_run` leaves it.
+        folder: a run's folder, as `run_pruning` leaves it.
         control: the folder of a finished run of the same source and settings with `control`, to compare Dice with.
         rounds: predictions that latency is the median of.
 
@@ -50,31 +53,29 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
     Raises:
         ValueError: the folder holds no finished pruned run, or `control` is no control of it.
     """
-    folder = Path(folder)
+    folder, run = Path(folder), RunFolder(folder)
     settings = read_settings(folder)
-    if not (folder / "report.json").is_file():
-        raise ValueError(f"run must be finished (report.json). Received: run={str(folder)!r}")
+    if not run.finished:
+        raise ValueError(f"run must be finished ({run.report.name}). Received: run={str(folder)!r}")
     beside = control_dice(control, settings) if control else {}
-    cases = read_split(folder / "split.json").test
-    scored = {"before": settings.source} | ({} if settings.control else {"pruned": folder / UNTUNED})
+    cases = read_split(run.split).test
+    scored = {"before": settings.source} | ({} if settings.control else {"pruned": run.untuned.path})
     scores = {name: held_out_dice(path, cases) for name, path in (scored | {"after": folder}).items()} | beside
     verdict = {
         "filters": None,
         "costs": compare_costs(settings.source, folder, rounds),
         "dice": scores,
-        "environment": environment(),
+        "environment": describe_environment(),
     }
     if not settings.control:
-        from spine_tf.pruning.kept_filters import plot_kept, write_layers
-
-        record = json.loads((folder / UNTUNED / RECORD).read_text())
+        record = json.loads(run.untuned.removed.read_text())
         verdict["filters"] = {name: value for name, value in record.items() if name != "layers"}
-        write_layers(folder / "layers.csv", record["layers"])
+        write_layers(run.kept_table, record["layers"])
         title = f"{record['kept']:,} of {record['filters']:,} filters kept: {100 * record['amount']:.1f} % of the "
-        plot_kept(folder / "kept.png", record["layers"], title + "prunable ones removed")
-    report = json.loads((folder / "report.json").read_text()) | {"verdict": verdict}
-    write_json(folder / "report.json", report)
-    write_text(folder / "verdict.md", verdict_text(settings, verdict, report["training"]["epochs"]))
+        plot_kept(run.kept_picture, record["layers"], title + "prunable ones removed")
+    report = run.read_report() | {"verdict": verdict}
+    write_json(run.report, report)
+    write_text(run.verdict, verdict_text(settings, verdict, report["training"]["epochs"]))
     return verdict
 
 
@@ -93,13 +94,13 @@ def control_dice(control: Path, settings: PruneSettings) -> dict[str, dict[str, 
     Raises:
         ValueError: it is no control, not finished, or was trained otherwise than `settings` say.
     """
-    other, path = read_settings(control), Path(control) / "report.json"
+    other, run = read_settings(control), RunFolder(control)
     if not other.control:
         raise ValueError(f"against must be a run with --control. Received: against={str(control)!r}")
     unequal = [name for name in SAME if getattr(other, name) != getattr(settings, name)]
     if unequal:
         raise ValueError(f"against must be a control with the same {', '.join(SAME)}. Received: other {unequal}")
-    report = json.loads(path.read_text()) if path.is_file() else {}
+    report = run.read_report() if run.finished else {}
     if "verdict" not in report:
         raise ValueError(f"against must be a finished run. Received: against={str(control)!r}")
     return {"control": report["verdict"]["dice"]["after"]}
@@ -110,8 +111,6 @@ def compare_costs(before: Path, after: Path, rounds: int) -> dict[str, dict[str,
 
     Counted from the model (parameters, multiply-adds), or measured on the CPU in processes of their own (`footprint`).
     """
-    from spine_tf.models.flops import multiply_adds
-
     paths = {"before": before, "after": after}
     found = {name: {} for name in COSTS}
     for name, path in paths.items():
@@ -119,7 +118,7 @@ def compare_costs(before: Path, after: Path, rounds: int) -> dict[str, dict[str,
         found["parameters"][name] = model.count_params()
         found["multiply_adds"][name] = multiply_adds(model)
         del model
-        found["file_mb"][name] = round((Path(path) / "best.keras").stat().st_size / 1e6, 2)
+        found["file_mb"][name] = round(RunFolder(path).network.stat().st_size / 1e6, 2)
         memory = peak_memory_mib(path)
         found["peak_memory_mib"][name] = round(memory["peak"], 1)
         found["memory_above_start_mib"][name] = round(memory["peak"] - memory["start"], 1)

@@ -19,18 +19,26 @@ import numpy as np
 
 from spine_tf.config import Config, PruneSettings, to_dict
 from spine_tf.data.splits import read_split, write_split
+from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.pruning import remove_filters
+from spine_tf.pruning.kept_filters import layer_rows
+from spine_tf.pruning.zeroing import zero_filters
 from spine_tf.support.files import write_bytes, write_json
+from spine_tf.training.checkpoint import save_model
+from spine_tf.training.cluster import read_cluster
+from spine_tf.training.fit import fit_model, prepare_process
+from spine_tf.training.losses import get_loss
+from spine_tf.training.penalty import Penalty, penalise
 from spine_tf.training.prune_settings import check_resumed, source_config, tuning_config, write_settings
-from spine_tf.training.run import PRETRAINED, finish_run, start_folder
+from spine_tf.training.run import finish_run, start_folder
 from spine_tf.training.run_data import training_data
+from spine_tf.training.run_folder import RunFolder
 
-UNTUNED = "untuned"
-RECORD = "pruning.json"
 MOST_DIFFERENT = {"float32": 1e-5, "float16": 1e-2}
 """Largest difference between the outputs of the smaller and the zeroed network, by the type that they compute in."""
 
 
-def prune_run(
+def run_pruning(
     settings: PruneSettings,
     folder: Path,
     data_root: Path,
@@ -53,35 +61,30 @@ def prune_run(
         ValueError: the source is no trained run, or the folder is another run's.
         ArithmeticError: the smaller network does not give the zeroed one's outputs.
     """
-    import spine_tf.models  # noqa: F401  registers our layers, so that a checkpoint of them loads
-    from spine_tf.training.cluster import read_cluster
-    from spine_tf.training.fit import fit, prepare_process
-    from spine_tf.training.penalty import Penalty
-
     if (cluster := read_cluster()) is not None:
         found = len(cluster.addresses)
         raise ValueError(f"TF_CONFIG must name one worker at most: pruning runs on one machine. Received: {found}")
-    folder, source, start = Path(folder), Path(settings.source), time.monotonic()
-    before = source_config(source)
+    run, source, start = RunFolder(folder), RunFolder(settings.source), time.monotonic()
+    before = source_config(source.path)
     config = tuning_config(before, settings)
     if resume:
         check_resumed(folder, settings)
     start_folder(folder, config, resume)
     write_settings(folder, settings)
-    split = read_split(source / "split.json")
-    write_split(folder / "split.json", split)
-    if (source / PRETRAINED).exists():
-        shutil.copyfile(source / PRETRAINED, folder / PRETRAINED)
+    split = read_split(source.split)
+    write_split(run.split, split)
+    if source.pretrained.exists():
+        shutil.copyfile(source.pretrained, run.pretrained)
     strategy = prepare_process(config.train)
-    untuned, record = folder / UNTUNED, {}
+    untuned, record = run.untuned, {}
     with training_data(config, folder, data_root, split) as data:
         if not settings.control:
-            if not (untuned / RECORD).exists():
+            if not untuned.removed.exists():
                 batches = list(itertools.islice(data.dataset(0), settings.calibration_batches))
-                prune_source(before, settings, batches, untuned)
-            record = json.loads((untuned / RECORD).read_text())
-        history, training = fit(
-            build=partial(load_network, source if settings.control else untuned),
+                prune_source(before, settings, batches, untuned.path)
+            record = json.loads(untuned.removed.read_text())
+        history, training = fit_model(
+            build=partial(load_network, source.path if settings.control else untuned.path),
             dataset=data.dataset,
             steps=data.steps,
             validation=data.validation,
@@ -98,10 +101,7 @@ def prune_run(
 
 def load_network(folder: Path):
     """The network of a run's folder, uncompiled and without penalties."""
-    from spine_tf.inference.engines.keras_model import load_safely
-    from spine_tf.training.penalty import penalise
-
-    model = load_safely(Path(folder) / "best.keras")
+    model = load_safely(RunFolder(folder).network)
     penalise(model, None)
     return model
 
@@ -114,9 +114,6 @@ def zeroed_network(source: Path, loss: str, settings: PruneSettings, calibration
         settings: amount, criterion, scope, multiple_of and seed are used.
         calibration: batches as `fit` takes them.
     """
-    from spine_tf.pruning.zeroing import zero_filters
-    from spine_tf.training.losses import get_loss
-
     model = load_network(source)
     model.compile(loss=get_loss(loss), jit_compile=False)
     pruned = zero_filters(
@@ -144,10 +141,6 @@ def prune_source(before: Config, settings: PruneSettings, batches: list, target:
     Raises:
         ArithmeticError: the smaller network does not give the zeroed one's outputs.
     """
-    from spine_tf.pruning import remove_filters
-    from spine_tf.pruning.kept_filters import layer_rows
-    from spine_tf.training.checkpoint import save_model
-
     start = time.monotonic()
     model, pruned = zeroed_network(settings.source, before.train.loss, settings, batches)
     smaller = remove_filters(model, pruned.groups)
@@ -159,9 +152,9 @@ def prune_source(before: Config, settings: PruneSettings, batches: list, target:
         raise ArithmeticError(
             f"the smaller network must give the zeroed one's outputs within {allowed:g}. Received: {difference:g}"
         )
-    target = Path(target)
-    save_model(smaller, target / "best.keras")
-    write_bytes(target / "metadata.json", (settings.source / "metadata.json").read_bytes())
+    target = RunFolder(target)
+    save_model(smaller, target.network)
+    write_bytes(target.metadata, RunFolder(settings.source).metadata.read_bytes())
     counts = pruned.counts
     record = {
         "criterion": settings.criterion,
@@ -176,5 +169,5 @@ def prune_source(before: Config, settings: PruneSettings, batches: list, target:
         "whole": pruned.structure.whole,
         "layers": layer_rows(counts),
     }
-    write_json(target / RECORD, record)
+    write_json(target.removed, record)
     return record

@@ -2,15 +2,11 @@
 
 import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import Config, PruneSettings, config_from_dict, require, spec_from_dict, to_dict
+from spine_tf.config import Config, PruneSettings, require, spec_from_dict, to_dict, with_changes
 from spine_tf.support.files import write_json
-
-SETTINGS = "prune.json"
-"""In a pruned run's folder: its `PruneSettings`."""
-SOURCE_FILES = ("config.json", "split.json", "best.keras", "metadata.json")
+from spine_tf.training.run_folder import RunFolder
 
 
 def source_config(source: Path) -> Config:
@@ -19,10 +15,11 @@ def source_config(source: Path) -> Config:
     Raises:
         ValueError: the folder is not that of a trained run.
     """
-    missing = [name for name in SOURCE_FILES if not (Path(source) / name).is_file()]
+    run = RunFolder(source)
+    missing = [path.name for path in (run.config, run.split, run.network, run.metadata) if not path.is_file()]
     if missing:
         raise ValueError(f"source must be the folder of a trained run. Received: source={str(source)!r}, no {missing}")
-    return config_from_dict(json.loads((Path(source) / "config.json").read_text()))
+    return run.read_config()
 
 
 def tuning_config(config: Config, settings: PruneSettings) -> Config:
@@ -33,9 +30,11 @@ def tuning_config(config: Config, settings: PruneSettings) -> Config:
     """
     seed = config.train.seed + 1 + settings.seed
     rate = config.train.learning_rate * settings.learning_rate_factor
-    train = replace(config.train, epochs=settings.epochs, learning_rate=rate, loss=settings.loss, seed=seed)
-    data = replace(config.data, cache=config.data.cache or settings.source / "cache")
-    return replace(config, data=data, train=train)
+    return with_changes(
+        config,
+        data={"cache": config.data.cache or RunFolder(settings.source).cache},
+        train={"epochs": settings.epochs, "learning_rate": rate, "loss": settings.loss, "seed": seed},
+    )
 
 
 def read_settings(folder: Path) -> PruneSettings:
@@ -44,14 +43,14 @@ def read_settings(folder: Path) -> PruneSettings:
     Raises:
         ValueError: there is none.
     """
-    path = Path(folder) / SETTINGS
-    require(path.is_file(), "run", f"the folder of a pruned run ({SETTINGS})", str(folder))
+    path = RunFolder(folder).prune_settings
+    require(path.is_file(), "run", f"the folder of a pruned run ({path.name})", str(folder))
     return spec_from_dict(PruneSettings, json.loads(path.read_text()))
 
 
 def write_settings(folder: Path, settings: PruneSettings) -> None:
     """Write `prune.json`."""
-    write_json(Path(folder) / SETTINGS, to_dict(settings))
+    write_json(RunFolder(folder).prune_settings, to_dict(settings))
 
 
 def check_resumed(folder: Path, settings: PruneSettings) -> None:

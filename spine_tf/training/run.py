@@ -1,34 +1,33 @@
-"""A training run, from a Config to a folder with everything about it.
-
-The folder holds config.json, split.json, cache/, checkpoints/, best.keras with its metadata.json, history.csv,
-curves.png, tensorboard/ and report.json.
-"""
+"""A training run, from a Config to a folder with everything about it (`run_folder.RunFolder`)."""
 
 import dataclasses
 import json
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import Config, config_from_dict, to_dict
+from spine_tf.config import Config, differing_fields, to_dict
 from spine_tf.data.cases import Case, spine_mask
 from spine_tf.data.loading import load_case
-from spine_tf.data.splits import Split, read_split, write_split
+from spine_tf.data.splits import ROLES, Split, read_split, write_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment_volume
+from spine_tf.models import build_model
+from spine_tf.models.pretrained import load_pretrained, read_pretrained
 from spine_tf.scoring import dice
-from spine_tf.support.environment import environment, peak_memory_gib
-from spine_tf.support.files import write_json
+from spine_tf.support.environment import describe_environment, peak_memory_gib
+from spine_tf.support.files import json_values, write_json
 from spine_tf.support.progress import progress_bar, say
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
+from spine_tf.training.cluster import agree, chief_first, share_of, worker_index
+from spine_tf.training.fit import fit_model, prepare_process
 from spine_tf.training.history_plot import plot_history
-from spine_tf.training.prune_settings import SETTINGS
 from spine_tf.training.run_data import RunData, find_split, training_data
+from spine_tf.training.run_folder import RunFolder
 
-PRETRAINED = "pretrained.json"
-"""In a run's folder: what its network started from (`models.pretrained.load_pretrained`)."""
 THRESHOLDS = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))
 """Candidates for the probability from which a voxel counts: 0.2, 0.25, ... 0.8."""
 
@@ -40,25 +39,20 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
         ValueError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
             differs in anything but the number of epochs, or in that where a cosine schedule was made for it.
     """
-    path = Path(folder) / "config.json"
+    run = RunFolder(folder)
     if not resume:
-        if path.exists():
+        if run.holds_run:
             raise ValueError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
-        write_json(path, to_dict(config))
+        write_json(run.config, to_dict(config))
         return
-    if not path.exists():
-        raise ValueError(f"run must hold a run to resume (config.json). Received: run={str(folder)!r}")
-    stored = config_from_dict(json.loads(path.read_text()))
-    changed = [
-        f"{section.name}.{name}"
-        for section in dataclasses.fields(Config)[1:]
-        for name, value in to_dict(getattr(config, section.name)).items()
-        if value != to_dict(getattr(stored, section.name))[name] and (name != "epochs" or stored.train.cosine)
-    ]
+    if not run.holds_run:
+        raise ValueError(f"run must hold a run to resume ({run.config.name}). Received: run={str(folder)!r}")
+    stored = run.read_config()
+    changed = [name for name in differing_fields(config, stored) if name != "train.epochs" or stored.train.cosine]
     if changed:
         may = "a cosine schedule is made for its epochs" if stored.train.cosine else "only epochs may change"
         raise ValueError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
-    write_json(path, to_dict(config))
+    write_json(run.config, to_dict(config))
 
 
 def train_run(
@@ -77,7 +71,7 @@ def train_run(
         data_root: where the embedded default keeps phantoms and sample CTs.
         resume: go on from the last checkpoint in `folder`.
         max_minutes: end training with the epoch in which this runs out.
-        checkpoint_seconds: as `training.fit.fit` takes it.
+        checkpoint_seconds: as `training.fit.fit_model` takes it.
 
     Where TF_CONFIG names several workers they train together; `folder` must be the same shared one for all.
 
@@ -88,12 +82,8 @@ def train_run(
         ValueError: as `start_folder` and `find_split`; the folder is that of a pruned run; a worker is lost or
             trains something else.
     """
-    from spine_tf.models.pretrained import read_pretrained
-    from spine_tf.training.cluster import agree, chief_first, share_of, worker_index
-    from spine_tf.training.fit import fit, prepare_process
-
-    folder, start_seconds = Path(folder), time.monotonic()
-    if (folder / SETTINGS).exists():
+    folder, run, start_seconds = Path(folder), RunFolder(folder), time.monotonic()
+    if run.prune_settings.exists():
         raise ValueError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
     strategy = prepare_process(config.train)
     worker = worker_index(strategy)
@@ -106,11 +96,11 @@ def train_run(
         starts = [] if latest_checkpoint(folder) else read_pretrained(config, data_root)
         if worker == 0:
             start_folder(folder, config, resume)
-        if resume and (folder / "split.json").exists():
-            return starts, read_split(folder / "split.json"), []
+        if resume and run.split.exists():
+            return starts, read_split(run.split), []
         split, notes = find_split(config, data_root)
         if worker == 0:
-            write_split(folder / "split.json", split)
+            write_split(run.split, split)
         return starts, split, notes
 
     starts, split, notes = chief_first(strategy, start)
@@ -121,9 +111,9 @@ def train_run(
     for note in notes:
         say(note)
     # What a worker decodes and makes for itself is kept apart from the others'.
-    own = folder / f"worker-{worker}" if worker else folder
-    with training_data(config, own, data_root, split, share) as data:
-        history, training = fit(
+    own = run.of_worker(worker)
+    with training_data(config, own.path, data_root, split, share) as data:
+        history, training = fit_model(
             build=partial(start_model, config, folder, starts, writes=worker == 0),
             dataset=data.dataset,
             steps=data.steps,
@@ -143,6 +133,21 @@ def train_run(
     return report
 
 
+def ensure_trained(config: Config, folder: Path, data_root: Path, **options) -> None:
+    """Train a run unless it is finished; one that was interrupted goes on.
+
+    Args:
+        config, folder, data_root: as `train_run` takes them.
+        **options: further ones of `train_run`, but for `resume`.
+
+    Raises:
+        ValueError: as `train_run`.
+    """
+    run = RunFolder(folder)
+    if not run.finished:
+        train_run(config, folder, data_root, resume=run.holds_run, **options)
+
+
 def finish_run(
     config: Config,
     folder: Path,
@@ -156,22 +161,23 @@ def finish_run(
     """Leave a model that predicts beside best.keras: curves, the threshold from validation cases, metadata, report.
 
     Args:
-        history: as `training.fit.fit` returns it.
-        facts: of the report; "training" among them, the facts that `fit` returns.
+        history: as `training.fit.fit_model` returns it.
+        facts: of the report; "training" among them, the facts that `fit_model` returns.
         start: `time.monotonic()` when the run started.
         about: further entries of metadata.json.
 
     Returns:
         what `report.json` holds.
     """
-    spec = config.preprocess
-    plot_history(folder / "curves.png", history)
-    pretrained = json.loads((folder / PRETRAINED).read_text()) if (folder / PRETRAINED).exists() else []
+    run, spec = RunFolder(folder), config.preprocess
+    plot_history(run.curves, history)
+    pretrained = json.loads(run.pretrained.read_text()) if run.pretrained.exists() else []
     write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)})
     threshold, threshold_scores = choose_threshold(folder, split.val)
     spec = dataclasses.replace(spec, threshold=threshold)
-    scans = {role: [case.source for case in getattr(split, role)] for role in ("train", "val")}
-    origin = {"sources": _counted(scans), "pretrained": pretrained}
+    counts = {role: Counter(case.source for case in getattr(split, role)) for role in ("train", "val")}
+    sources = {role: dict(sorted(counted.items())) for role, counted in counts.items()}
+    origin = {"sources": sources, "pretrained": pretrained}
     write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)} | origin | (about or {}))
     report = {
         "config": to_dict(config),
@@ -184,17 +190,14 @@ def finish_run(
         "threshold_dice": threshold_scores,
         "total_seconds": round(time.monotonic() - start, 1),
         "peak_memory_gib": round(peak_memory_gib(), 2),
-        "environment": environment(),
+        "environment": describe_environment(),
     }
-    write_json(folder / "report.json", _finite(report))
+    write_json(run.report, json_values(report))
     return report
 
 
 def start_model(config: Config, folder: Path, starts: list, writes: bool = True):
-    """The network a run starts from; with `writes`, what it took over, from where, goes to `folder`/pretrained.json."""
-    from spine_tf.models import build_model
-    from spine_tf.models.pretrained import load_pretrained
-
+    """The network a run starts from; with `writes`, what it took over, from where, goes to its folder."""
     model = build_model(config.model, config.preprocess.image_size)
     records = load_pretrained(model, starts)
     for record in records:
@@ -203,7 +206,7 @@ def start_model(config: Config, folder: Path, starts: list, writes: bool = True)
             if record[left]:
                 say(f"  {left}: {len(record[left])} layers, {', '.join(record[left][:5])} ...")
     if writes:
-        write_json(folder / PRETRAINED, records)
+        write_json(RunFolder(folder).pretrained, records)
     return model
 
 
@@ -226,17 +229,4 @@ def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, 
 
 
 def _case_ids(split: Split) -> dict[str, list[str]]:
-    return {role: [case.case_id for case in getattr(split, role)] for role in ("train", "val", "test")}
-
-
-def _counted(scans: dict[str, list[str]]) -> dict[str, dict[str, int]]:
-    return {role: {source: sources.count(source) for source in sorted(set(sources))} for role, sources in scans.items()}
-
-
-def _finite(values):
-    """NaN and infinity as their names: JSON has neither, and a report of a run that blew up must be written too."""
-    if isinstance(values, dict):
-        return {key: _finite(value) for key, value in values.items()}
-    if isinstance(values, list):
-        return [_finite(value) for value in values]
-    return repr(values) if isinstance(values, float) and not np.isfinite(values) else values
+    return {role: [case.case_id for case in getattr(split, role)] for role in ROLES}

@@ -5,14 +5,23 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from spine_tf.config import Config
 from spine_tf.data.cache import CachedCase, cache_case
 from spine_tf.data.cases import Case
 from spine_tf.data.default_data import embedded_split, weighted
+from spine_tf.data.pipeline import (
+    WHOLE,
+    Share,
+    shard_dataset,
+    steps_per_epoch,
+    training_dataset,
+    validation_dataset,
+)
 from spine_tf.data.shards_order import ShardCases, ShardOrder
 from spine_tf.data.shards_read import ShardError, check_spec, read_index, shard_cases
 from spine_tf.data.splits import Split, split_cases
@@ -20,9 +29,7 @@ from spine_tf.data.synthesis.make import LabelMap, find_label_maps, make_synthet
 from spine_tf.data.synthesis.on_the_fly import FreshScans, MakerError
 from spine_tf.data.verse import find_cases, pair_globs
 from spine_tf.support.progress import progress_bar, say
-
-if TYPE_CHECKING:
-    from spine_tf.data.pipeline import Share
+from spine_tf.training.run_folder import RunFolder
 
 
 def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
@@ -38,7 +45,7 @@ def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
 
 
 class RunData(NamedTuple):
-    """What a run trains on, as `training.fit.fit` takes it."""
+    """What a run trains on, as `training.fit.fit_model` takes it."""
 
     dataset: Callable
     """First epoch (from 0) -> endless batches from that epoch on."""
@@ -50,7 +57,7 @@ class RunData(NamedTuple):
 
 @contextlib.contextmanager
 def training_data(
-    config: Config, folder: Path, data_root: Path, split: Split, share: "Share | None" = None
+    config: Config, folder: Path, data_root: Path, split: Split, share: Share = WHOLE
 ) -> Iterator[RunData]:
     """Open what a run trains on, and make its synthetic scans as long as the block lasts.
 
@@ -59,18 +66,14 @@ def training_data(
         folder: gets the cache, where none is configured, and synthetic scans while they are needed.
         data_root: where the embedded default keeps phantoms and sample CTs.
         split: of `find_split`.
-        share: of the batches; None: the whole of them.
+        share: this worker's part of every batch.
     """
-    from spine_tf.data.pipeline import WHOLE, steps_per_epoch, training_dataset, validation_dataset
-
-    share = share or WHOLE
-
     say(f"{len(split.train)} cases to train on, {len(split.val)} to validate, {len(split.test)} kept for the test")
     if config.data.shards is not None:
         with _shard_data(config, split, share) as data:
             yield data
         return
-    spec, cache = config.preprocess, config.data.cache or folder / "cache"
+    spec, cache = config.preprocess, config.data.cache or RunFolder(folder).cache
     opened = open_cases([*split.train, *split.val], cache, spec)
     embedded = _embedded(config)
     drawn = weighted(split.train, config.data.real_weight) if embedded else split.train
@@ -93,9 +96,7 @@ def training_data(
 
 
 @contextlib.contextmanager
-def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunData]:
-    from spine_tf.data.pipeline import shard_dataset, steps_per_epoch, validation_dataset
-
+def _shard_data(config: Config, split: Split, share: Share) -> Iterator[RunData]:
     spec, data, seed = config.preprocess, config.data, config.train.seed
     index = read_index(data.shards)
     check_spec(index, spec)
@@ -118,8 +119,6 @@ def _shard_data(config: Config, split: Split, share: "Share") -> Iterator[RunDat
 @contextlib.contextmanager
 def _plainly(kind: type[ValueError]) -> Iterator[None]:
     """What a pipeline of tf.data says in pages of an error of this kind, as the error that it was."""
-    import tensorflow as tf
-
     try:
         yield
     except tf.errors.OpError as error:
@@ -136,7 +135,7 @@ def _embedded(config: Config) -> bool:
 def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshScans:
     """Synthetic scans of phantoms and of label maps, other ones in every epoch."""
     make = partial(make_synthetic, maps=maps, phantom_share=config.data.phantom_share)
-    return FreshScans(make, config.data.synthetic, folder / "fresh", config.preprocess, config.train.seed)
+    return FreshScans(make, config.data.synthetic, RunFolder(folder).synthetic, config.preprocess, config.train.seed)
 
 
 def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:

@@ -12,8 +12,10 @@ from spine_tf.config import (
     ModelConfig,
     PreprocessSpec,
     config_from_dict,
+    differing_fields,
     spec_from_dict,
     to_dict,
+    with_changes,
 )
 
 
@@ -43,6 +45,23 @@ def test_a_part_of_a_config_changes_only_that():
     config = config_from_dict({"train": {"epochs": 3}}, PRESETS["tiny"])
     assert config.train.epochs == 3
     assert config.model == PRESETS["tiny"].model
+
+
+def test_changes_of_two_sections_leave_the_rest_and_the_config_itself_as_they_were():
+    tiny = PRESETS["tiny"]
+    changed = with_changes(tiny, train={"epochs": 9, "loss": "bce_dice"}, data={"batch_size": 2})
+    assert (changed.train.epochs, changed.train.loss, changed.data.batch_size) == (9, "bce_dice", 2)
+    assert (tiny.train.epochs, tiny.train.loss, tiny.data.batch_size) == (2, "bce", 4)
+    assert with_changes(changed, train={"epochs": 2, "loss": "bce"}, data={"batch_size": 4}) == tiny
+    with pytest.raises(ValueError, match="batch_size must be"):
+        with_changes(tiny, data={"batch_size": 0})
+
+
+def test_fields_that_differ_are_named_and_the_presets_name_does_not_count():
+    tiny = PRESETS["tiny"]
+    other = with_changes(tiny, train={"seed": 1, "epochs": 9}, data={"cache": Path("c")})
+    assert differing_fields(tiny, other) == ["data.cache", "train.epochs", "train.seed"]
+    assert differing_fields(tiny, config_from_dict(to_dict(tiny) | {"preset": "small"})) == []
 
 
 def test_a_config_from_before_there_were_other_networks_is_that_of_the_proposed_one():

@@ -2,17 +2,17 @@ import shutil
 
 import pytest
 
-from spine_tf.config import Config, to_dict
+from spine_tf.config import Config, to_dict, with_changes
 from spine_tf.data.splits import Split, write_split
 from spine_tf.experiments.ablation import CHOSEN_ON, VARIANTS, ablate, variants_table
-from spine_tf.training.recipe import recipe
+from spine_tf.training.recipe import shipped_config
 from tests.support.scans import bright_block_case
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_is_a_config_that_differs_from_the_recipe_in_what_it_says(name):
-    base = recipe(CHOSEN_ON, 11, None)
-    made = VARIANTS[name][1](base)
+    base = shipped_config(CHOSEN_ON, 11, None)
+    made = with_changes(base, **VARIANTS[name][1])
     assert isinstance(made, Config)
     assert (to_dict(made) == to_dict(base)) == (name == "recipe")
 

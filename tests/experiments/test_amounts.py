@@ -7,11 +7,11 @@ from spine_tf.experiments.amounts import (
     amounts_table,
     amounts_text,
     prune_cell,
-    prune_settings,
+    pruning_cell_settings,
     pruning_cells,
 )
 from spine_tf.experiments.settings import base_config
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_settings import write_settings
 
@@ -25,15 +25,15 @@ def write_verdict(folder: Path, name: str, seed: int, ratio: float, after: float
     if name == "control":
         del dice["pruned"]
     costs = {cost: {"before": 1, "after": ratio, "ratio": ratio} for cost in COSTS}
-    write_json(run / "report.json", {"verdict": {"costs": costs, "dice": dice, "environment": environment()}})
-    write_settings(run, prune_settings(name, BASE, folder, seed))
+    write_json(run / "report.json", {"verdict": {"costs": costs, "dice": dice, "environment": describe_environment()}})
+    write_settings(run, pruning_cell_settings(name, BASE, folder, seed))
     return run
 
 
 def test_the_control_comes_first_and_is_not_pruned():
     assert next(iter(pruning_cells().items())) == ("control", None)
-    assert prune_settings("control", BASE, Path("runs"), 0).control
-    half = prune_settings("amount-0.5", BASE, Path("runs"), 2)
+    assert pruning_cell_settings("control", BASE, Path("runs"), 0).control
+    half = pruning_cell_settings("amount-0.5", BASE, Path("runs"), 2)
     assert (half.amount, half.seed, half.control) == (0.5, 2, False)
     assert half.source == Path("runs/ablation/proposed/seed2")
     # Two fifths of 10 epochs.
@@ -57,6 +57,6 @@ def test_what_is_done_is_not_done_again_and_other_settings_are_refused(tmp_path)
     before = (run / "report.json").stat().st_mtime_ns
     assert not prune_cell("amount-0.5", BASE, tmp_path, 0, tmp_path)
     assert (run / "report.json").stat().st_mtime_ns == before
-    write_settings(run, prune_settings("amount-0.25", BASE, tmp_path, 0))
+    write_settings(run, pruning_cell_settings("amount-0.25", BASE, tmp_path, 0))
     with pytest.raises(ValueError, match="runs must hold runs of the settings asked for"):
         prune_cell("amount-0.5", BASE, tmp_path, 0, tmp_path)

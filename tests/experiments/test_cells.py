@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spine_tf.config import Config, config_from_dict, to_dict
+from spine_tf.config import Config, config_from_dict, to_dict, with_changes
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS, cell_config, folder_name, run_place
 from spine_tf.experiments.settings import BASES, SEEDS, base_config
@@ -33,13 +33,13 @@ def test_cells_differ_in_what_they_say():
     assert replace(fpn, model=unet.model) == unet
     assert (fpn.model.architecture, unet.model.architecture) == ("fpn", "unet")
     adam, adamax = (cell_config("5", name, small, 0) for name in ("adam", "adamax"))
-    assert replace(adam, train=replace(adam.train, optimizer="adamax")) == adamax
+    assert with_changes(adam, train={"optimizer": "adamax"}) == adamax
     neither = cell_config("6", "neither", small, 0)
     assert not neither.augment.augment
     assert (neither.preprocess.smoothing_mm, neither.preprocess.canonical) == (0, False)
     assert neither.preprocess.window_hu == (-1024, 3071)
     shared = cell_config("ablation", "shared", small, 0)
-    assert replace(shared, model=replace(shared.model, share_branches=False)) == small
+    assert with_changes(shared, model={"share_branches": False}) == small
 
 
 def test_equal_configs_are_one_run():

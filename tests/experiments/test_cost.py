@@ -1,11 +1,10 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from spine_tf.config import with_changes
 from spine_tf.experiments.cells import cell_config
 from spine_tf.experiments.cost import CPU_MINUTES, cost_text, missing_minutes, run_minutes
-from spine_tf.experiments.running import DONE
 from spine_tf.experiments.settings import SEEDS, base_config
 
 BASE = base_config("small", Path("runs"), None)
@@ -16,8 +15,8 @@ def test_minutes_are_those_measured_of_such_a_run():
     assert run_minutes(config) == CPU_MINUTES["linknet resnet34"]
     assert run_minutes(cell_config("6", "neither", BASE, 1)) == CPU_MINUTES["linknet resnet34"]
     for changed in (
-        replace(config, train=replace(config.train, epochs=50)),
-        replace(config, data=replace(config.data, data=Path("verse"))),
+        with_changes(config, train={"epochs": 50}),
+        with_changes(config, data={"data": Path("verse")}),
         cell_config("ablation", "proposed", BASE, 0),
     ):
         assert run_minutes(changed) is None
@@ -33,9 +32,10 @@ def test_minutes_of_tables_are_those_of_their_runs(tmp_path):
 
 
 def test_what_is_done_costs_nothing_and_shared_runs_count_once(tmp_path):
-    for name in DONE:
-        (tmp_path / "table3" / "linknet" / "seed0" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "table3" / "linknet" / "seed0" / name).write_text("{}")
+    run = tmp_path / "table3" / "linknet" / "seed0"
+    (run / "evaluation").mkdir(parents=True)
+    for name in ("report.json", "evaluation/evaluation.json"):
+        (run / name).write_text("{}")
     assert missing_minutes(("3",), BASE, tmp_path, (0,), ("linknet",)) == (0, 0)
     assert missing_minutes(("3", "4", "6"), BASE, tmp_path, (0,))[0] == 3 + 3 + 3
     assert cost_text("4", BASE, tmp_path, (0,), ("resnet34",)) == ""

@@ -1,10 +1,10 @@
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from spine_tf.config import with_changes
 from spine_tf.data.cases import Case
 from spine_tf.experiments.data_sets import count_cases, data_table, data_text
 from spine_tf.experiments.settings import base_config
@@ -55,6 +55,6 @@ def test_a_verse_root_is_a_row_beside_the_papers_and_the_other_release_is_not_on
 
 def test_a_root_without_scans_is_refused(tmp_path):
     base = base_config("tiny", tmp_path, None)
-    base = replace(base, data=replace(base.data, data=tmp_path))
+    base = with_changes(base, data={"data": tmp_path})
     with pytest.raises(ValueError, match="data must be a folder with VerSe's CTs"):
         data_table(base, tmp_path, tmp_path)

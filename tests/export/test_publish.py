@@ -8,10 +8,10 @@ import pytest
 from spine_tf.config import PRESETS, to_dict
 from spine_tf.data import Case
 from spine_tf.data.splits import Split, write_split
-from spine_tf.export.publish import publish
+from spine_tf.export.publish import publish_run
 from spine_tf.inference.engines import load_engine
 from spine_tf.scoring import write_scores
-from spine_tf.support.environment import environment
+from spine_tf.support.environment import describe_environment
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def run(threshold_run, tmp_path):
         "threshold": 0.45,
         "label_maps": ["verse004"],
         "pretrained": [{"flag": "encoder_weights", "source": "some wheel", "licence": "Apache-2.0"}],
-        "environment": environment(),
+        "environment": describe_environment(),
     }
     (folder / "report.json").write_text(json.dumps(report))
     row = {"case": "crop", "role": "held out", "method": "network", "dice": 0.75}
@@ -41,7 +41,7 @@ def run(threshold_run, tmp_path):
 
 
 def test_a_published_model_predicts_as_the_run_does_and_says_where_it_stands(run, tmp_path):
-    publish(run, tmp_path / "models" / "spine-test")
+    publish_run(run, tmp_path / "models" / "spine-test")
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"spine-test"}
     views = [np.random.default_rng(i).random((2, 32, 32, 3), np.float32) for i in range(3)]
     one, two = load_engine(run), load_engine(tmp_path / "models" / "spine-test")
@@ -66,14 +66,14 @@ def test_a_published_model_predicts_as_the_run_does_and_says_where_it_stands(run
 def test_an_unfinished_run_is_refused(run, tmp_path):
     (run / "report.json").unlink()
     with pytest.raises(ValueError, match=r"trained and evaluated. Received: .* without \['report.json'\]"):
-        publish(run, tmp_path / "models" / "spine-test")
+        publish_run(run, tmp_path / "models" / "spine-test")
     assert not (tmp_path / "models").exists()
 
 
 def test_a_file_that_is_too_large_is_not_published(run, tmp_path):
-    publish(run, tmp_path / "models" / "spine-test")
+    publish_run(run, tmp_path / "models" / "spine-test")
     before = (tmp_path / "models" / "spine-test" / "README.md").read_text()
     with pytest.raises(ValueError, match=r"at most 0\.001 MB"):
-        publish(run, tmp_path / "models" / "spine-test", largest_mb=0.001)
+        publish_run(run, tmp_path / "models" / "spine-test", largest_mb=0.001)
     assert (tmp_path / "models" / "spine-test" / "README.md").read_text() == before
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"spine-test"}

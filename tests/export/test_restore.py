@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spine_tf.config import PRESETS, Config, to_dict
+from spine_tf.config import PRESETS, Config, to_dict, with_changes
 from spine_tf.data.splits import read_split
 from spine_tf.export.restore import restore_run
 from spine_tf.inference.engines import load_engine
@@ -16,10 +16,9 @@ from spine_tf.training.prune_settings import source_config
 
 @pytest.fixture
 def config(six_scans) -> Config:
-    tiny = PRESETS["tiny"]
-    spec = replace(tiny.preprocess, image_size=32, smoothing_mm=0.0, body_box=False)
+    spec = {"image_size": 32, "smoothing_mm": 0.0, "body_box": False}
     scans = {"images": str(six_scans / "ct" / "*.nii.gz"), "masks": str(six_scans / "masks" / "*.nii.gz")}
-    return replace(tiny, preprocess=spec, data=replace(tiny.data, **scans))
+    return with_changes(PRESETS["tiny"], preprocess=spec, data=scans)
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_a_restored_run_can_be_pruned_and_predicts_with_the_chosen_threshold(pub
 
 
 def test_another_recipe_or_a_folder_in_use_is_refused(published, config, tmp_path):
-    other = replace(config, preprocess=replace(config.preprocess, pixel_mm=2.0))
+    other = with_changes(config, preprocess={"pixel_mm": 2.0})
     with pytest.raises(ValueError, match=r"Received: other \['preprocess.pixel_mm'\]"):
         restore_run(published, other, tmp_path / "run", tmp_path)
     assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from spine_tf.config import ARCHITECTURES, PRESETS, VIEWS
 from spine_tf.models import build_model
-from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch, attention_linknet
+from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch, build_attention_linknet
 from spine_tf.training.losses import get_loss
 from spine_tf.training.optimizers import FusedAdamax
 
@@ -87,7 +87,7 @@ def test_every_switch_is_honoured(switch, layer, shape):
 
 
 def test_maps_fused_at_half_resolution_still_end_where_the_slices_do():
-    model = attention_linknet(64, encoder="efficientnetb0", linknet_encoder="resnet18", fusion_stride=2)
+    model = build_attention_linknet(64, encoder="efficientnetb0", linknet_encoder="resnet18", fusion_stride=2)
     assert model.get_layer("feature_map").output.shape[1:3] == (32, 32)
     rng = np.random.default_rng(0)
     slices = {view: rng.random((1, 64, 64, 3), dtype="float32") for view in VIEWS}
@@ -168,11 +168,11 @@ def test_training_graph_stays_small():
 )
 def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=rf"{message}[\s\S]*Received: "):
-        attention_linknet(**arguments)
+        build_attention_linknet(**arguments)
 
 
 def test_what_the_config_lets_it_read_are_its_arguments():
-    arguments = set(attention_linknet.__code__.co_varnames[: attention_linknet.__code__.co_argcount])
+    arguments = set(build_attention_linknet.__code__.co_varnames[: build_attention_linknet.__code__.co_argcount])
     assert arguments == {*ARCHITECTURES["attention_linknet"], "norm_momentum", "image_size", "network"}
 
 
@@ -188,7 +188,7 @@ def test_a_seed_sets_the_weights_and_no_two_branches_start_equal():
     kernels = []
     for _ in range(2):
         keras.utils.set_random_seed(7)
-        model = attention_linknet(32, encoder="tiny", linknet_encoder="resnet18")
+        model = build_attention_linknet(32, encoder="tiny", linknet_encoder="resnet18")
         kernels.append([model.get_layer(f"{view}_stem_conv").kernel.numpy() for view in VIEWS])
     for one, two in zip(*kernels, strict=True):
         np.testing.assert_array_equal(one, two)

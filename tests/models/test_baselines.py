@@ -13,7 +13,7 @@ from spine_tf.config import ARCHITECTURES, PRESETS, VIEWS, ModelConfig, Preproce
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment_volume
 from spine_tf.models import BUILDERS, build_model
-from spine_tf.models.baselines import single_view, stacked_linknet
+from spine_tf.models.baselines import build_stacked_linknet, single_view
 from spine_tf.models.encoders import layer_weights
 from spine_tf.models.linknet import NETWORKS
 from spine_tf.models.pretrained import load_pretrained, read_pretrained
@@ -139,7 +139,7 @@ def test_behind_the_branches_and_without_them_every_view_reaches_every_mask(arch
 
 
 def test_linknet_alone_is_the_proposed_network_less_its_branches():
-    alone, whole = stacked_linknet(32, "resnet18"), tiny("attention_linknet")
+    alone, whole = build_stacked_linknet(32, "resnet18"), tiny("attention_linknet")
     branches = tuple(f"{view}_" for view in VIEWS)
     rest = {layer.name: layer.count_params() for layer in whole.layers if not layer.name.startswith(branches)}
     assert set(rest) == {layer.name for layer in alone.layers}

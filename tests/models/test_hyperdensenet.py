@@ -10,7 +10,7 @@ from spine_tf.config import VIEWS, ModelConfig, PreprocessSpec, to_dict
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment_volume
 from spine_tf.models import build_model
-from spine_tf.models.hyperdensenet import FILTERS, hyperdensenet, scaled
+from spine_tf.models.hyperdensenet import FILTERS, build_hyperdensenet, scaled
 from spine_tf.pruning.surgery import remove_filters
 from spine_tf.pruning.zeroing import zero_filters
 from spine_tf.scans import volume_from_array
@@ -22,7 +22,7 @@ READ = [3, 75, 150, 225, 375, 525, 675, 900, 1125]
 
 @pytest.fixture(scope="module")
 def original() -> keras.Model:
-    return hyperdensenet(32)
+    return build_hyperdensenet(32)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_every_view_reaches_every_mask_nineteen_pixels_wide(narrow):
 
 def test_half_of_its_filters_can_be_removed():
     keras.utils.set_random_seed(0)
-    model = shaken(hyperdensenet(32, stream_width=0.16), np.random.default_rng(0))
+    model = shaken(build_hyperdensenet(32, stream_width=0.16), np.random.default_rng(0))
     pruned = zero_filters(model, 0.5, criterion="random")
     assert pruned.structure.whole == {"head_conv": "is an output of the model"}
     assert pruned.amount == pytest.approx(0.5, abs=0.02)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spine_tf.models.attention_linknet import attention_linknet
+from spine_tf.models.attention_linknet import build_attention_linknet
 from spine_tf.models.layers import (
     Excite,
     FusedBatchNormalization,
@@ -188,7 +188,7 @@ def test_excite_keeps_its_product_alone_and_a_weight_of_zero_gets_no_gradient(x)
 
 
 def test_what_is_only_served_leaves_no_gradients_of_its_own_to_a_saved_model():
-    model = attention_linknet(encoder="tiny", linknet_encoder="resnet18", image_size=64)
+    model = build_attention_linknet(encoder="tiny", linknet_encoder="resnet18", image_size=64)
     shapes = {tensor.name: tf.TensorSpec((1, *tensor.shape[1:])) for tensor in model.inputs}
 
     def forward(views):

@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
-from spine_tf.config import PRESETS, VIEWS, Config
+from spine_tf.config import PRESETS, VIEWS, Config, with_changes
 from spine_tf.models import build_model
 from spine_tf.models.encoders import encode, layer_weights
 from spine_tf.models.pretrained import load_pretrained, read_pretrained
@@ -20,9 +19,8 @@ SCRIPT = SCRIPTS / "fetch_weights.py"
 
 
 def config(encoder_weights="none", linknet_weights="none", **model) -> Config:
-    tiny = PRESETS["tiny"]
-    train = replace(tiny.train, encoder_weights=encoder_weights, linknet_weights=linknet_weights)
-    return replace(tiny, train=train, model=replace(tiny.model, **model))
+    train = {"encoder_weights": encoder_weights, "linknet_weights": linknet_weights}
+    return with_changes(PRESETS["tiny"], train=train, model=model)
 
 
 def tiny_model(**model) -> keras.Model:

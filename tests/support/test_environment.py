@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from spine_tf.support.environment import environment, git_commit, peak_memory_gib, processor
+from spine_tf.support.environment import describe_environment, git_commit, peak_memory_gib, processor
 
 
 def test_environment_names_versions_and_hardware_but_no_person():
-    facts = environment()
+    facts = describe_environment()
     assert facts["versions"]["keras"].startswith("3.")
     assert facts["cores"] >= 1
     assert set(facts) == {

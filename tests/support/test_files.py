@@ -1,8 +1,11 @@
 import gzip
+import json
+import math
 
+import numpy as np
 import pytest
 
-from spine_tf.support.files import remove_parts, whole_file, write_gzip, write_json, write_text
+from spine_tf.support.files import json_values, remove_parts, whole_file, write_gzip, write_json, write_text
 
 
 def test_files_appear_whole_and_leave_nothing_else(tmp_path):
@@ -16,6 +19,13 @@ def test_nan_is_no_json(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_that_json_lacks_are_named():
+    found = json_values({"a": [math.nan, -math.inf, 0.5], "b": {"c": np.float32("inf"), "d": np.float64("nan")}})
+    assert found == {"a": ["nan", "-inf", 0.5], "b": {"c": "inf", "d": "nan"}}
+    same = {"number": 3, "yes": True, "none": None, "text": "inf", "half": np.float32(0.5)}
+    assert json.dumps(json_values(same)) == '{"number": 3, "yes": true, "none": null, "text": "inf", "half": 0.5}'
 
 
 def test_a_failed_write_leaves_the_file_before_it_and_nothing_else(tmp_path):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS, TrainConfig
 from spine_tf.training.checkpoint import latest_checkpoint
-from spine_tf.training.fit import StopAfter, compile_model, fit, prepare_process
+from spine_tf.training.fit import StopAfter, compile_model, fit_model, prepare_process
 from spine_tf.training.penalty import Penalty, convolution_kernels
 
 
@@ -37,7 +37,7 @@ def _dataset(first_epoch=0, nan_from=10**9):
 
 def _fit(folder, train, dataset=_dataset, **options):
     strategy = prepare_process(train)
-    return fit(_network, dataset, 4, _dataset(1000).take(2), train, folder, strategy, **options)
+    return fit_model(_network, dataset, 4, _dataset(1000).take(2), train, folder, strategy, **options)
 
 
 def test_training_learns_and_leaves_a_run(tmp_path):
@@ -111,7 +111,7 @@ def test_nan_stops_training_and_leaves_the_best_model(tmp_path):
 
 def test_without_validation_the_training_loss_decides(tmp_path):
     train = TrainConfig(epochs=2, plateau_patience=1)
-    _, facts = fit(_network, _dataset, 4, None, train, tmp_path, prepare_process(train))
+    _, facts = fit_model(_network, _dataset, 4, None, train, tmp_path, prepare_process(train))
     assert facts["monitor"] == "loss"
 
 

@@ -10,7 +10,7 @@ import pytest
 from spine_tf.config import PruneSettings, config_from_dict
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
-from spine_tf.training.prune_run import RECORD, UNTUNED, load_network, prune_run
+from spine_tf.training.prune_run import load_network, run_pruning
 from spine_tf.training.prune_settings import read_settings
 from spine_tf.training.run import THRESHOLDS
 
@@ -22,7 +22,7 @@ def settings(plain_run) -> PruneSettings:
 
 
 def _record(folder: Path) -> dict:
-    return json.loads((folder / UNTUNED / RECORD).read_text())
+    return json.loads((folder / "untuned" / "pruning.json").read_text())
 
 
 def _predict(folder: Path) -> np.ndarray:
@@ -51,12 +51,12 @@ def test_half_of_the_filters_are_gone_and_the_run_is_like_any_other(pruned_run, 
     assert metadata["pruned"] == {"criterion": "gradient", "amount": 0.5, "filters": 27, "kept": 15}
     assert _predict(pruned_run).shape == (2, 32, 32, 3)
     # Fine-tuning has changed something.
-    assert np.abs(_predict(pruned_run) - _predict(pruned_run / UNTUNED)).max() > 1e-4
+    assert np.abs(_predict(pruned_run) - _predict(pruned_run / "untuned")).max() > 1e-4
 
 
 def test_a_pruned_run_is_pruned_again(pruned_run, settings, tmp_path):
     again = replace(settings, source=pruned_run, criterion="magnitude", scope="layer", epochs=1)
-    prune_run(again, tmp_path / "again", tmp_path)
+    run_pruning(again, tmp_path / "again", tmp_path)
     record = _record(tmp_path / "again")
     assert (record["filters"], record["prunable"], record["kept"]) == (15, 12, 9)
     assert load_network(tmp_path / "again").count_params() < load_network(pruned_run).count_params()
@@ -64,22 +64,22 @@ def test_a_pruned_run_is_pruned_again(pruned_run, settings, tmp_path):
 
 
 def test_a_stopped_run_goes_on_as_if_never_stopped(pruned_run, settings, tmp_path):
-    stopped = prune_run(settings, tmp_path / "run", tmp_path, max_minutes=0.0)
+    stopped = run_pruning(settings, tmp_path / "run", tmp_path, max_minutes=0.0)
     assert stopped["training"]["epochs"] == 1
-    removed = (tmp_path / "run" / UNTUNED / RECORD).stat().st_mtime_ns
+    removed = (tmp_path / "run" / "untuned" / "pruning.json").stat().st_mtime_ns
     with pytest.raises(ValueError, match=r"only epochs may change.*\['amount'\]"):
-        prune_run(replace(settings, amount=0.3), tmp_path / "run", tmp_path, resume=True)
-    resumed = prune_run(settings, tmp_path / "run", tmp_path, resume=True)
+        run_pruning(replace(settings, amount=0.3), tmp_path / "run", tmp_path, resume=True)
+    resumed = run_pruning(settings, tmp_path / "run", tmp_path, resume=True)
     assert resumed["training"]["epochs"] == 2
-    assert (tmp_path / "run" / UNTUNED / RECORD).stat().st_mtime_ns == removed
+    assert (tmp_path / "run" / "untuned" / "pruning.json").stat().st_mtime_ns == removed
     assert (tmp_path / "run" / "history.csv").read_text() == (pruned_run / "history.csv").read_text()
     np.testing.assert_array_equal(_predict(tmp_path / "run"), _predict(pruned_run))
 
 
 def test_a_control_trains_all_filters_with_the_same_settings(pruned_run, plain_run, settings, tmp_path):
-    report = prune_run(replace(settings, control=True), tmp_path / "control", tmp_path)
+    report = run_pruning(replace(settings, control=True), tmp_path / "control", tmp_path)
     assert load_network(tmp_path / "control").count_params() == load_network(plain_run).count_params()
-    assert not (tmp_path / "control" / UNTUNED).exists()
+    assert not (tmp_path / "control" / "untuned").exists()
     assert np.abs(_predict(tmp_path / "control") - _predict(plain_run)).max() > 1e-4
     other = json.loads((pruned_run / "report.json").read_text())
     assert report["config"] == other["config"]
@@ -88,5 +88,5 @@ def test_a_control_trains_all_filters_with_the_same_settings(pruned_run, plain_r
 
 def test_a_folder_with_a_run_is_not_pruned_over(plain_run, settings):
     with pytest.raises(ValueError, match="run must be a new folder"):
-        prune_run(settings, plain_run, plain_run)
+        run_pruning(settings, plain_run, plain_run)
     assert not (plain_run / "prune.json").exists()

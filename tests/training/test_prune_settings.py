@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from spine_tf.config import PRESETS, to_dict
+from spine_tf.config import PRESETS, to_dict, with_changes
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_settings import (
-    SOURCE_FILES,
     PruneSettings,
     check_resumed,
     read_settings,
@@ -32,7 +31,7 @@ def test_fine_tuning_is_the_sources_training_at_a_lower_rate_on_other_triplets()
     assert (config.train.epochs, config.train.loss, config.train.seed) == (3, "bce_dice", 3)
     assert config.data.cache == Path("runs/a/cache")
     kept = replace(
-        config, data=source.data, train=replace(config.train, epochs=100, loss="bce", seed=0, learning_rate=1e-3)
+        with_changes(config, train={"epochs": 100, "loss": "bce", "seed": 0, "learning_rate": 1e-3}), data=source.data
     )
     assert kept == source
 
@@ -49,7 +48,7 @@ def test_settings_are_read_as_they_were_written_and_only_epochs_may_change(tmp_p
 
 
 def test_a_source_is_a_whole_run(tmp_path):
-    for name in SOURCE_FILES:
+    for name in ("config.json", "split.json", "best.keras", "metadata.json"):
         (tmp_path / name).write_text("{}")
     write_json(tmp_path / "config.json", to_dict(PRESETS["tiny"]))
     assert source_config(tmp_path) == PRESETS["tiny"]

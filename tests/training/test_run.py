@@ -1,31 +1,28 @@
 """A whole run in this process, preset `tiny`; killing and resuming it is in test_train_script.py."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spine_tf.config import PRESETS, Config, config_from_dict
+from spine_tf.config import PRESETS, Config, config_from_dict, with_changes
 from spine_tf.data.splits import read_split
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint import latest_checkpoint
 from spine_tf.training.evaluate import evaluate_run
-from spine_tf.training.prune_settings import SETTINGS
-from spine_tf.training.run import THRESHOLDS, start_folder, train_run
+from spine_tf.training.run import THRESHOLDS, ensure_trained, start_folder, train_run
 from spine_tf.training.run_data import find_split
 
 
 @pytest.fixture(scope="module")
 def config(six_scans) -> Config:
-    tiny = PRESETS["tiny"]
     globs = {"images": str(six_scans / "ct" / "*.nii.gz"), "masks": str(six_scans / "masks" / "*.nii.gz")}
-    return replace(
-        tiny,
-        data=replace(tiny.data, **globs, val_fraction=0.25),
-        augment=replace(tiny.augment, min_box_mm=10.0),
-        train=replace(tiny.train, epochs=2, learning_rate=0.01),
+    return with_changes(
+        PRESETS["tiny"],
+        data=globs | {"val_fraction": 0.25},
+        augment={"min_box_mm": 10.0},
+        train={"epochs": 2, "learning_rate": 0.01},
     )
 
 
@@ -86,36 +83,47 @@ def test_a_folder_with_a_run_is_not_trained_over_and_no_run_not_resumed(run, con
         start_folder(run, config, resume=False)
     with pytest.raises(ValueError, match="run must hold a run to resume"):
         start_folder(tmp_path, config, resume=True)
-    other = replace(config, model=replace(config.model, attention="se"), train=replace(config.train, epochs=9))
+    other = with_changes(config, model={"attention": "se"}, train={"epochs": 9})
     with pytest.raises(ValueError, match=r"only epochs may change.*\['model\.attention'\]"):
         start_folder(run, other, resume=True)
 
 
 def test_a_cosine_schedule_is_made_for_its_epochs(config, tmp_path):
-    plain, cosine = (replace(config, train=replace(config.train, cosine=on)) for on in (False, True))
+    plain, cosine = (with_changes(config, train={"cosine": on}) for on in (False, True))
     for name, started in (("plain", plain), ("cosine", cosine)):
         start_folder(tmp_path / name, started, resume=False)
-    start_folder(tmp_path / "plain", replace(plain, train=replace(plain.train, epochs=9)), resume=True)
+    start_folder(tmp_path / "plain", with_changes(plain, train={"epochs": 9}), resume=True)
     with pytest.raises(ValueError, match=r"a cosine schedule is made for its epochs.*\['train\.epochs'\]"):
-        start_folder(tmp_path / "cosine", replace(cosine, train=replace(cosine.train, epochs=9)), resume=True)
+        start_folder(tmp_path / "cosine", with_changes(cosine, train={"epochs": 9}), resume=True)
+
+
+def test_a_finished_run_is_left_alone_and_a_started_one_goes_on(config, tmp_path):
+    start_folder(tmp_path, config, resume=False)
+    other = with_changes(config, train={"seed": 1})
+    # It would not be refused so if it were started anew.
+    with pytest.raises(ValueError, match=r"a resumed run must keep its config.*\['train\.seed'\]"):
+        ensure_trained(other, tmp_path, tmp_path / "data")
+    write_json(tmp_path / "report.json", {})
+    ensure_trained(other, tmp_path, tmp_path / "data")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "report.json"]
 
 
 def test_a_pruned_run_is_not_trained_on_without_its_penalty(config, tmp_path):
-    write_json(tmp_path / SETTINGS, {})
+    write_json(tmp_path / "prune.json", {})
     with pytest.raises(ValueError, match=r"must not be a pruned one; prune.py --resume"):
         train_run(config, tmp_path, tmp_path / "data", resume=True)
 
 
 def test_a_verse_root_is_split_as_configured(shared_data):
-    config = replace(PRESETS["tiny"], data=replace(PRESETS["tiny"].data, data=shared_data))
+    config = with_changes(PRESETS["tiny"], data={"data": shared_data})
     with pytest.raises(ValueError, match="subjects with masks"):
         find_split(config, Path("unused"))
 
 
 @pytest.mark.slow
 def test_a_run_without_validation_that_starts_from_another_runs_model(run, config, tmp_path):
-    train = replace(config.train, epochs=1, encoder_weights=str(run / "best.keras"))
-    alone = replace(config, data=replace(config.data, val_fraction=0.0), train=train)
+    train = {"epochs": 1, "encoder_weights": str(run / "best.keras")}
+    alone = with_changes(config, data={"val_fraction": 0.0}, train=train)
     report = train_run(alone, tmp_path / "run", tmp_path)
     # Nobody to choose a threshold on.
     assert report["threshold"] == 0.5
@@ -127,7 +135,7 @@ def test_a_run_without_validation_that_starts_from_another_runs_model(run, confi
 
 
 def test_weights_out_of_reach_claim_no_folder(config, tmp_path):
-    absent = replace(config, train=replace(config.train, encoder_weights=str(tmp_path / "absent.keras")))
+    absent = with_changes(config, train={"encoder_weights": str(tmp_path / "absent.keras")})
     with pytest.raises(ValueError, match="encoder_weights must be"):
         train_run(absent, tmp_path / "run", tmp_path)
     assert not (tmp_path / "run").exists()

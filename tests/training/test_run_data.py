@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spine_tf.config import PRESETS, Config
+from spine_tf.config import PRESETS, Config, with_changes
 from spine_tf.data.shards_read import ShardError, read_index
 from spine_tf.data.shards_write import prepare_shards
 from spine_tf.data.splits import write_split
@@ -22,11 +22,11 @@ def config(six_scans, tmp_path) -> Config:
     cases = pair_globs(str(scans / "ct" / "*.nii.gz"), str(scans / "masks" / "*.nii.gz"))
     prepare_shards(cases, tmp_path / "shards", tiny.preprocess)
     shutil.rmtree(scans)
-    return replace(
+    return with_changes(
         tiny,
-        data=replace(tiny.data, shards=tmp_path / "shards", cases_open=2, val_fraction=0.25),
-        augment=replace(tiny.augment, min_box_mm=10.0),
-        train=replace(tiny.train, epochs=1),
+        data={"shards": tmp_path / "shards", "cases_open": 2, "val_fraction": 0.25},
+        augment={"min_box_mm": 10.0},
+        train={"epochs": 1},
     )
 
 
@@ -78,7 +78,7 @@ def test_a_run_from_shards_needs_no_scans(config, tmp_path):
 
 def test_shards_of_another_spec_or_without_a_case_of_the_split_are_refused(config, tmp_path):
     split, _ = find_split(config, tmp_path)
-    other = replace(config, preprocess=replace(config.preprocess, body_box=False))
+    other = with_changes(config, preprocess={"body_box": False})
     with pytest.raises(ShardError, match="prepare again"), training_data(other, tmp_path / "run", tmp_path, split):
         pass
     entries = read_index(tmp_path / "shards")["cases"]

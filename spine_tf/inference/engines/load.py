@@ -9,10 +9,8 @@ from spine_tf.config import PREDICTION_BATCH, PreprocessSpec, spec_from_dict
 from spine_tf.inference.engines.engine import Engine
 from spine_tf.inference.engines.lanes import in_lanes
 from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest
+from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
-
-NAMES = ("best.keras", "model.keras")
-"""The network's file in a run's folder and in a published one."""
 
 ADDRESS = re.compile(r"[a-z]+://")
 
@@ -21,9 +19,9 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
     """Load a network by what its path is.
 
     Args:
-        model: a `.keras` file, or a folder with one (`NAMES`); a SavedModel folder, or one of its numbered versions; a
-            `.tflite` file; each with its `metadata.json` beside it. Or the address of a server with TF Serving's API:
-            `grpc://host:port/name[/version]`, `http://host:port/name[/version]`.
+        model: a `.keras` file, or a folder with one (`find_network`); a SavedModel folder, or one of its numbered
+            versions; a `.tflite` file; each with its `metadata.json` beside it. Or the address of a server with TF
+            Serving's API: `grpc://host:port/name[/version]`, `http://host:port/name[/version]`.
         batch_size: triplets the network gets at once; fewer are padded where that saves a trace.
         threads: of a `.tflite` file; None: all cores. TensorFlow's own are set by `device.use_device`.
 
@@ -40,13 +38,13 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         return serving_engine(str(model), batch_size)
     path = Path(model)
     if path.is_dir():
-        own = next((path / name for name in NAMES if (path / name).is_file()), None)
-        path = own or newest_version(path) or path
+        path = find_network(path) or newest_version(path) or path
     is_file = path.suffix in (".keras", ".tflite") and path.is_file()
     if not is_file and newest_version(path) is None:
-        expected = f"a .keras or .tflite file, a folder that holds {' or '.join(NAMES)}, a SavedModel, or an address grpc://host:port/name"
+        folder = f"a folder that holds {RUN_NETWORK} or {PUBLISHED_NETWORK}"
+        expected = f"a .keras or .tflite file, {folder}, a SavedModel, or an address grpc://host:port/name"
         raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
-    metadata = read_metadata((path.parent if is_file else path) / "metadata.json")
+    metadata = read_metadata((path.parent if is_file else path) / METADATA)
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
     predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
     return Engine(predict, spec, metadata, path.name, at_once=at_once)
@@ -69,7 +67,7 @@ def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None
 
         # One that was converted by hand has none.
         if (path.parent / MANIFEST).is_file():
-            verify_manifest(path.parent, (path.name, "metadata.json"))
+            verify_manifest(path.parent, (path.name, METADATA))
         predict = litert_predictor(path, image_size, batch_size, threads)
     else:
         predict = saved_model_predictor(path)
@@ -80,13 +78,13 @@ def read_metadata(path: Path) -> dict:
     """What travels with a model: `preprocess` (a PreprocessSpec's fields) and facts of its training."""
     if not path.is_file():
         raise ValueError(
-            f"metadata.json must lie beside the model: without its pre-processing a network gives wrong masks. "
+            f"{METADATA} must lie beside the model: without its pre-processing a network gives wrong masks. "
             f"Received: no file {str(path)!r}"
         )
     try:
         metadata = json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"metadata.json must be JSON. Received: {str(path)!r}, {error}") from None
+        raise ValueError(f"{METADATA} must be JSON. Received: {str(path)!r}, {error}") from None
     if "preprocess" not in metadata:
-        raise ValueError(f"metadata.json must have the key 'preprocess'. Received: {str(path)!r}")
+        raise ValueError(f"{METADATA} must have the key 'preprocess'. Received: {str(path)!r}")
     return metadata
