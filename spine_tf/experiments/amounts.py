@@ -16,6 +16,7 @@ from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
+from spine_tf.support.errors import RunError
 from spine_tf.training.prune_settings import read_settings
 
 SOURCE = "proposed"
@@ -61,11 +62,11 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
         whether anything was done.
 
     Raises:
-        ValueError: as `prune_run`; the folder holds a run of other settings.
+        RunError: as `prune_run`; the folder holds a run of other settings.
     """
     run, settings = _run(name, folder, seed), prune_settings(name, base, folder, seed)
     if (run / "prune.json").exists() and to_dict(read_settings(run)) != to_dict(settings):
-        raise ValueError(
+        raise RunError(
             "runs must hold runs of the settings asked for; name another folder or delete what is there. "
             f"Received: {str(run)!r} pruned with other settings"
         )

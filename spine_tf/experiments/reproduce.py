@@ -41,7 +41,8 @@ def run_table(
         a sentence for each run that failed; the others were run all the same.
 
     Raises:
-        ValueError: a cell that the table does not have, or a folder with a run of other settings.
+        ValueError: a cell that the table does not have.
+        RunError: a folder with a run of other settings.
     """
     grid = {"pruning": pruning_cells()}.get(table, GRIDS.get(table, {}))
     unknown = sorted(set(names) - set(grid))
@@ -128,7 +129,8 @@ def reproduce(request: Request) -> list[str]:
         a sentence for each run that failed.
 
     Raises:
-        ValueError: a cell that the table does not have, or runs of other settings in the folder.
+        ValueError: a cell that the table does not have.
+        RunError: runs of other settings in the folder.
     """
     base = base_config(request.preset, request.runs, request.data)
     seeds = request.seeds or SEEDS[request.preset]

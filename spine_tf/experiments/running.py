@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spine_tf.config import Config, config_from_dict, to_dict
 from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
+from spine_tf.support.errors import RunError
 
 EVALUATION = "evaluation"
 DONE = ("report.json", f"{EVALUATION}/evaluation.json")
@@ -27,7 +28,7 @@ def check_same(folder: Path, config: Config) -> None:
     """Refuse a folder whose run was made with other settings: its results would stand in the wrong row.
 
     Raises:
-        ValueError: the stored config differs in more than where decoded cases are kept.
+        RunError: the stored config differs in more than where decoded cases are kept.
     """
     path = Path(folder) / "config.json"
     if not path.exists():
@@ -41,7 +42,7 @@ def check_same(folder: Path, config: Config) -> None:
         if value != stored[section][name] and name != "cache"
     ]
     if changed:
-        raise ValueError(
+        raise RunError(
             "runs must hold runs of the settings asked for; name another folder or delete what is there. "
             f"Received: {str(folder)!r} with other {changed}"
         )
@@ -54,7 +55,7 @@ def in_own_process(function: Callable, *arguments) -> None:
     of preset `tiny` in one process came to 13 GB. What a run left is gone with its process.
 
     Raises:
-        ValueError: the process died. What the function raised, is raised here.
+        RunError: the process died. What the function raised, is raised here.
     """
     # A forked child of a process that runs TensorFlow may hang on its locks.
     spawn = multiprocessing.get_context("spawn")
@@ -63,7 +64,7 @@ def in_own_process(function: Callable, *arguments) -> None:
             pool.submit(function, *arguments).result()
         except BrokenProcessPool as error:
             expected = "the process of a run must live to its end; killed for want of memory? The same command goes on"
-            raise ValueError(f"{expected}. Received: no end of {function.__name__}") from error
+            raise RunError(f"{expected}. Received: no end of {function.__name__}") from error
 
 
 def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
@@ -81,7 +82,7 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
         whether anything was done.
 
     Raises:
-        ValueError: the folder holds a run of other settings, or as `train_run` and `in_own_process`.
+        RunError: the folder holds a run of other settings; or as `train_run` and `in_own_process`.
     """
     folder = Path(folder)
     check_same(folder, config)

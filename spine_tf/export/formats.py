@@ -27,18 +27,11 @@ from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.inference.predict import case_name
 from spine_tf.scans import Volume, read_scan
 from spine_tf.support.environment import environment
+from spine_tf.support.errors import ExportRefused
 from spine_tf.support.files import flush, write_json, write_text
 
 REQUIRED = ("saved_model", "float32", "float16")
 """Beside one of the int8 schemes: without these a version is not published."""
-
-
-class ExportRefused(ValueError):
-    """A required product is past its limit; `rows` are all the figures."""
-
-    def __init__(self, message: str, rows: list[dict]):
-        super().__init__(message)
-        self.rows = rows
 
 
 def real_scan(scan: Path | None, mask: Path | None, data_root: Path) -> tuple[Volume, np.ndarray, str]:

@@ -15,6 +15,7 @@ from spine_tf.models.float16 import write_half
 from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
 from spine_tf.support.environment import environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json, write_text
 
 SHARE_ALIKE = "verse"
@@ -34,14 +35,14 @@ def publish(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         largest_mb: a larger file is not published.
 
     Raises:
-        ValueError: the run is not finished or not evaluated, or the file is too large, or its masks differ from the
-            run's own by more than float16 explains.
+        RunError: the run is not finished or not evaluated.
+        ValueError: the file is too large, or its masks differ from the run's own by more than float16 explains.
     """
     run, target = Path(run), Path(target)
     wanted = [run / "best.keras", run / "metadata.json", run / "report.json", run / "evaluation" / "scores.json"]
     missing = [str(path.relative_to(run)) for path in wanted if not path.is_file()]
     if missing:
-        raise ValueError(f"run must be trained and evaluated. Received: {str(run)!r} without {missing}")
+        raise RunError(f"run must be trained and evaluated. Received: {str(run)!r} without {missing}")
     report, rows = (json.loads(path.read_text()) for path in wanted[2:])
     metadata = json.loads((run / "metadata.json").read_text())
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from spine_tf.config import Config, to_dict
 from spine_tf.data.splits import write_split
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.run import PRETRAINED, start_folder
 from spine_tf.training.run_data import find_split
@@ -22,7 +23,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
         data_root: where sample CTs are kept.
 
     Raises:
-        ValueError: the folder holds a run, or the model was trained by another config.
+        RunError: the folder holds a run, or the model was trained by another config.
     """
     import spine_tf.models  # noqa: F401  registers our layers
     from spine_tf.inference.engines.keras_model import load_safely
@@ -38,7 +39,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
         if name != "threshold" and metadata[section].get(name, value) != value
     ]
     if changed:
-        raise ValueError(f"{str(published)!r} must have been trained by this recipe. Received: other {changed}")
+        raise RunError(f"{str(published)!r} must have been trained by this recipe. Received: other {changed}")
     split, _ = find_split(config, data_root)
     start_folder(folder, config, resume=False)
     write_split(Path(folder) / "split.json", split)

@@ -7,6 +7,8 @@ from math import prod
 
 import numpy as np
 
+from spine_tf.support.errors import ScanError
+
 MIN_VOXELS = 8
 """Fewest voxels along an axis: a thinner slab holds no vertebra, and a view of it no picture."""
 SPACING_RANGE_MM = (0.05, 20.0)
@@ -23,10 +25,6 @@ EIGHT_BIT_SHARE = 0.999
 """Share of values in 0..255 from which a scan counts as an 8-bit picture."""
 METAL_HU = 4000
 """HU above are metal; more than 1 % of them is a scale other than HU."""
-
-
-class ScanError(ValueError):
-    """A scan that is refused. The message is one line: the file, what was expected, what was received."""
 
 
 def refuse(source: str, expected: str, received) -> ScanError:

@@ -14,6 +14,7 @@ from spine_tf.inference.volume import segment
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.viewer.overlay import save_errors, save_overlay
 
@@ -38,7 +39,9 @@ def evaluate_run(
         the rows: network and both baselines for each case, then their means by method and role.
 
     Raises:
-        ValueError: no test cases, or an unknown case id.
+        RunError: no split, or no test cases.
+        ModelError: the run's network cannot be loaded.
+        ValueError: an unknown case id.
     """
     split, engine = read_split(Path(folder) / "split.json"), load_engine(folder)
     seen = {case.case_id: case for case in split.train}
@@ -47,7 +50,7 @@ def evaluate_run(
         raise ValueError(f"also_seen must name training cases. Received: {unknown}, the run has {sorted(seen)}")
     scored = [(case, HELD_OUT) for case in split.test] + [(seen[name], SEEN) for name in also_seen]
     if not split.test:
-        raise ValueError(f"the run must have test cases. Received: none in {Path(folder) / 'split.json'}")
+        raise RunError(f"the run must have test cases. Received: none in {Path(folder) / 'split.json'}")
     rows, truths, probabilities = [], [], []
     for case, role in tqdm(scored, desc="evaluating", unit="case"):
         case_rows, truth, probability = _score(case, role, engine, Path(output), clean_up, flips)

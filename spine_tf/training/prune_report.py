@@ -18,6 +18,7 @@ from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference.volume import segment
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.prune_run import RECORD, UNTUNED, load_network
 from spine_tf.training.prune_settings import read_settings
@@ -49,12 +50,12 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
         the entry: "filters" (None for a control), "costs", "dice", "environment".
 
     Raises:
-        ValueError: the folder holds no finished pruned run, or `control` is no control of it.
+        RunError: the folder holds no finished pruned run, or `control` is no control of it.
     """
     folder = Path(folder)
     settings = read_settings(folder)
     if not (folder / "report.json").is_file():
-        raise ValueError(f"run must be finished (report.json). Received: run={str(folder)!r}")
+        raise RunError(f"run must be finished (report.json). Received: run={str(folder)!r}")
     beside = control_dice(control, settings) if control else {}
     cases = read_split(folder / "split.json").test
     scored = {"before": settings.source} | ({} if settings.control else {"pruned": folder / UNTUNED})
@@ -92,17 +93,17 @@ def control_dice(control: Path, settings: PruneSettings) -> dict[str, dict[str, 
     """Dice after training of a control run: {"control": case id -> score}.
 
     Raises:
-        ValueError: it is no control, not finished, or was trained otherwise than `settings` say.
+        RunError: it is no control, not finished, or was trained otherwise than `settings` say.
     """
     other, path = read_settings(control), Path(control) / "report.json"
     if not other.control:
-        raise ValueError(f"against must be a run with --control. Received: against={str(control)!r}")
+        raise RunError(f"against must be a run with --control. Received: against={str(control)!r}")
     unequal = [name for name in SAME if getattr(other, name) != getattr(settings, name)]
     if unequal:
-        raise ValueError(f"against must be a control with the same {', '.join(SAME)}. Received: other {unequal}")
+        raise RunError(f"against must be a control with the same {', '.join(SAME)}. Received: other {unequal}")
     report = json.loads(path.read_text()) if path.is_file() else {}
     if "verdict" not in report:
-        raise ValueError(f"against must be a finished run. Received: against={str(control)!r}")
+        raise RunError(f"against must be a finished run. Received: against={str(control)!r}")
     return {"control": report["verdict"]["dice"]["after"]}
 
 

@@ -50,7 +50,8 @@ def prune_run(
         what `report.json` holds.
 
     Raises:
-        ValueError: the source is no trained run, or the folder is another run's.
+        RunError: the source is no trained run, or the folder is another run's.
+        ValueError: TF_CONFIG names several workers.
         ArithmeticError: the smaller network does not give the zeroed one's outputs.
     """
     import spine_tf.models  # noqa: F401  registers our layers, so that a checkpoint of them loads

@@ -5,7 +5,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from spine_tf.config import Config, PruneSettings, config_from_dict, require, spec_from_dict, to_dict
+from spine_tf.config import Config, PruneSettings, config_from_dict, spec_from_dict, to_dict
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 
 SETTINGS = "prune.json"
@@ -17,11 +18,11 @@ def source_config(source: Path) -> Config:
     """The config of the run in the folder `source`.
 
     Raises:
-        ValueError: the folder is not that of a trained run.
+        RunError: the folder is not that of a trained run.
     """
     missing = [name for name in SOURCE_FILES if not (Path(source) / name).is_file()]
     if missing:
-        raise ValueError(f"source must be the folder of a trained run. Received: source={str(source)!r}, no {missing}")
+        raise RunError(f"source must be the folder of a trained run. Received: source={str(source)!r}, no {missing}")
     return config_from_dict(json.loads((Path(source) / "config.json").read_text()))
 
 
@@ -42,10 +43,11 @@ def read_settings(folder: Path) -> PruneSettings:
     """The settings of the pruned run in `folder`.
 
     Raises:
-        ValueError: there is none.
+        RunError: there is none.
     """
     path = Path(folder) / SETTINGS
-    require(path.is_file(), "run", f"the folder of a pruned run ({SETTINGS})", str(folder))
+    if not path.is_file():
+        raise RunError(f"run must be the folder of a pruned run ({SETTINGS}). Received: run={str(folder)!r}")
     return spec_from_dict(PruneSettings, json.loads(path.read_text()))
 
 
@@ -58,7 +60,7 @@ def check_resumed(folder: Path, settings: PruneSettings) -> None:
     """Refuse to go on with a run under other settings; only the number of epochs may change.
 
     Raises:
-        ValueError: the folder holds no pruned run, or one with other settings.
+        RunError: the folder holds no pruned run, or one with other settings.
     """
     stored = read_settings(folder)
     changed = [
@@ -67,4 +69,4 @@ def check_resumed(folder: Path, settings: PruneSettings) -> None:
         if field.name != "epochs" and getattr(stored, field.name) != getattr(settings, field.name)
     ]
     if changed:
-        raise ValueError(f"a resumed run must keep its settings (only epochs may change). Received: changed {changed}")
+        raise RunError(f"a resumed run must keep its settings (only epochs may change). Received: changed {changed}")

@@ -21,6 +21,7 @@ from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment, peak_memory_gib
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
 from spine_tf.training.history_plot import plot_history
@@ -37,17 +38,17 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
     """Claim a folder for a run, or check that a resumed run is still the same one.
 
     Raises:
-        ValueError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
+        RunError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
             differs in anything but the number of epochs, or in that where a cosine schedule was made for it.
     """
     path = Path(folder) / "config.json"
     if not resume:
         if path.exists():
-            raise ValueError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
+            raise RunError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
         write_json(path, to_dict(config))
         return
     if not path.exists():
-        raise ValueError(f"run must hold a run to resume (config.json). Received: run={str(folder)!r}")
+        raise RunError(f"run must hold a run to resume (config.json). Received: run={str(folder)!r}")
     stored = config_from_dict(json.loads(path.read_text()))
     changed = [
         f"{section.name}.{name}"
@@ -57,7 +58,7 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
     ]
     if changed:
         may = "a cosine schedule is made for its epochs" if stored.train.cosine else "only epochs may change"
-        raise ValueError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
+        raise RunError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
     write_json(path, to_dict(config))
 
 
@@ -85,8 +86,9 @@ def train_run(
         what `report.json` holds; of a worker that is not the chief, `training` and its number alone.
 
     Raises:
-        ValueError: as `start_folder` and `find_split`; the folder is that of a pruned run; a worker is lost or
-            trains something else.
+        RunError: as `start_folder`; the folder is that of a pruned run.
+        WorkerError: a worker is lost or trains something else.
+        ValueError: as `find_split`.
     """
     from spine_tf.models.pretrained import read_pretrained
     from spine_tf.training.cluster import agree, chief_first, share_of, worker_index
@@ -94,7 +96,7 @@ def train_run(
 
     folder, start_seconds = Path(folder), time.monotonic()
     if (folder / SETTINGS).exists():
-        raise ValueError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
+        raise RunError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
     strategy = prepare_process(config.train)
     worker = worker_index(strategy)
     share = share_of(strategy, config.data.batch_size)

@@ -10,6 +10,7 @@ import pytest
 
 from spine_tf.config import PruneSettings
 from spine_tf.data.splits import read_split
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_report import COSTS, control_dice, held_out_dice, verdict_text, write_verdict
 from spine_tf.training.prune_settings import read_settings, write_settings
@@ -66,19 +67,19 @@ def test_a_verdict_compares_a_pruned_run_with_its_source(pruned, plain_run, cont
 
 def test_a_control_must_be_one_of_the_same_settings(settings, control):
     assert control_dice(control, replace(settings, amount=0.9)) == {"control": HALF}
-    with pytest.raises(ValueError, match=r"against must be a control with the same .*Received: other \['epochs'\]"):
+    with pytest.raises(RunError, match=r"against must be a control with the same .*Received: other \['epochs'\]"):
         control_dice(control, replace(settings, epochs=3))
     write_json(control / "report.json", {})
-    with pytest.raises(ValueError, match="against must be a finished run"):
+    with pytest.raises(RunError, match="against must be a finished run"):
         control_dice(control, settings)
     write_settings(control, settings)
-    with pytest.raises(ValueError, match="against must be a run with --control"):
+    with pytest.raises(RunError, match="against must be a run with --control"):
         control_dice(control, settings)
 
 
 def test_a_run_without_report_has_no_verdict(settings, tmp_path):
     write_settings(tmp_path, settings)
-    with pytest.raises(ValueError, match=r"run must be finished \(report.json\)"):
+    with pytest.raises(RunError, match=r"run must be finished \(report.json\)"):
         write_verdict(tmp_path)
 
 
