@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from spine_tf.config import Config, PruneSettings
 from spine_tf.support.files import write_json, write_text
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.prune_settings import source_config, tuning_config
 
 CRITERIA = ("gradient", "magnitude", "taylor", "random")
@@ -165,15 +166,16 @@ def table(flags: Flags, results: dict) -> str:
     """Mean and standard deviation over the seeds, as Markdown."""
     unpruned = results["dice"][_key("none", 0.0, 0, 0)]
     lines = [f"# Criteria of pruning compared on {flags.source.name}", ""]
-    lines.append("| criterion, amount | " + " | ".join(f"{amount:g}" for amount in flags.amounts) + " |")
-    lines.append("|---|" + "---:|" * len(flags.amounts))
+    rows = []
     for steps, criterion in itertools.product(sorted({0, flags.fine_tune_steps}), flags.criteria):
         cells = []
         for amount in flags.amounts:
             found = spread(flags, results, criterion, amount, steps)
             deviation = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
             cells.append(f"{mean(found):.3f}{deviation}" if found else "-")
-        lines.append(f"| {criterion}{f', {steps} steps of fine-tuning' if steps else ''} | {' | '.join(cells)} |")
+        rows.append([criterion + (f", {steps} steps of fine-tuning" if steps else ""), *cells])
+    headings = ["criterion, amount", *(f"{amount:g}" for amount in flags.amounts)]
+    lines.append(markdown_table(Table(headings, rows, "l" + "r" * len(flags.amounts))))
     words = (
         f"Dice on held-out {flags.on}, mean ± standard deviation over {len(flags.seeds)} seeds; the unpruned "
         f"network's: {unpruned:.3f}. Filters scored on {flags.calibration_batches} batches."

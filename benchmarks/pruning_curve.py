@@ -17,8 +17,9 @@ from typing import Literal
 import tyro
 from tqdm import tqdm
 
-from spine_tf.experiments.amounts import CONTROL, amount_rows, rows_text
+from spine_tf.experiments.amounts import CONTROL, amount_rows, amounts_cells
 from spine_tf.support.files import whole_file, write_json, write_text
+from spine_tf.support.tables import markdown_table
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "prune.py"
 AFTER, UNTUNED, CONTROLS = "#0072B2", "#D55E00", "#7F7F7F"
@@ -84,7 +85,7 @@ def text(flags: Flags, rows: list[dict]) -> str:
     lines = [
         f"# Pruning {flags.source.name} by several amounts",
         "",
-        *rows_text(rows),
+        markdown_table(amounts_cells(rows)),
         "",
         "Ratios are after over before. Filters scored by gradient sensitivity, widths multiples of "
         f"{flags.multiple_of}; {flags.epochs} epochs of fine-tuning, {flags.loss}, {flags.learning_rate_factor:g} x "

@@ -17,6 +17,7 @@ from spine_tf.experiments.running import in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
 from spine_tf.support.errors import RunError
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.prune_settings import read_settings
 
 SOURCE = "proposed"
@@ -144,11 +145,11 @@ def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[
     return rows
 
 
-def rows_text(rows: Sequence[dict]) -> list[str]:
-    """What `amount_rows` returns, as the lines of a Markdown table."""
+def amounts_cells(rows: Sequence[dict]) -> Table:
+    """What `amount_rows` returns, as the cells of a table."""
     ratios, scores = [f"{name}, ratio" for name in COSTS.values()], [f"Dice %, {name}" for name in STAGES.values()]
     heads = ["filters removed", *ratios, *scores]
-    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    lines = []
     for row in rows:
         cells = ["none (control)" if row["amount"] is None else f"{100 * row['amount']:g} %"]
         if row["ratios"] is None:
@@ -156,13 +157,13 @@ def rows_text(rows: Sequence[dict]) -> list[str]:
         else:
             cells += [f"{row['ratios'][cost]['mean']:.2f}" for cost in COSTS]
             cells += [mean_sd(row["dice"][stage], "dice") for stage in STAGES]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        lines.append(cells)
+    return Table(heads, lines, "l" + "r" * (len(heads) - 1))
 
 
 def amounts_text(table: dict) -> str:
     """What `amounts_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", *rows_text(table["rows"])]
+    lines = [f"# {table['title']}", "", markdown_table(amounts_cells(table["rows"]))]
     made = next((row["environment"] for row in table["rows"] if row["environment"]), None)
     where = f" {made['cores']} cores of {made['processor']}; commit {made['git_commit']}." if made else ""
     beside = (

@@ -20,6 +20,7 @@ from spine_tf.scoring import dice
 from spine_tf.support.environment import environment
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json, write_text
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.prune_run import RECORD, UNTUNED, load_network
 from spine_tf.training.prune_settings import read_settings
 
@@ -148,17 +149,18 @@ def verdict_text(settings: PruneSettings, verdict: dict, epochs: int) -> str:
             f"from those of the zeroed network by at most {filters['difference']:.1e}.",
             "",
         ]
-    lines += ["| cost | before | after | ratio |", "|---|---:|---:|---:|"]
+    costs = []
     for name, (heading, form) in COSTS.items():
         row = verdict["costs"][name]
-        lines.append(f"| {heading} | {form.format(row['before'])} | {form.format(row['after'])} | {row['ratio']:.2f} |")
+        costs.append([heading, form.format(row["before"]), form.format(row["after"]), f"{row['ratio']:.2f}"])
     lines += [
+        markdown_table(Table(["cost", "before", "after", "ratio"], costs, "lrrr")),
         "",
         "Multiply-adds are those of convolutions and dense layers, counted in the traced graph. Memory: resident peak "
         "of a process that loads the model and predicts once. Latency: the two models in turn in one process, the "
         f"median; its ratio is the median of the rounds' ratios. {made['cores']} cores ({made['processor']}).",
         "",
-        *_dice_table(verdict["dice"]),
+        _dice_table(verdict["dice"]),
         "",
     ]
     if filters:
@@ -180,18 +182,14 @@ def verdict_text(settings: PruneSettings, verdict: dict, epochs: int) -> str:
     return "\n".join(lines)
 
 
-def _dice_table(scores: dict[str, dict[str, float]]) -> list[str]:
+def _dice_table(scores: dict[str, dict[str, float]]) -> str:
     headings = {"before": "before", "pruned": "pruned", "after": "fine-tuned", "control": "control"}
     cases = list(scores["after"])
     if not cases:
-        return ["The run has kept no cases for the test: Dice was not measured."]
+        return "The run has kept no cases for the test: Dice was not measured."
     shown = [name for name in headings if name in scores]
-    lines = ["| held-out case, Dice | " + " | ".join(headings[name] for name in shown) + " |"]
-    lines.append("|---|" + "---:|" * len(shown))
-    for case in cases:
-        cells = [f"{scores[name][case]:.3f}" if case in scores[name] else "-" for name in shown]
-        lines.append(f"| {case} | {' | '.join(cells)} |")
+    rows = [[case, *(f"{scores[name][case]:.3f}" if case in scores[name] else "-" for name in shown)] for case in cases]
     if len(cases) > 1:
-        means = [f"{mean(scores[name].values()):.3f}" for name in shown]
-        lines.append(f"| mean of {len(cases)} | {' | '.join(means)} |")
-    return lines
+        rows.append([f"mean of {len(cases)}", *(f"{mean(scores[name].values()):.3f}" for name in shown)])
+    columns = ["held-out case, Dice", *(headings[name] for name in shown)]
+    return markdown_table(Table(columns, rows, "l" + "r" * len(shown)))
