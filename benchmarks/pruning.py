@@ -191,13 +191,10 @@ def table(flags: Flags, results: dict) -> str:
 
 def plot(path: Path, flags: Flags, results: dict) -> None:
     """Dice against amount, a line for each criterion with its seeds' range, without and with fine-tuning."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from spine_tf.support.files import whole_file
+    from spine_tf.support.plots import new_figure, save_figure
 
     stages = sorted({0, flags.fine_tune_steps})
-    figure = Figure(figsize=(4.8 * len(stages), 3.8), layout="constrained", dpi=120)
+    figure = new_figure((4.8 * len(stages), 3.8), dpi=120, layout="constrained")
     for axes, steps in zip(figure.subplots(1, len(stages), squeeze=False, sharey=True)[0], stages, strict=True):
         axes.axhline(results["dice"][_key("none", 0.0, 0, 0)], color="black", lw=0.8, ls="--", label="unpruned")
         for criterion in flags.criteria:
@@ -214,8 +211,7 @@ def plot(path: Path, flags: Flags, results: dict) -> None:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel(f"Dice on held-out {flags.on}")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=5)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import tyro
 from tqdm import tqdm
 
 from spine_tf.experiments.amounts import CONTROL, amount_rows, amounts_cells
-from spine_tf.support.files import whole_file, write_json, write_text
+from spine_tf.support.files import write_json, write_text
 from spine_tf.support.tables import markdown_table
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "prune.py"
@@ -100,10 +100,9 @@ def text(flags: Flags, rows: list[dict]) -> str:
 
 def plot(path: Path, rows: list[dict]) -> None:
     """Dice by amount, right after pruning and fine-tuned, beside the control's; bars are standard deviations. PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from spine_tf.support.plots import new_figure, save_figure
 
-    figure = Figure(figsize=(5.6, 3.8), layout="constrained", dpi=130)
+    figure = new_figure((5.6, 3.8), dpi=130, layout="constrained")
     axes = figure.subplots()
     pruned = [row for row in rows if row["amount"] is not None and row["ratios"]]
     for stage, label, colour in (("pruned", "right after pruning", UNTUNED), ("after", "fine-tuned", AFTER)):
@@ -134,8 +133,7 @@ def plot(path: Path, rows: list[dict]) -> None:
     axes.set_xticks([100 * row["amount"] for row in pruned])
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
 
 
 def main() -> int:

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
@@ -19,7 +17,7 @@ from spine_tf.experiments.cells import GRIDS, cell_config, run_place
 from spine_tf.experiments.results import read_run
 from spine_tf.experiments.running import EVALUATION, is_done
 from spine_tf.scans import read_label_map
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 from spine_tf.viewer.overlay import ERRORS, compare
 
 FIGURES = {
@@ -87,7 +85,7 @@ def draw_segmentations(base: Config, folder: Path, path: Path, seeds: Sequence[i
     rows = [_row(case, found, shown) for case in _pick(read_split(next(iter(found.values())) / "split.json").test)]
     columns, shapes = len(found) + 3, [row[0].height_mm / row[0].width_mm for row in rows]
     size = 1.5 * columns, 1.42 * sum(shapes) + 0.3 * len(rows) + 0.9
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    figure = new_figure(size, dpi=150, layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=shapes)
     for axes_row, row in zip(grid, rows, strict=True):
         for axes, panel in zip(axes_row, row, strict=True):
@@ -97,9 +95,7 @@ def draw_segmentations(base: Config, folder: Path, path: Path, seeds: Sequence[i
         axes.set_title(title, fontsize=9)
     handles = [Patch(color=MASK, label="truth or prediction"), *(Patch(color=c, label=n) for n, c in ERRORS.items())]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure)
-        figure.savefig(part, format="png", metadata={"Software": None})
+    save_figure(figure, path)
     return True
 
 

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from nibabel.orientations import aff2axcodes
 
 from spine_tf.scans.volume import Volume
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 MASK_COLOURS = ("#E69F00", "#CC79A7", "#009E73", "#F0E442")
 """Of the Okabe-Ito palette, which people with any form of colour blindness can tell apart."""
@@ -79,8 +77,7 @@ def save_overlay(
     ]
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=130, facecolor="black", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.ndarray, title: str = "") -> None:
@@ -122,8 +119,7 @@ def _lay_out(extent_mm):
     width = sum(ratios)
     inches = min(_PANEL_INCHES, _WIDEST_INCHES * height / width)
     size = (inches * width / height + 0.4, inches + _MARGINS_INCHES)
-    figure = Figure(figsize=size, facecolor="black")
-    FigureCanvasAgg(figure)
+    figure = new_figure(size, dpi=130, facecolor="black")
     grid = figure.add_gridspec(
         rows,
         len(ratios),
