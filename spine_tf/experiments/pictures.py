@@ -18,7 +18,7 @@ from spine_tf.experiments.results import read_run
 from spine_tf.experiments.running import EVALUATION, is_done
 from spine_tf.scans import read_label_map
 from spine_tf.support.plots import new_figure, save_figure
-from spine_tf.viewer.overlay import ERRORS, compare
+from spine_tf.viewer.overlay import ERRORS, WINDOW_HU, compare
 
 FIGURES = {
     1: ("3", "linknet"),
@@ -42,7 +42,6 @@ MASK = "#F0E442"
 """Truth, and a prediction by itself."""
 MARGIN_MM = 20.0
 """Around what is spine in the truth or in a mask; the rest of the slice is not shown."""
-WINDOW_HU = (-300.0, 1300.0)
 
 
 def draw_figure(number: int, base: Config, folder: Path, path: Path, seeds: Sequence[int]) -> bool:

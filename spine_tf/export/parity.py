@@ -38,10 +38,11 @@ FIGURES = {
 TRIPLETS = 32
 """Cut from the scan as prediction cuts it."""
 
+ROUNDS = 10
+"""Predictions that the time of a product is the median of."""
 
-def compare(
-    products: dict[str, Path], keras_model: Path, volume: Volume, truth: np.ndarray, *, rounds: int = 10
-) -> list[dict]:
+
+def compare(products: dict[str, Path], keras_model: Path, volume: Volume, truth: np.ndarray) -> list[dict]:
     """Measure every product beside Keras on one real scan.
 
     Args:
@@ -49,7 +50,6 @@ def compare(
         keras_model: the `.keras` file they were made of.
         volume: a real scan.
         truth: its mask, (x, y, z) bool, canonical.
-        rounds: predictions that time is the median of.
 
     Returns:
         one row for Keras and for each product: size_mb, peak_memory_mib, time_of_keras (ratio, 8 triplets),
@@ -61,7 +61,7 @@ def compare(
     expected = _predict(reference, triplets)
     whole = segment(volume, reference, clean_up=False)
     paths = {"keras": Path(keras_model), **products}
-    seconds = latencies(paths, (8,), rounds)[8]
+    seconds = latencies(paths, (8,), ROUNDS)[8]
     rows = []
     for name, path in tqdm(paths.items(), desc="comparing", unit="product", leave=False):
         engine = load_engine(path)

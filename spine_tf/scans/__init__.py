@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spine_tf.scans.checks import ScanError, refuse
+from spine_tf.scans.checks import MEMORY_BUDGET_GIB, ScanError, refuse
 from spine_tf.scans.dicom import read_dicom
 from spine_tf.scans.nifti import read_label_map, read_nifti, write_mask, write_probability
 from spine_tf.scans.volume import Grid, Volume, describe_geometry, same_grid, volume_from_array
@@ -22,7 +22,11 @@ __all__ = [
 
 
 def read_scan(
-    path: str | Path, *, series: str | None = None, assume_hu: bool = False, memory_budget_gib: float = 8.0
+    path: str | Path,
+    *,
+    series: str | None = None,
+    assume_hu: bool = False,
+    memory_budget_gib: float = MEMORY_BUDGET_GIB,
 ) -> Volume:
     """A CT as int16 HU (x, y, z) in RAS+ order, from a NIfTI file or a folder that holds a DICOM series.
 

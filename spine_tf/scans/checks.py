@@ -15,6 +15,8 @@ SPACING_RANGE_MM = (0.05, 20.0)
 """Voxel sizes outside are a wrong unit or a broken header: micro-CT ends below, summary slabs begin above."""
 MAX_SHEAR = 1e-3
 """Largest cosine between two voxel axes. At 1e-3 a 300 mm scan is off by 0.3 mm; gantry tilt starts far above."""
+MEMORY_BUDGET_GIB = 8.0
+"""What a scan may need unless its reader is told otherwise; label maps always."""
 WORKING_BYTES = 8
 """Bytes a voxel costs after reading: HU (int16), a probability map (float32), the mask and its stored copy (uint8)."""
 MAX_NONFINITE_SHARE = 0.05

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from spine_tf.scans.checks import check_affine, check_memory, check_shape, refuse
+from spine_tf.scans.checks import MEMORY_BUDGET_GIB, check_affine, check_memory, check_shape, refuse
 from spine_tf.scans.dicom_geometry import Stack, resample_stack, stack_slices
 from spine_tf.scans.dicom_series import find_series, slice_reader
 from spine_tf.scans.intensity import AIR_HU, INT16_MAX, to_hu
@@ -17,7 +17,7 @@ _READ_BYTES = 4
 
 
 def read_dicom(
-    folder: Path, *, series: str | None = None, assume_hu: bool = False, memory_budget_gib: float = 8.0
+    folder: Path, *, series: str | None = None, assume_hu: bool = False, memory_budget_gib: float = MEMORY_BUDGET_GIB
 ) -> Volume:
     """The CT series of a folder (searched below it, too) as int16 HU (x, y, z) in RAS+ order.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spine_tf.scans.checks import refuse
+from spine_tf.scans.checks import MEMORY_BUDGET_GIB, refuse
 from spine_tf.scans.intensity import to_hu, to_labels
 from spine_tf.scans.nifti_header import HEADER_BYTES, Declared, read_header
 from spine_tf.scans.volume import Grid, Volume, canonical_volume
@@ -17,7 +17,7 @@ from spine_tf.support.files import write_gzip
 _CHUNK = 1 << 22
 
 
-def read_nifti(path: Path, *, assume_hu: bool = False, memory_budget_gib: float = 8.0) -> Volume:
+def read_nifti(path: Path, *, assume_hu: bool = False, memory_budget_gib: float = MEMORY_BUDGET_GIB) -> Volume:
     """A CT in a .nii or .nii.gz file as int16 HU (x, y, z) in RAS+ order.
 
     Raises:
@@ -28,13 +28,13 @@ def read_nifti(path: Path, *, assume_hu: bool = False, memory_budget_gib: float 
     return canonical_volume(hu, declared.grid, declared.warnings + warnings)
 
 
-def read_label_map(path: Path, *, memory_budget_gib: float = 8.0) -> Volume:
+def read_label_map(path: Path) -> Volume:
     """A label map in a .nii or .nii.gz file of any real dtype; `hu` holds the labels, int16 (x, y, z) in RAS+ order.
 
     Raises:
         ScanError: as `read_nifti`, or a value that is not a whole number in 0..32767.
     """
-    raw, declared = _read(Path(path), memory_budget_gib)
+    raw, declared = _read(Path(path), MEMORY_BUDGET_GIB)
     labels = to_labels(raw, declared.slope, declared.intercept, declared.grid.source)
     return canonical_volume(labels, declared.grid, declared.warnings)
 

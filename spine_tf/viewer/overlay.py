@@ -17,6 +17,8 @@ MASK_COLOURS = ("#E69F00", "#CC79A7", "#009E73", "#F0E442")
 TRUTH_COLOUR = "#56B4E9"
 ERRORS = {"found": "#009E73", "too much": "#E69F00", "missed": "#56B4E9"}
 """Colours of true positives, false positives, false negatives; of the same palette."""
+WINDOW_HU = (-300.0, 1300.0)
+"""HU shown black and white."""
 # Rows and columns of a picture as axes of (x, y, z); both run against the axis, so that the patient's right is on the
 # left, the front up (axial) or on the left (sagittal), and the head up.
 _VIEWS = {"axial": (1, 0), "coronal": (2, 0), "sagittal": (2, 1)}
@@ -34,7 +36,6 @@ def save_overlay(
     masks: dict[str, np.ndarray],
     *,
     truth: np.ndarray | None = None,
-    window_hu: tuple[float, float] = (-300.0, 1300.0),
     title: str = "",
     colours: Sequence[str] = MASK_COLOURS,
 ) -> None:
@@ -47,7 +48,6 @@ def save_overlay(
         volume: in RAS+ order.
         masks: name for the legend to array (x, y, z) like `volume.array`, foreground above 0; may be empty.
         truth: array (x, y, z), drawn as a contour over the masks.
-        window_hu: HU shown black and white.
         colours: of the masks, in their order.
 
     Raises:
@@ -68,7 +68,7 @@ def save_overlay(
     centre = _centre([mask for _, mask, *_ in layers], volume.shape)
     figure, panels = _lay_out(np.multiply(volume.shape, volume.spacing_mm))
     for axes, (view, plane) in zip(panels, _VIEWS.items(), strict=True):
-        _draw_view(axes, view, plane, volume, layers, centre, window_hu)
+        _draw_view(axes, view, plane, volume, layers, centre)
     if title:
         figure.suptitle(title, color="white", fontsize=10, y=0.985)
     handles = [
@@ -80,7 +80,7 @@ def save_overlay(
     save_figure(figure, path)
 
 
-def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.ndarray, title: str = "") -> None:
+def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.ndarray) -> None:
     """Write a PNG as `save_overlay` does, of where a mask is right, too much, or missing.
 
     Args:
@@ -90,7 +90,7 @@ def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.nd
     Raises:
         ValueError: as `save_overlay`.
     """
-    save_overlay(path, volume, compare(truth, mask), title=title, colours=tuple(ERRORS.values()))
+    save_overlay(path, volume, compare(truth, mask), colours=tuple(ERRORS.values()))
 
 
 def compare(truth: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
@@ -134,13 +134,13 @@ def _lay_out(extent_mm):
     return figure, [figure.add_subplot(grid[cell]) for cell in cells]
 
 
-def _draw_view(axes, view, plane, volume, layers, centre, window_hu):
+def _draw_view(axes, view, plane, volume, layers, centre):
     row, column = plane
     fixed = 3 - row - column
     height_mm, width_mm = (volume.shape[a] * volume.spacing_mm[a] for a in plane)
     place = {"extent": (0, width_mm, 0, height_mm), "origin": "upper"}
     picture = _slice(volume.array, fixed, centre[fixed])
-    low, high = window_hu
+    low, high = WINDOW_HU
     axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="equal", **place)
     for _, mask, colour, filled in layers:
         flat = _slice(mask, fixed, centre[fixed])
