@@ -17,6 +17,8 @@ from statistics import median
 import tyro
 from tqdm import tqdm
 
+from spine_tf.support.tables import Table, markdown_table
+
 PREDICT = Path(__file__).resolve().parents[1] / "scripts" / "predict.py"
 
 
@@ -42,13 +44,14 @@ def main() -> int:
         for model, found in reports.items():
             found.append(predict(scan, model))
     first = [one["process_seconds"] for one in reports[flags.models[0]]]
-    print("| model | seconds | of the first | network s | peak GiB |\n|---|---:|---:|---:|---:|")
+    rows = []
     for model, found in reports.items():
         seconds = [one["process_seconds"] for one in found]
         ratio = median(a / b for a, b in zip(seconds, first, strict=True))
         network = median(one["seconds"].get("network", float("nan")) for one in found)
         peak = max(one["peak_memory_gib"] for one in found)
-        print(f"| {model} | {median(seconds):.1f} | {ratio:.2f} | {network:.1f} | {peak:.2f} |")
+        rows.append([model, f"{median(seconds):.1f}", f"{ratio:.2f}", f"{network:.1f}", f"{peak:.2f}"])
+    print(markdown_table(Table(["model", "seconds", "of the first", "network s", "peak GiB"], rows, "lrrrr")))
     return 0
 
 

@@ -113,12 +113,9 @@ def input_seconds(config, flags: Flags) -> float:
 
 def draw(found: dict[str, dict[str, float]], path: Path) -> None:
     """Bars of both variants, as shares of the longer one."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from spine_tf.support.plots import new_figure, save_figure
 
-    from spine_tf.support.files import whole_file
-
-    figure = Figure(figsize=(11, 3), dpi=130, layout="constrained")
+    figure = new_figure((11, 3), dpi=130, layout="constrained")
     for axes, parts, title in zip(figure.subplots(1, 2), (ONCE, EVERY), ("once a run", "every step"), strict=True):
         longest = max(sum(seconds[part] for part in parts if part != "input, meanwhile") for seconds in found.values())
         for place, seconds in enumerate(found.values()):
@@ -142,8 +139,7 @@ def draw(found: dict[str, dict[str, float]], path: Path) -> None:
         axes.set_title(title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2, frameon=False, fontsize=8)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
 
 
 def main() -> None:

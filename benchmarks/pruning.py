@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from spine_tf.config import Config, PruneSettings
 from spine_tf.support.files import write_json, write_text
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.prune_settings import source_config, tuning_config
 
 CRITERIA = ("gradient", "magnitude", "taylor", "random")
@@ -168,15 +169,16 @@ def table(flags: Flags, results: dict) -> str:
     """Mean and standard deviation over the seeds, as Markdown."""
     unpruned = results["dice"][_key("none", 0.0, 0, 0)]
     lines = [f"# Criteria of pruning compared on {flags.source.name}", ""]
-    lines.append("| criterion, amount | " + " | ".join(f"{amount:g}" for amount in flags.amounts) + " |")
-    lines.append("|---|" + "---:|" * len(flags.amounts))
+    rows = []
     for steps, criterion in itertools.product(sorted({0, flags.fine_tune_steps}), flags.criteria):
         cells = []
         for amount in flags.amounts:
             found = spread(flags, results, criterion, amount, steps)
             deviation = f" ± {stdev(found):.3f}" if len(found) > 1 else ""
             cells.append(f"{mean(found):.3f}{deviation}" if found else "-")
-        lines.append(f"| {criterion}{f', {steps} steps of fine-tuning' if steps else ''} | {' | '.join(cells)} |")
+        rows.append([criterion + (f", {steps} steps of fine-tuning" if steps else ""), *cells])
+    headings = ["criterion, amount", *(f"{amount:g}" for amount in flags.amounts)]
+    lines.append(markdown_table(Table(headings, rows, "l" + "r" * len(flags.amounts))))
     words = (
         f"Dice on held-out {flags.on}, mean ± standard deviation over {len(flags.seeds)} seeds; the unpruned "
         f"network's: {unpruned:.3f}. Filters scored on {flags.calibration_batches} batches."
@@ -192,13 +194,10 @@ def table(flags: Flags, results: dict) -> str:
 
 def plot(path: Path, flags: Flags, results: dict) -> None:
     """Dice against amount, a line for each criterion with its seeds' range, without and with fine-tuning."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from spine_tf.support.files import whole_file
+    from spine_tf.support.plots import new_figure, save_figure
 
     stages = sorted({0, flags.fine_tune_steps})
-    figure = Figure(figsize=(4.8 * len(stages), 3.8), layout="constrained", dpi=120)
+    figure = new_figure((4.8 * len(stages), 3.8), dpi=120, layout="constrained")
     for axes, steps in zip(figure.subplots(1, len(stages), squeeze=False, sharey=True)[0], stages, strict=True):
         axes.axhline(results["dice"][_key("none", 0.0, 0, 0)], color="black", lw=0.8, ls="--", label="unpruned")
         for criterion in flags.criteria:
@@ -215,8 +214,7 @@ def plot(path: Path, flags: Flags, results: dict) -> None:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel(f"Dice on held-out {flags.on}")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=5)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
 
 
 def main() -> None:

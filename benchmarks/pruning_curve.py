@@ -16,8 +16,9 @@ from typing import Literal
 import tyro
 from tqdm import tqdm
 
-from spine_tf.experiments.amounts import CONTROL, amount_rows, rows_text
-from spine_tf.support.files import whole_file, write_json, write_text
+from spine_tf.experiments.amounts import CONTROL, amount_rows, amounts_cells
+from spine_tf.support.files import write_json, write_text
+from spine_tf.support.tables import markdown_table
 from spine_tf.training.run_folder import RunFolder
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "prune.py"
@@ -84,7 +85,7 @@ def text(flags: Flags, rows: list[dict]) -> str:
     lines = [
         f"# Pruning {flags.source.name} by several amounts",
         "",
-        *rows_text(rows),
+        markdown_table(amounts_cells(rows)),
         "",
         "Ratios are after over before. Filters scored by gradient sensitivity, widths multiples of "
         f"{flags.multiple_of}; {flags.epochs} epochs of fine-tuning, {flags.loss}, {flags.learning_rate_factor:g} x "
@@ -99,10 +100,9 @@ def text(flags: Flags, rows: list[dict]) -> str:
 
 def plot(path: Path, rows: list[dict]) -> None:
     """Dice by amount, right after pruning and fine-tuned, beside the control's; bars are standard deviations. PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from spine_tf.support.plots import new_figure, save_figure
 
-    figure = Figure(figsize=(5.6, 3.8), layout="constrained", dpi=130)
+    figure = new_figure((5.6, 3.8), dpi=130, layout="constrained")
     axes = figure.subplots()
     pruned = [row for row in rows if row["amount"] is not None and row["ratios"]]
     for stage, label, colour in (("pruned", "right after pruning", UNTUNED), ("after", "fine-tuned", AFTER)):
@@ -133,8 +133,7 @@ def plot(path: Path, rows: list[dict]) -> None:
     axes.set_xticks([100 * row["amount"] for row in pruned])
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
 
 
 def main() -> int:

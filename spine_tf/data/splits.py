@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spine_tf.data.cases import Case
 from spine_tf.data.verse import SUBSETS
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 
 ROLES = ("train", "val", "test")
@@ -93,13 +94,13 @@ def read_split(path: Path) -> Split:
     """Read what `write_split` wrote.
 
     Raises:
-        ValueError: no such file, or not a split.
+        RunError: no such file, or not a split.
     """
     try:
         stored = json.loads(Path(path).read_text())
         roles = [[Case(**values) for values in stored[role]] for role in ROLES]
     except (OSError, TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{Path(path).name} must be a split as a run writes it. Received: {error!r}") from error
+        raise RunError(f"{Path(path).name} must be a split as a run writes it. Received: {error!r}") from error
     return Split(*([dataclasses.replace(c, **_paths(c, Path)) for c in cases] for cases in roles), stored["facts"])
 
 

@@ -13,6 +13,7 @@ from spine_tf.experiments.running import write_facts
 from spine_tf.scoring import write_scores
 from spine_tf.scoring.table import SCORES_MD
 from spine_tf.support.files import write_text
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.evaluate import HELD_OUT, evaluate_run
 from spine_tf.training.recipe import ABLATION_EPOCHS, FOLDS, shipped_config
 from spine_tf.training.run import ensure_trained
@@ -75,13 +76,13 @@ def ablate(
 
 def variants_table(rows: list[dict]) -> str:
     """One line for each variant: Dice and HD95 on each held-out scan, as Markdown."""
-    lines = ["| variant | " + " | ".join(f"{case} Dice | HD95 mm" for case in CHOSEN_ON) + " |"]
-    lines.append("|---|" + "---:|" * (2 * len(CHOSEN_ON)))
+    headings = ["variant", *(heading for case in CHOSEN_ON for heading in (f"{case} Dice", "HD95 mm"))]
+    lines = []
     for name in dict.fromkeys(row["variant"] for row in rows):
         found = {row["case"]: row for row in rows if row["variant"] == name}
         cells = [VARIANTS[name][0]]
         for case in CHOSEN_ON:
             row = found.get(case)
             cells += [f"{row['dice']:.3f}", f"{row['hd95_mm']:.1f}"] if row else ["not run", ""]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown_table(Table(headings, lines, "l" + "rr" * len(CHOSEN_ON))) + "\n"

@@ -15,6 +15,8 @@ from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import OTHER_SETTINGS, in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
 from spine_tf.experiments.tables import NOT_RUN, mean_sd
+from spine_tf.support.errors import RunError
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.prune_report import write_verdict
 from spine_tf.training.prune_run import run_pruning
 from spine_tf.training.prune_settings import read_settings
@@ -63,11 +65,11 @@ def prune_cell(name: str, base: Config, folder: Path, seed: int, data_root: Path
         whether anything was done.
 
     Raises:
-        ValueError: as `run_pruning`; the folder holds a run of other settings.
+        RunError: as `run_pruning`; the folder holds a run of other settings.
     """
     run, settings = _run(name, folder, seed), pruning_cell_settings(name, base, folder, seed)
     if RunFolder(run).prune_settings.exists() and to_dict(read_settings(run)) != to_dict(settings):
-        raise ValueError(f"{OTHER_SETTINGS}. Received: {str(run)!r} pruned with other settings")
+        raise RunError(f"{OTHER_SETTINGS}. Received: {str(run)!r} pruned with other settings")
     if _verdict(run) is not None:
         return False
     control = _run(CONTROL, folder, seed)
@@ -140,11 +142,11 @@ def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[
     return rows
 
 
-def rows_text(rows: Sequence[dict]) -> list[str]:
-    """What `amount_rows` returns, as the lines of a Markdown table."""
+def amounts_cells(rows: Sequence[dict]) -> Table:
+    """What `amount_rows` returns, as the cells of a table."""
     ratios, scores = [f"{name}, ratio" for name in COSTS.values()], [f"Dice %, {name}" for name in STAGES.values()]
     heads = ["filters removed", *ratios, *scores]
-    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    lines = []
     for row in rows:
         cells = ["none (control)" if row["amount"] is None else f"{100 * row['amount']:g} %"]
         if row["ratios"] is None:
@@ -152,13 +154,13 @@ def rows_text(rows: Sequence[dict]) -> list[str]:
         else:
             cells += [f"{row['ratios'][cost]['mean']:.2f}" for cost in COSTS]
             cells += [mean_sd(row["dice"][stage], "dice") for stage in STAGES]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        lines.append(cells)
+    return Table(heads, lines, "l" + "r" * (len(heads) - 1))
 
 
 def amounts_text(table: dict) -> str:
     """What `amounts_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", *rows_text(table["rows"])]
+    lines = [f"# {table['title']}", "", markdown_table(amounts_cells(table["rows"]))]
     made = next((row["environment"] for row in table["rows"] if row["environment"]), None)
     where = f" {made['cores']} cores of {made['processor']}; commit {made['git_commit']}." if made else ""
     beside = (

@@ -8,6 +8,7 @@ from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS
 from spine_tf.experiments.results import summarise_cell
 from spine_tf.experiments.tables import NOT_RUN, made_of, mean_sd
+from spine_tf.support.tables import Table, markdown_table
 
 
 def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
@@ -26,19 +27,25 @@ def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
     }
 
 
-def comparison_text(table: dict) -> str:
-    """What `comparison_table` returns, as Markdown."""
-    heads = "| work | data | figure % | called | paper's reference |"
-    lines = [f"# {table['title']}", "", heads, "|---|---|---:|---|---|"]
+def comparison_cells(table: dict, emphasis: str = "") -> Table:
+    """What `comparison_table` returns, as the cells of a table; `emphasis` stands around the data of our rows."""
+    heads = ["work", "data", "figure %", "called", "paper's reference"]
+    lines = []
     for row in table["rows"]:
         reference = f"[{row['reference']}]" if row["reference"] else ""
-        lines.append(f"| {row['work']} | {row['data']} | {row['percent']:g} | {row['measure']} | {reference} |")
-    ours, made = table["ours"], []
-    if ours is None:
-        lines.append(f"| {table['label']} | | {NOT_RUN} | Dice of volumes | |")
+        lines.append([row["work"], row["data"], f"{row['percent']:g}", row["measure"], reference])
+    if table["ours"] is None:
+        lines.append([table["label"], "", NOT_RUN, "Dice of volumes", ""])
     else:
-        for source, found in ours["sources"].items():
-            cells = f"**held out: {source}** | {mean_sd(found, 'dice')} | Dice of volumes"
-            lines.append(f"| {table['label']} | {cells} | |")
-        made = [made_of([ours]), "", "Our data are not theirs: the rows cannot be ranked.", ""]
+        for source, found in table["ours"]["sources"].items():
+            data = f"{emphasis}held out: {source}{emphasis}"
+            lines.append([table["label"], data, mean_sd(found, "dice"), "Dice of volumes", ""])
+    return Table(heads, lines, "llrll")
+
+
+def comparison_text(table: dict) -> str:
+    """What `comparison_table` returns, as Markdown."""
+    lines, made = [f"# {table['title']}", "", markdown_table(comparison_cells(table, "**"))], []
+    if table["ours"] is not None:
+        made = [made_of([table["ours"]]), "", "Our data are not theirs: the rows cannot be ranked.", ""]
     return "\n".join([*lines, "", *made, *(f"- {note}" for note in table["notes"]), ""])

@@ -13,6 +13,7 @@ from spine_tf.experiments import published
 from spine_tf.scans import read_label_map
 from spine_tf.support.files import write_json
 from spine_tf.support.progress import progress_bar
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.run_data import find_split
 
 REGIONS = {"cervical": (*range(1, 8),), "thoracic": (*range(8, 20), T13), "lumbar": (*range(20, LAST_LUMBAR + 1),)}
@@ -93,14 +94,20 @@ def data_table(base: Config, folder: Path, data_root: Path) -> dict:
     return {"table": "1", "title": "Table 1: data sets", "rows": rows, "notes": published.notes("1")}
 
 
-def data_text(table: dict) -> str:
-    """What `data_table` returns, as Markdown."""
+def data_cells(table: dict) -> Table:
+    """What `data_table` returns, as the cells of a table."""
     heads = ["data set", "series, paper", *(HEADINGS.get(name, name) for name in FIELDS), "voxel size x, y, z in mm"]
-    lines = [f"# {table['title']}", "", f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    lines = []
     for row in table["rows"]:
         ours, series = row["ours"], row["paper"].get("series", "")
         cells = [str(ours[name]) for name in FIELDS] if ours else ["not on disk", *[""] * (len(FIELDS) - 1)]
-        lines.append(f"| {row['label']} | {series} | {' | '.join(cells)} | {_sizes(ours)} |")
+        lines.append([row["label"], str(series), *cells, _sizes(ours)])
+    return Table(heads, lines, "l" + "r" * (len(heads) - 1))
+
+
+def data_text(table: dict) -> str:
+    """What `data_table` returns, as Markdown."""
+    lines = [f"# {table['title']}", "", markdown_table(data_cells(table))]
     explained = (
         "Series, subjects and labelled vertebrae are counted from the files; the paper's text gives series alone."
     )

@@ -14,9 +14,10 @@ from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import SHIPPED, load_engine
 from spine_tf.inference.one_scan import case_name, output_paths
 from spine_tf.inference.predict import predict_cases
-from spine_tf.models.weight_files import LITE0, WeightsUnavailable, converted_weights
+from spine_tf.models.weight_files import LITE0, converted_weights
 from spine_tf.scans import read_label_map
 from spine_tf.scoring import dice, format_table
+from spine_tf.support.errors import DownloadError
 from spine_tf.support.progress import say
 from spine_tf.training.evaluate import evaluate_run
 from spine_tf.training.recipe import shipped_config
@@ -47,7 +48,7 @@ def start_config(hold_out: str, folder: Path, data_root: Path) -> tuple[Config, 
         return run.read_config(), []
     try:
         converted_weights(LITE0, data_root)
-    except WeightsUnavailable as error:
+    except DownloadError as error:
         return demo_config(hold_out, "none"), [f"The network starts from random weights: {error}"]
     return demo_config(hold_out), []
 

@@ -2,6 +2,7 @@
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
+from spine_tf.support.tables import Table, markdown_table
 
 ABSENT = "not given"
 LOSSES = {"bce": "binary cross-entropy", "bce_dice": "binary cross-entropy and soft Dice"}
@@ -49,8 +50,13 @@ def _ours(config: Config) -> dict[str, str]:
     }
 
 
+def hyperparameter_cells(table: dict) -> Table:
+    """What `hyperparameter_table` returns, as the cells of a table."""
+    rows = [[row["label"], row["paper"] or ABSENT, row["ours"]] for row in table["rows"]]
+    return Table(["", "paper", f"ours, preset {table['preset']}"], rows, "lll")
+
+
 def hyperparameter_text(table: dict) -> str:
     """What `hyperparameter_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", f"| | paper | ours, preset `{table['preset']}` |", "|---|---|---|"]
-    lines += [f"| {row['label']} | {row['paper'] or ABSENT} | {row['ours']} |" for row in table["rows"]]
+    lines = [f"# {table['title']}", "", markdown_table(hyperparameter_cells(table))]
     return "\n".join([*lines, "", *(f"- {note}" for note in table["notes"]), ""])

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
@@ -22,9 +20,9 @@ from spine_tf.experiments.results import read_run
 from spine_tf.inference.predict import output_paths
 from spine_tf.models import build_model
 from spine_tf.scans import read_label_map
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 from spine_tf.training.run_folder import RunFolder
-from spine_tf.viewer.overlay import ERRORS, compare
+from spine_tf.viewer.overlay import ERRORS, WINDOW_HU, compare
 
 FIGURES = {
     1: ("3", "linknet"),
@@ -48,7 +46,6 @@ MASK = "#F0E442"
 """Truth, and a prediction by itself."""
 MARGIN_MM = 20.0
 """Around what is spine in the truth or in a mask; the rest of the slice is not shown."""
-WINDOW_HU = (-300.0, 1300.0)
 
 
 def draw_figure(number: int, base: Config, folder: Path, path: Path, seeds: Sequence[int]) -> bool:
@@ -85,7 +82,7 @@ def draw_segmentations(base: Config, folder: Path, path: Path, seeds: Sequence[i
     rows = [_row(case, found, shown) for case in _pick(read_split(RunFolder(next(iter(found.values()))).split).test)]
     columns, shapes = len(found) + 3, [row[0].height_mm / row[0].width_mm for row in rows]
     size = 1.5 * columns, 1.42 * sum(shapes) + 0.3 * len(rows) + 0.9
-    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    figure = new_figure(size, dpi=150, layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=shapes)
     for axes_row, row in zip(grid, rows, strict=True):
         for axes, panel in zip(axes_row, row, strict=True):
@@ -95,9 +92,7 @@ def draw_segmentations(base: Config, folder: Path, path: Path, seeds: Sequence[i
         axes.set_title(title, fontsize=9)
     handles = [Patch(color=MASK, label="truth or prediction"), *(Patch(color=c, label=n) for n, c in ERRORS.items())]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure)
-        figure.savefig(part, format="png", metadata={"Software": None})
+    save_figure(figure, path)
     return True
 
 

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from spine_tf.experiments.results import plateau_epoch, read_history
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 OURS, PAPERS = "#0072B2", "#D55E00"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -30,7 +28,7 @@ def plot_scores(path: Path, table: dict) -> bool:
     rows = [row for row in table["rows"] if row["built"]]
     if not any(row["ours"] for row in rows):
         return False
-    figure = Figure(figsize=(7.0, 1.1 + 0.42 * len(rows)), dpi=130, layout="constrained")
+    figure = new_figure((7.0, 1.1 + 0.42 * len(rows)), dpi=130, layout="constrained")
     axes = figure.subplots()
     for y, row in enumerate(rows):
         runs = row["ours"]["runs"] if row["ours"] else []
@@ -49,7 +47,7 @@ def plot_scores(path: Path, table: dict) -> bool:
     axes.set(xlabel="Dice of held-out scans, %", xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5), title=table["title"])
     axes.grid(axis="x", alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -65,7 +63,7 @@ def plot_curves(path: Path, folders: dict[str, Sequence[Path]]) -> bool:
     histories = {label: [read_history(folder) for folder in found] for label, found in folders.items() if found}
     if not histories:
         return False
-    figure = Figure(figsize=(11.0, 6.8), dpi=130, layout="constrained")
+    figure = new_figure((11.0, 6.8), dpi=130, layout="constrained")
     for axes, (key, title) in zip(figure.subplots(2, 2).flat, CURVES.items(), strict=True):
         for colour, (label, runs) in zip(COLOURS, histories.items(), strict=False):
             _draw_curve(axes, [[row[key] for row in run if key in row] for run in runs], label, colour, "dice" in key)
@@ -73,7 +71,7 @@ def plot_curves(path: Path, folders: dict[str, Sequence[Path]]) -> bool:
         axes.grid(alpha=0.3)
     handles = figure.axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(histories), frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -88,9 +86,3 @@ def _draw_curve(axes, curves: list[list[float]], label: str, colour: str, marked
     plateau = plateau_epoch(list(middle)) if marked else None
     if plateau is not None:
         axes.plot(plateau, middle[plateau - 1], "o", color=colour, ms=9, mfc="white", mew=2)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure)
-        figure.savefig(part, format="png", metadata={"Software": None})

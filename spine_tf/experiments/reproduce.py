@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spine_tf.config import Config
-from spine_tf.experiments.amounts import SOURCE, amounts_table, amounts_text, prune_cell, pruning_cells
+from spine_tf.experiments.amounts import SOURCE, amounts_cells, amounts_table, amounts_text, prune_cell, pruning_cells
 from spine_tf.experiments.cells import GRIDS, cell_config, folder_name, run_place, seed_folder
-from spine_tf.experiments.comparison import comparison_table, comparison_text
+from spine_tf.experiments.comparison import comparison_cells, comparison_table, comparison_text
 from spine_tf.experiments.cost import cost_text
-from spine_tf.experiments.data_sets import data_table, data_text
-from spine_tf.experiments.hyperparameters import hyperparameter_table, hyperparameter_text
+from spine_tf.experiments.data_sets import data_cells, data_table, data_text
+from spine_tf.experiments.hyperparameters import hyperparameter_cells, hyperparameter_table, hyperparameter_text
 from spine_tf.experiments.pictures import draw_figure
 from spine_tf.experiments.plots import plot_curves, plot_scores
 from spine_tf.experiments.request import Request
 from spine_tf.experiments.running import check_same, run_cell
 from spine_tf.experiments.settings import SEEDS, base_config
-from spine_tf.experiments.tables import grid_table, table_text
-from spine_tf.experiments.typeset import write_typeset
+from spine_tf.experiments.tables import grid_table, table_cells, table_text
 from spine_tf.support.files import write_json, write_text
 from spine_tf.support.progress import progress_bar, say
+from spine_tf.support.tables import latex_table
 from spine_tf.training.run_folder import RunFolder
 
 
@@ -41,7 +41,8 @@ def run_table(
         a sentence for each run that failed; the others were run all the same.
 
     Raises:
-        ValueError: a cell that the table does not have, or a folder with a run of other settings.
+        ValueError: a cell that the table does not have.
+        RunError: a folder with a run of other settings.
     """
     grid = {"pruning": pruning_cells()}.get(table, GRIDS.get(table, {}))
     unknown = sorted(set(names) - set(grid))
@@ -76,8 +77,8 @@ def _place(cell: tuple[str, str], base: Config, folder: Path, seed: int) -> Path
 def make_table(
     table: str, base: Config, folder: Path, results: Path, data_root: Path, seeds: Sequence[int]
 ) -> tuple[dict, str]:
-    """Put a table together from what is on disk and write it to `results`: as JSON, Markdown, LaTeX (booktabs) and as a
-    picture; a grid's with a plot.
+    """Put a table together from what is on disk and write it to `results`: as JSON, Markdown and LaTeX (booktabs); a
+    grid's with a plot.
 
     A table of which nothing was run does not replace one that is there already.
 
@@ -87,24 +88,24 @@ def make_table(
     path = Path(results) / folder_name(table)
     if table == "1":
         made = data_table(base, folder, data_root)
-        text = data_text(made)
+        cells, text = data_cells(made), data_text(made)
     elif table == "2":
         made = hyperparameter_table(base)
-        text = hyperparameter_text(made)
+        cells, text = hyperparameter_cells(made), hyperparameter_text(made)
     elif table == "7":
         made = comparison_table(base, folder, seeds)
-        text = comparison_text(made)
+        cells, text = comparison_cells(made), comparison_text(made)
     elif table == "pruning":
         made = amounts_table(base, folder, seeds)
-        text = amounts_text(made)
+        cells, text = amounts_cells(made["rows"]), amounts_text(made)
     else:
         made = grid_table(table, base, folder, seeds)
-        text = table_text(made)
+        cells, text = table_cells(made), table_text(made)
         text += "".join(f"\n![{made['title']}]({name})\n" for name in _draw(made, base, folder, path, seeds))
     if made.get("run", True) or not path.with_suffix(".json").exists():
         write_json(path.with_suffix(".json"), made)
         write_text(path.with_suffix(".md"), text)
-        write_typeset(path, text, made["title"])
+        write_text(path.with_suffix(".tex"), latex_table(cells, made["title"], path.name))
     return made, text
 
 
@@ -128,7 +129,8 @@ def reproduce_results(request: Request) -> list[str]:
         a sentence for each run that failed.
 
     Raises:
-        ValueError: a cell that the table does not have, or runs of other settings in the folder.
+        ValueError: a cell that the table does not have.
+        RunError: runs of other settings in the folder.
     """
     base = base_config(request.preset, request.runs, request.data)
     seeds = request.seeds or SEEDS[request.preset]

@@ -134,8 +134,8 @@ def _by_source(runs: list[dict[str, float]]) -> dict[str, dict | None]:
     return {name: spread([run[name] for run in runs if name in run]) for name in names}
 
 
-def plateau_epoch(values: Sequence[float], tolerance: float = PLATEAU_TOLERANCE) -> int | None:
-    """The first epoch (from 1) after which a curve rises by no more than `tolerance` above what it has reached.
+def plateau_epoch(values: Sequence[float]) -> int | None:
+    """The first epoch (from 1) after which a curve rises by no more than PLATEAU_TOLERANCE above what it has reached.
 
     None for an empty curve, or where that is the last epoch: it was still rising when training ended.
     """
@@ -144,6 +144,6 @@ def plateau_epoch(values: Sequence[float], tolerance: float = PLATEAU_TOLERANCE)
     reached, top = -math.inf, max(values)
     for epoch, value in enumerate(values, start=1):
         reached = max(reached, value)
-        if reached >= top - tolerance:
+        if reached >= top - PLATEAU_TOLERANCE:
             return epoch if epoch < len(values) else None
     return None

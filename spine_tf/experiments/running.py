@@ -10,6 +10,7 @@ from pathlib import Path
 from spine_tf.config import Config, differing_fields
 from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
 from spine_tf.support.environment import describe_environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.evaluate import evaluate_run
 from spine_tf.training.run import ensure_trained
@@ -24,14 +25,14 @@ def check_same(folder: Path, config: Config) -> None:
     """Refuse a folder whose run was made with other settings: its results would stand in the wrong row.
 
     Raises:
-        ValueError: the stored config differs in more than where decoded cases are kept.
+        RunError: the stored config differs in more than where decoded cases are kept.
     """
     run = RunFolder(folder)
     if not run.holds_run:
         return
     changed = [name for name in differing_fields(config, run.read_config()) if name != "data.cache"]
     if changed:
-        raise ValueError(f"{OTHER_SETTINGS}. Received: {str(folder)!r} with other {changed}")
+        raise RunError(f"{OTHER_SETTINGS}. Received: {str(folder)!r} with other {changed}")
 
 
 def in_own_process(function: Callable, *arguments) -> None:
@@ -41,7 +42,7 @@ def in_own_process(function: Callable, *arguments) -> None:
     of preset `tiny` in one process came to 13 GB. What a run left is gone with its process.
 
     Raises:
-        ValueError: the process died. What the function raised, is raised here.
+        RunError: the process died. What the function raised, is raised here.
     """
     # A forked child of a process that runs TensorFlow may hang on its locks.
     spawn = multiprocessing.get_context("spawn")
@@ -50,7 +51,7 @@ def in_own_process(function: Callable, *arguments) -> None:
             pool.submit(function, *arguments).result()
         except BrokenProcessPool as error:
             expected = "the process of a run must live to its end; killed for want of memory? The same command goes on"
-            raise ValueError(f"{expected}. Received: no end of {function.__name__}") from error
+            raise RunError(f"{expected}. Received: no end of {function.__name__}") from error
 
 
 def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
@@ -68,7 +69,7 @@ def run_cell(config: Config, folder: Path, data_root: Path) -> bool:
         whether anything was done.
 
     Raises:
-        ValueError: the folder holds a run of other settings, or as `train_run` and `in_own_process`.
+        RunError: the folder holds a run of other settings; or as `train_run` and `in_own_process`.
     """
     check_same(folder, config)
     if RunFolder(folder).evaluated:

@@ -7,6 +7,7 @@ from spine_tf.config import Config
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS, NOT_BUILT, run_place, seed_folder
 from spine_tf.experiments.results import plateau_epoch, read_history, summarise_cell
+from spine_tf.support.tables import Table, markdown_table
 
 TITLES = {
     "3": "Table 3: architectures",
@@ -105,13 +106,13 @@ def validation_dice(folder: Path) -> list[float]:
     return [row[key] for row in history]
 
 
-def table_text(table: dict) -> str:
-    """What `grid_table` returns, as Markdown."""
+def table_cells(table: dict) -> Table:
+    """What `grid_table` returns, as the cells of a table."""
     columns = table["columns"]
     in_paper = table["table"] in published.TABLES
     sides = ("paper", "ours") if in_paper else ("ours",)
     heads = ["", *(f"{HEADINGS[column]}, {side}" for column in columns for side in sides), "seeds", "minutes"]
-    lines = [f"# {table['title']}", "", f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    lines = []
     for row in table["rows"]:
         cells = [row["label"]]
         for column in columns:
@@ -119,7 +120,13 @@ def table_text(table: dict) -> str:
             cells.append(_our_cell(row, column))
         ours = row["ours"]
         cells += [str(len(ours["runs"])), f"{ours['minutes']:.1f}"] if ours else ["", ""]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(cells)
+    return Table(heads, lines, "l" + "r" * (len(heads) - 1))
+
+
+def table_text(table: dict) -> str:
+    """What `grid_table` returns, as Markdown."""
+    lines = [f"# {table['title']}", "", markdown_table(table_cells(table))]
     return "\n".join([*lines, "", *_beside(table), *by_source(table), *_noted(table), ""])
 
 
@@ -204,14 +211,15 @@ def by_source(table: dict) -> list[str]:
     sources = list(dict.fromkeys(name for row in done for name in row["ours"]["sources"]))
     # What follows the first comma of a source is its story, which stands in the paragraph above.
     heads = [name.split(",")[0] for name in sources]
-    lines = ["", f"| Dice % | {' | '.join(heads)} | all |", "|---|" + "---:|" * (len(sources) + 1)]
+    lines = []
     for row in done:
         cells = [mean_sd(row["ours"]["sources"].get(name), "dice") for name in sources]
-        lines.append(f"| {row['label']} | {' | '.join(cells)} | {mean_sd(row['ours']['dice'], 'dice')} |")
+        lines.append([row["label"], *cells, mean_sd(row["ours"]["dice"], "dice")])
     for name, found in done[0]["ours"]["baselines"].items():
         cells = [number(found[source]["mean"], "dice") if source in found else "-" for source in sources]
-        lines.append(f"| {name} (no network) | {' | '.join(cells)} | |")
-    return [*lines, *_behind(done, sources)]
+        lines.append([f"{name} (no network)", *cells, ""])
+    shown = Table(["Dice %", *heads, "all"], lines, "l" + "r" * (len(sources) + 1))
+    return ["", markdown_table(shown), *_behind(done, sources)]
 
 
 def _behind(rows: list[dict], sources: list[str]) -> list[str]:

@@ -27,19 +27,12 @@ from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, 
 from spine_tf.inference.one_scan import case_name
 from spine_tf.scans import Volume, read_scan
 from spine_tf.support.environment import describe_environment
+from spine_tf.support.errors import ExportRefused
 from spine_tf.support.files import flush, write_json, write_text
 from spine_tf.support.progress import progress_bar
 
 REQUIRED = ("saved_model", "float32", "float16")
 """Beside one of the int8 schemes: without these a version is not published."""
-
-
-class ExportRefused(ValueError):
-    """A required product is past its limit; `rows` are all the figures."""
-
-    def __init__(self, message: str, rows: list[dict]):
-        super().__init__(message)
-        self.rows = rows
 
 
 def real_scan(scan: Path | None, mask: Path | None, data_root: Path) -> tuple[Volume, np.ndarray, str]:

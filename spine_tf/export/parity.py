@@ -12,6 +12,7 @@ from spine_tf.inference.volume import prediction_triplets, segment_volume
 from spine_tf.scans import Volume
 from spine_tf.scoring import dice
 from spine_tf.support.progress import progress_bar
+from spine_tf.support.tables import Table, markdown_table
 
 LIMITS = {
     "saved_model": {"max_difference": 1e-4, "least_dice_keras": 0.9999, "grey_levels": 1},
@@ -24,13 +25,24 @@ LIMITS = {
 Keras' on a real scan, the grey levels (of 255) of a whole scan segmented in the graph, and the Dice with the truth that
 it may lose to Keras."""
 
+FIGURES = {
+    "size_mb": ("MB", "{:.1f}"),
+    "peak_memory_mib": ("peak memory, MiB", "{:.0f}"),
+    "time_of_keras": ("time, of Keras'", "{:.2f}"),
+    "max_difference": ("largest difference", "{:.1e}"),
+    "dice_keras": ("Dice, Keras", "{:.4f}"),
+    "dice_truth": ("Dice, truth", "{:.4f}"),
+}
+"""Figures of a product that its table shows: heading and form."""
+
 TRIPLETS = 32
 """Cut from the scan as prediction cuts it."""
 
+ROUNDS = 10
+"""Predictions that the time of a product is the median of."""
 
-def compare(
-    products: dict[str, Path], keras_model: Path, volume: Volume, truth: np.ndarray, *, rounds: int = 10
-) -> list[dict]:
+
+def compare(products: dict[str, Path], keras_model: Path, volume: Volume, truth: np.ndarray) -> list[dict]:
     """Measure every product beside Keras on one real scan.
 
     Args:
@@ -38,7 +50,6 @@ def compare(
         keras_model: the `.keras` file they were made of.
         volume: a real scan.
         truth: its mask, (x, y, z) bool, canonical.
-        rounds: predictions that time is the median of.
 
     Returns:
         one row for Keras and for each product: size_mb, peak_memory_mib, time_of_keras (ratio, 8 triplets),
@@ -50,7 +61,7 @@ def compare(
     expected = _predict(reference, triplets)
     whole = segment_volume(volume, reference, clean_up=False)
     paths = {"keras": Path(keras_model), **products}
-    seconds = latencies(paths, (8,), rounds)[8]
+    seconds = latencies(paths, (8,), ROUNDS)[8]
     rows = []
     for name, path in progress_bar(paths.items(), desc="comparing", unit="product", leave=False):
         engine = load_engine(path)
@@ -83,18 +94,13 @@ def past_limits(row: dict) -> list[str]:
 
 def parity_table(rows: list[dict]) -> str:
     """The rows as Markdown."""
-    lines = [
-        "| product | MB | peak memory, MiB | time, of Keras' | largest difference | Dice, Keras | Dice, truth | |",
-        "|---|---:|---:|---:|---:|---:|---:|---|",
-    ]
+    cells = []
     for row in rows:
         verdict = "; ".join(row["refused"]) or ("" if row["product"] == "keras" else "passed")
-        lines.append(
-            f"| {row['product']} | {row['size_mb']:.1f} | {row['peak_memory_mib']:.0f} | {row['time_of_keras']:.2f} | "
-            f"{row['max_difference']:.1e} | {row['dice_keras']:.4f} | {row['dice_truth']:.4f} | "
-            f"{'refused: ' if row['refused'] else ''}{verdict} |"
-        )
-    return "\n".join(lines)
+        cells.append([row["product"], *(form.format(row[figure]) for figure, (_, form) in FIGURES.items())])
+        cells[-1].append(f"refused: {verdict}" if row["refused"] else verdict)
+    headings = ["product", *(heading for heading, _ in FIGURES.values()), ""]
+    return markdown_table(Table(headings, cells, f"l{'r' * len(FIGURES)}l"))
 
 
 def size_mb(path: Path) -> float:

@@ -17,6 +17,7 @@ from spine_tf.models.float16 import write_half
 from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
 from spine_tf.support.environment import describe_environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.run_folder import RunFolder
 
@@ -37,14 +38,14 @@ def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         largest_mb: a larger file is not published.
 
     Raises:
-        ValueError: the run is not finished or not evaluated, or the file is too large, or its masks differ from the
-            run's own by more than float16 explains.
+        RunError: the run is not finished or not evaluated.
+        ValueError: the file is too large, or its masks differ from the run's own by more than float16 explains.
     """
     source, target = RunFolder(run), Path(target)
     wanted = (source.network, source.metadata, source.report, source.scores)
     missing = [str(path.relative_to(source.path)) for path in wanted if not path.is_file()]
     if missing:
-        raise ValueError(f"run must be trained and evaluated. Received: {str(run)!r} without {missing}")
+        raise RunError(f"run must be trained and evaluated. Received: {str(run)!r} without {missing}")
     metadata, report, rows = (json.loads(path.read_text()) for path in wanted[1:])
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
     part = target.with_name(f".{target.name}.part")

@@ -7,6 +7,7 @@ from spine_tf.config import Config, to_dict
 from spine_tf.data.splits import write_split
 from spine_tf.inference.engines.keras_model import load_safely
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint import save_model
 from spine_tf.training.run import start_folder
@@ -26,7 +27,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
         data_root: where sample CTs are kept.
 
     Raises:
-        ValueError: the folder holds a run, or the model was trained by another config.
+        RunError: the folder holds a run, or the model was trained by another config.
     """
     metadata = json.loads((Path(published) / METADATA).read_text())
     wanted = {"preprocess": to_dict(config.preprocess), "model": to_dict(config.model)}
@@ -38,7 +39,7 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
         if name != "threshold" and metadata[section].get(name, value) != value
     ]
     if changed:
-        raise ValueError(f"{str(published)!r} must have been trained by this recipe. Received: other {changed}")
+        raise RunError(f"{str(published)!r} must have been trained by this recipe. Received: other {changed}")
     split, _ = find_split(config, data_root)
     start_folder(folder, config, resume=False)
     run = RunFolder(folder)

@@ -18,11 +18,11 @@ from spine_tf.models.weight_files import (
     ASTRA,
     LITE0,
     Source,
-    WeightsUnavailable,
     converted_weights,
     read_layers,
     write_layers,
 )
+from spine_tf.support.errors import DownloadError
 
 KERAS_ENCODERS = tuple(f"efficientnetb{n}" for n in range(8))
 CONNECT_SECONDS = 30
@@ -47,7 +47,7 @@ def read_pretrained(config: Config, data_root: Path) -> list[Start]:
 
     Raises:
         ValueError: weights that do not exist for this encoder, or a file that cannot be read.
-        WeightsUnavailable: weights that cannot be downloaded.
+        DownloadError: weights that cannot be downloaded.
     """
     wanted, encoder, starts = config.train.encoder_weights, config.model.encoder, []
     if wanted == "imagenet":
@@ -141,7 +141,7 @@ def imagenet_weights(encoder: str, data_root: Path) -> Path:
 
     Raises:
         ValueError: an encoder without ImageNet weights.
-        WeightsUnavailable: no network.
+        DownloadError: no network.
     """
     if encoder == "efficientnetlite0":
         return converted_weights(LITE0, data_root)
@@ -164,7 +164,7 @@ def _keras_download(encoder: str, path: Path) -> keras.Model:
     try:
         return build(include_top=False, weights="imagenet", input_shape=(32, 32, 3))
     except Exception as error:  # Keras raises a bare Exception when a download fails
-        raise WeightsUnavailable(
+        raise DownloadError(
             f"encoder_weights must be 'none' where Keras cannot download, or {path.name} must be brought to "
             f"{path.parent} from a machine where it can. Received: encoder_weights='imagenet': {error}"
         ) from error

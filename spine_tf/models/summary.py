@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import keras
 
+from spine_tf.support.tables import Table, plain_table
+
 DECODERS = (
     (re.compile(r"decoder_fpn_"), "FPN"),
     (re.compile(r"decoder_psp_"), "PSPNet"),
@@ -139,11 +141,9 @@ def parameter_table(model: keras.Model) -> list[Part]:
 
 def format_table(rows: list[Part]) -> str:
     """The rows and their total as aligned text, one line each."""
-    lines = [("part", "layers", "parameters")]
-    lines += [(row.part, f"{row.layers:,}", f"{row.parameters:,}") for row in rows]
-    lines += [("total", f"{sum(row.layers for row in rows):,}", f"{sum(row.parameters for row in rows):,}")]
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    return "\n".join(f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in lines)
+    total = Part("total", sum(row.layers for row in rows), sum(row.parameters for row in rows))
+    cells = [(row.part, f"{row.layers:,}", f"{row.parameters:,}") for row in (*rows, total)]
+    return plain_table(Table(Part._fields, cells, "lrr"))
 
 
 def stages(model: keras.Model) -> dict[str, list[Stage]]:

@@ -17,13 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spine_tf.support.errors import CheckpointRefused
+
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {"FloatStorage": "<f4", "LongStorage": "<i8", "BFloat16Storage": "<u2"}
 """Kinds of storage that are read, and NumPy's type for their bytes; it has none for bfloat16, half a float32."""
-
-
-class CheckpointRefused(ValueError):
-    """A file is no checkpoint of tensors and dicts alone, or not a whole one."""
 
 
 class _Storage(NamedTuple):

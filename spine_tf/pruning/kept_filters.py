@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from spine_tf.models.summary import parts_of
 from spine_tf.pruning.groups import Count
-from spine_tf.support.files import whole_file, write_text
+from spine_tf.support.files import write_text
+from spine_tf.support.plots import new_figure, save_figure
 
 KEPT, REMOVED, FIXED = "#0072B2", "#D9D9D9", "#E69F00"
 LINES = 50
@@ -57,7 +56,7 @@ def plot_kept(path: Path, rows: list[dict], title: str = "") -> None:
     """
     columns = chart_columns(rows)
     height = max(map(len, columns))
-    figure = Figure(figsize=(4.6 * len(columns), 1.1 + 0.17 * height), layout="constrained", dpi=120)
+    figure = new_figure((4.6 * len(columns), 1.1 + 0.17 * height), dpi=120, layout="constrained")
     for axes, lines in zip(figure.subplots(1, len(columns), squeeze=False)[0], columns, strict=True):
         for place, line in enumerate(lines):
             if line.layer is None:
@@ -79,8 +78,7 @@ def plot_kept(path: Path, rows: list[dict], title: str = "") -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     if title:
         figure.suptitle(title, fontsize=10)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
 
 
 def chart_columns(rows: list[dict]) -> list[list[Line]]:

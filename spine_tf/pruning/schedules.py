@@ -19,9 +19,9 @@ def load_schedules() -> dict[str, type]:
     return {"ConstantSparsity": sparsity.ConstantSparsity, "PolynomialDecay": sparsity.PolynomialDecay}
 
 
-def constant_sparsity(amount: float, begin_step: int, end_step: int = -1, frequency: int = 100):
-    """tfmot's ConstantSparsity: `amount` of the filters every `frequency` steps from `begin_step` to `end_step`."""
-    return load_schedules()["ConstantSparsity"](amount, begin_step, end_step, frequency)
+def constant_sparsity(amount: float, begin_step: int, frequency: int = 100):
+    """tfmot's ConstantSparsity: `amount` of the filters every `frequency` steps from `begin_step` on."""
+    return load_schedules()["ConstantSparsity"](amount, begin_step, frequency=frequency)
 
 
 def polynomial_decay(

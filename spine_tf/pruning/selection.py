@@ -15,13 +15,13 @@ from spine_tf.pruning.groups import Structure
 SCOPES = ("global", "layer")
 
 
-def group_scores(structure: Structure, scores: dict[str, np.ndarray], normalise: bool = True) -> np.ndarray:
-    """The score of each group: the mean of its filters' scores.
+def group_scores(structure: Structure, scores: dict[str, np.ndarray]) -> np.ndarray:
+    """The score of each group: the mean of its filters' scores, each divided by the mean of its layer.
+
+    So filters of different layers can be compared: gradients of early and late ones differ by orders of magnitude.
 
     Args:
         scores: layer -> (filters,), as the criteria of `sensitivity` return it.
-        normalise: divide by the layer's mean first, so that filters of different layers can be compared: gradients
-            of early and late layers differ by orders of magnitude.
 
     Returns:
         (groups,) float64.
@@ -30,7 +30,7 @@ def group_scores(structure: Structure, scores: dict[str, np.ndarray], normalise:
     for path in structure.filters:
         values = np.asarray(scores[path], np.float64)
         mean = values.mean()
-        relative[path] = values / mean if normalise and mean > 0 else values
+        relative[path] = values / mean if mean > 0 else values
     return np.array([np.mean([relative[path][index] for path, index in group.filters]) for group in structure.groups])
 
 

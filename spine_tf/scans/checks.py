@@ -7,12 +7,16 @@ from math import prod
 
 import numpy as np
 
+from spine_tf.support.errors import ScanError
+
 MIN_VOXELS = 8
 """Fewest voxels along an axis: a thinner slab holds no vertebra, and a view of it no picture."""
 SPACING_RANGE_MM = (0.05, 20.0)
 """Voxel sizes outside are a wrong unit or a broken header: micro-CT ends below, summary slabs begin above."""
 MAX_SHEAR = 1e-3
 """Largest cosine between two voxel axes. At 1e-3 a 300 mm scan is off by 0.3 mm; gantry tilt starts far above."""
+MEMORY_BUDGET_GIB = 8.0
+"""What a scan may need unless its reader is told otherwise; label maps always."""
 WORKING_BYTES = 8
 """Bytes a voxel costs after reading: HU (int16), a probability map (float32), the mask and its stored copy (uint8)."""
 MAX_NONFINITE_SHARE = 0.05
@@ -23,10 +27,6 @@ EIGHT_BIT_SHARE = 0.999
 """Share of values in 0..255 from which a scan counts as an 8-bit picture."""
 METAL_HU = 4000
 """HU above are metal; more than 1 % of them is a scale other than HU."""
-
-
-class ScanError(ValueError):
-    """A scan that is refused. The message is one line: the file, what was expected, what was received."""
 
 
 def refuse(source: str, expected: str, received) -> ScanError:

@@ -35,7 +35,7 @@ def read_label_map(path: Path, *, memory_budget_gib: float = MEMORY_BUDGET_GIB) 
     Raises:
         ScanError: as `read_nifti`, or a value that is not a whole number in 0..32767.
     """
-    raw, declared = _read(Path(path), memory_budget_gib)
+    raw, declared = _read(Path(path), MEMORY_BUDGET_GIB)
     labels = to_labels(raw, declared.slope, declared.intercept, declared.grid.source)
     return canonical_volume(labels, declared.grid, declared.warnings)
 

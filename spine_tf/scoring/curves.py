@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 RELIABILITY_BINS = 10
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -39,7 +37,7 @@ def save_curves(
         "brier": float(np.mean((probability - truth) ** 2)),
         "calibration_error": float(np.sum(bins["voxels"] * np.abs(bins["predicted"] - bins["observed"])) / truth.size),
     }
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = new_figure((10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     if truth.any():
         facts["average_precision"] = _draw_precision_recall(left, truth, probability, facts["spine_share"])
@@ -49,8 +47,7 @@ def save_curves(
     for axes in (left, right):
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)
     return facts
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from spine_tf.scoring.overlap import dice, jaccard, slice_mean_dice, slice_mean_jaccard
 from spine_tf.scoring.surface import surface_scores
+from spine_tf.support import tables
 from spine_tf.support.files import json_values, write_json, write_text
 
 SCORES = {
@@ -71,22 +72,12 @@ def mean_rows(rows: list[dict]) -> list[dict]:
 
 def format_table(rows: list[dict]) -> str:
     """The rows as a table for the terminal, in aligned columns. Scores that are not known are "-"."""
-    lines = [[*FACTS, *(heading for heading, _ in SCORES.values())], *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    texts = []
-    for line in lines:
-        facts = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)][: len(FACTS)]
-        scores = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)][len(FACTS) :]
-        texts.append("  ".join(facts + scores))
-    return "\n".join(texts)
+    return tables.plain_table(_table(rows))
 
 
 def markdown_table(rows: list[dict]) -> str:
     """The rows as a Markdown table, numbers to the right."""
-    lines = [[*FACTS, *(heading for heading, _ in SCORES.values())]]
-    lines.append(["---"] * len(FACTS) + ["---:"] * len(SCORES))
-    return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *map(_cells, rows)])
+    return tables.markdown_table(_table(rows))
 
 
 def write_scores(folder: Path, rows: list[dict]) -> None:
@@ -102,6 +93,11 @@ def write_scores(folder: Path, rows: list[dict]) -> None:
     table.writeheader()
     table.writerows(rows)
     write_text(Path(folder) / SCORES_CSV, text.getvalue())
+
+
+def _table(rows: list[dict]) -> tables.Table:
+    headings = [*FACTS, *(heading for heading, _ in SCORES.values())]
+    return tables.Table(headings, [_cells(row) for row in rows], "l" * len(FACTS) + "r" * len(SCORES))
 
 
 def _cells(row: dict) -> list[str]:

@@ -3,6 +3,7 @@
 import math
 
 from spine_tf.scoring.verse import FROM_MAP, NOT_APPLICABLE
+from spine_tf.support.tables import Table, plain_table
 
 WHOLE = {"whole_dice_1mm": ("whole-mask Dice", 3)}
 MASKS = {
@@ -64,22 +65,15 @@ def _notes(cases: list[dict], means: list[dict]) -> list[str]:
 
 
 def _table(rows: list[dict], facts: dict[str, str], scores: dict[str, tuple[str, int]]) -> str:
-    lines = [[*facts.values(), *(heading for heading, _ in scores.values())]]
+    lines = []
     for row in rows:
         texts = [str(row.get(fact, "")) for fact in facts]
         lines.append(
             ["n/a" if text == NOT_APPLICABLE else text for text in texts]
             + [_cell(row.get(name, math.nan), decimals) for name, (_, decimals) in scores.items()]
         )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place < len(facts) else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    headings = [*facts.values(), *(heading for heading, _ in scores.values())]
+    return plain_table(Table(headings, lines, "l" * len(facts) + "r" * len(scores)))
 
 
 def _cell(value: float | str, decimals: int) -> str:

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from spine_tf.support.errors import DownloadError
+
 DOWNLOAD_SECONDS = 900
-
-
-class WheelUnavailable(RuntimeError):
-    """A wheel cannot be had: no network, no pip, or not the pinned one."""
 
 
 def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:
@@ -21,7 +19,7 @@ def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Pat
         folder: a new or empty folder that gets the wheel.
 
     Raises:
-        WheelUnavailable: the wheel cannot be downloaded, or is not the pinned one.
+        DownloadError: the wheel cannot be downloaded, or is not the pinned one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / "wanted.txt"
@@ -31,11 +29,11 @@ def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Pat
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise WheelUnavailable(f"{package} {version}: pip took over {DOWNLOAD_SECONDS} s") from error
+        raise DownloadError(f"{package} {version}: pip took over {DOWNLOAD_SECONDS} s") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = next(
             (line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-200:]
         )
-        raise WheelUnavailable(f"{package} {version} cannot be downloaded by pip: {reason}")
+        raise DownloadError(f"{package} {version} cannot be downloaded by pip: {reason}")
     return wheels[0]

@@ -17,14 +17,11 @@ import tensorflow as tf
 
 from spine_tf.config import TrainConfig
 from spine_tf.data.pipeline import WHOLE, Share
+from spine_tf.support.errors import WorkerError
 from spine_tf.support.progress import say
 
 START_MINUTES = 10.0
 """How long workers wait for each other at the start; TensorFlow would wait for an hour, and then not say for whom."""
-
-
-class WorkerError(ValueError):
-    """Another worker is missing, was lost, or trains something else."""
 
 
 class Cluster(NamedTuple):

@@ -14,6 +14,7 @@ from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import write_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import describe_environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.support.progress import progress_bar
 from spine_tf.training.run_folder import CURVES, EVALUATION_REPORT, RunFolder
@@ -45,7 +46,9 @@ def evaluate_run(
         the rows: network and both baselines for each case, then their means by method and role.
 
     Raises:
-        ValueError: no test cases, or an unknown case id.
+        RunError: no split, or no test cases.
+        ModelError: the run's network cannot be loaded.
+        ValueError: an unknown case id.
     """
     run = RunFolder(folder)
     output = run.evaluation if output is None else Path(output)
@@ -56,7 +59,7 @@ def evaluate_run(
         raise ValueError(f"also_seen must name training cases. Received: {unknown}, the run has {sorted(seen)}")
     scored = [(case, HELD_OUT) for case in split.test] + [(seen[name], SEEN) for name in also_seen]
     if not split.test:
-        raise ValueError(f"the run must have test cases. Received: none in {run.split}")
+        raise RunError(f"the run must have test cases. Received: none in {run.split}")
     rows, truths, probabilities = [], [], []
     for case, role in progress_bar(scored, desc="evaluating", unit="case"):
         case_rows, truth, probability = _score(case, role, engine, output, clean_up, flips)

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 PANELS = (("loss", "loss"), ("dice", "Dice of the slices"), ("learning_rate", "learning rate"))
 
@@ -21,7 +19,7 @@ def plot_history(path: Path, history: list[dict]) -> None:
     if not history:
         return
     panels = [(key, title) for key, title in PANELS if key in history[-1]]
-    figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
+    figure = new_figure((4.2 * len(panels), 3.2), layout="constrained")
     for axes, (key, title) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name, label, style in ((key, "training", "#0072B2"), (f"val_{key}", "validation", "#D55E00")):
             points = [(row["epoch"], row[name]) for row in history if name in row]
@@ -35,5 +33,4 @@ def plot_history(path: Path, history: list[dict]) -> None:
             axes.set_yscale("log")
         else:
             axes.legend()
-    with whole_file(path) as part:
-        FigureCanvasAgg(figure).print_png(part)
+    save_figure(figure, path)

@@ -18,8 +18,10 @@ from spine_tf.models.flops import multiply_adds
 from spine_tf.pruning.kept_filters import plot_kept, write_layers
 from spine_tf.scoring import dice
 from spine_tf.support.environment import describe_environment
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json, write_text
 from spine_tf.support.progress import progress_bar
+from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.prune_run import load_network
 from spine_tf.training.prune_settings import read_settings
 from spine_tf.training.run_folder import RunFolder
@@ -51,12 +53,12 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
         the entry: "filters" (None for a control), "costs", "dice", "environment".
 
     Raises:
-        ValueError: the folder holds no finished pruned run, or `control` is no control of it.
+        RunError: the folder holds no finished pruned run, or `control` is no control of it.
     """
     folder, run = Path(folder), RunFolder(folder)
     settings = read_settings(folder)
     if not run.finished:
-        raise ValueError(f"run must be finished ({run.report.name}). Received: run={str(folder)!r}")
+        raise RunError(f"run must be finished ({run.report.name}). Received: run={str(folder)!r}")
     beside = control_dice(control, settings) if control else {}
     cases = read_split(run.split).test
     scored = {"before": settings.source} | ({} if settings.control else {"pruned": run.untuned.path})
@@ -92,17 +94,17 @@ def control_dice(control: Path, settings: PruneSettings) -> dict[str, dict[str, 
     """Dice after training of a control run: {"control": case id -> score}.
 
     Raises:
-        ValueError: it is no control, not finished, or was trained otherwise than `settings` say.
+        RunError: it is no control, not finished, or was trained otherwise than `settings` say.
     """
     other, run = read_settings(control), RunFolder(control)
     if not other.control:
-        raise ValueError(f"against must be a run with --control. Received: against={str(control)!r}")
+        raise RunError(f"against must be a run with --control. Received: against={str(control)!r}")
     unequal = [name for name in SAME if getattr(other, name) != getattr(settings, name)]
     if unequal:
-        raise ValueError(f"against must be a control with the same {', '.join(SAME)}. Received: other {unequal}")
+        raise RunError(f"against must be a control with the same {', '.join(SAME)}. Received: other {unequal}")
     report = run.read_report() if run.finished else {}
     if "verdict" not in report:
-        raise ValueError(f"against must be a finished run. Received: against={str(control)!r}")
+        raise RunError(f"against must be a finished run. Received: against={str(control)!r}")
     return {"control": report["verdict"]["dice"]["after"]}
 
 
@@ -145,17 +147,18 @@ def verdict_text(settings: PruneSettings, verdict: dict, epochs: int) -> str:
             f"from those of the zeroed network by at most {filters['difference']:.1e}.",
             "",
         ]
-    lines += ["| cost | before | after | ratio |", "|---|---:|---:|---:|"]
+    costs = []
     for name, (heading, form) in COSTS.items():
         row = verdict["costs"][name]
-        lines.append(f"| {heading} | {form.format(row['before'])} | {form.format(row['after'])} | {row['ratio']:.2f} |")
+        costs.append([heading, form.format(row["before"]), form.format(row["after"]), f"{row['ratio']:.2f}"])
     lines += [
+        markdown_table(Table(["cost", "before", "after", "ratio"], costs, "lrrr")),
         "",
         "Multiply-adds are those of convolutions and dense layers, counted in the traced graph. Memory: resident peak "
         "of a process that loads the model and predicts once. Latency: the two models in turn in one process, the "
         f"median; its ratio is the median of the rounds' ratios. {made['cores']} cores ({made['processor']}).",
         "",
-        *_dice_table(verdict["dice"]),
+        _dice_table(verdict["dice"]),
         "",
     ]
     if filters:
@@ -177,18 +180,14 @@ def verdict_text(settings: PruneSettings, verdict: dict, epochs: int) -> str:
     return "\n".join(lines)
 
 
-def _dice_table(scores: dict[str, dict[str, float]]) -> list[str]:
+def _dice_table(scores: dict[str, dict[str, float]]) -> str:
     headings = {"before": "before", "pruned": "pruned", "after": "fine-tuned", "control": "control"}
     cases = list(scores["after"])
     if not cases:
-        return ["The run has kept no cases for the test: Dice was not measured."]
+        return "The run has kept no cases for the test: Dice was not measured."
     shown = [name for name in headings if name in scores]
-    lines = ["| held-out case, Dice | " + " | ".join(headings[name] for name in shown) + " |"]
-    lines.append("|---|" + "---:|" * len(shown))
-    for case in cases:
-        cells = [f"{scores[name][case]:.3f}" if case in scores[name] else "-" for name in shown]
-        lines.append(f"| {case} | {' | '.join(cells)} |")
+    rows = [[case, *(f"{scores[name][case]:.3f}" if case in scores[name] else "-" for name in shown)] for case in cases]
     if len(cases) > 1:
-        means = [f"{mean(scores[name].values()):.3f}" for name in shown]
-        lines.append(f"| mean of {len(cases)} | {' | '.join(means)} |")
-    return lines
+        rows.append([f"mean of {len(cases)}", *(f"{mean(scores[name].values()):.3f}" for name in shown)])
+    columns = ["held-out case, Dice", *(headings[name] for name in shown)]
+    return markdown_table(Table(columns, rows, "l" + "r" * len(shown)))

@@ -58,7 +58,8 @@ def run_pruning(
         what `report.json` holds.
 
     Raises:
-        ValueError: the source is no trained run, or the folder is another run's.
+        RunError: the source is no trained run, or the folder is another run's.
+        ValueError: TF_CONFIG names several workers.
         ArithmeticError: the smaller network does not give the zeroed one's outputs.
     """
     if (cluster := read_cluster()) is not None:

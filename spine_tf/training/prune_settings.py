@@ -4,7 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from spine_tf.config import Config, PruneSettings, require, spec_from_dict, to_dict, with_changes
+from spine_tf.config import Config, PruneSettings, spec_from_dict, to_dict, with_changes
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.run_folder import RunFolder
 
@@ -13,12 +14,12 @@ def source_config(source: Path) -> Config:
     """The config of the run in the folder `source`.
 
     Raises:
-        ValueError: the folder is not that of a trained run.
+        RunError: the folder is not that of a trained run.
     """
     run = RunFolder(source)
     missing = [path.name for path in (run.config, run.split, run.network, run.metadata) if not path.is_file()]
     if missing:
-        raise ValueError(f"source must be the folder of a trained run. Received: source={str(source)!r}, no {missing}")
+        raise RunError(f"source must be the folder of a trained run. Received: source={str(source)!r}, no {missing}")
     return run.read_config()
 
 
@@ -41,10 +42,11 @@ def read_settings(folder: Path) -> PruneSettings:
     """The settings of the pruned run in `folder`.
 
     Raises:
-        ValueError: there is none.
+        RunError: there is none.
     """
     path = RunFolder(folder).prune_settings
-    require(path.is_file(), "run", f"the folder of a pruned run ({path.name})", str(folder))
+    if not path.is_file():
+        raise RunError(f"run must be the folder of a pruned run ({path.name}). Received: run={str(folder)!r}")
     return spec_from_dict(PruneSettings, json.loads(path.read_text()))
 
 
@@ -57,7 +59,7 @@ def check_resumed(folder: Path, settings: PruneSettings) -> None:
     """Refuse to go on with a run under other settings; only the number of epochs may change.
 
     Raises:
-        ValueError: the folder holds no pruned run, or one with other settings.
+        RunError: the folder holds no pruned run, or one with other settings.
     """
     stored = read_settings(folder)
     changed = [
@@ -66,4 +68,4 @@ def check_resumed(folder: Path, settings: PruneSettings) -> None:
         if field.name != "epochs" and getattr(stored, field.name) != getattr(settings, field.name)
     ]
     if changed:
-        raise ValueError(f"a resumed run must keep its settings (only epochs may change). Received: changed {changed}")
+        raise RunError(f"a resumed run must keep its settings (only epochs may change). Received: changed {changed}")

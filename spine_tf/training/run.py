@@ -19,6 +19,7 @@ from spine_tf.models import build_model
 from spine_tf.models.pretrained import load_pretrained, read_pretrained
 from spine_tf.scoring import dice
 from spine_tf.support.environment import describe_environment, peak_memory_gib
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import json_values, write_json
 from spine_tf.support.progress import progress_bar, say
 from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
@@ -36,22 +37,22 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
     """Claim a folder for a run, or check that a resumed run is still the same one.
 
     Raises:
-        ValueError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
+        RunError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
             differs in anything but the number of epochs, or in that where a cosine schedule was made for it.
     """
     run = RunFolder(folder)
     if not resume:
         if run.holds_run:
-            raise ValueError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
+            raise RunError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
         write_json(run.config, to_dict(config))
         return
     if not run.holds_run:
-        raise ValueError(f"run must hold a run to resume ({run.config.name}). Received: run={str(folder)!r}")
+        raise RunError(f"run must hold a run to resume ({run.config.name}). Received: run={str(folder)!r}")
     stored = run.read_config()
     changed = [name for name in differing_fields(config, stored) if name != "train.epochs" or stored.train.cosine]
     if changed:
         may = "a cosine schedule is made for its epochs" if stored.train.cosine else "only epochs may change"
-        raise ValueError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
+        raise RunError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
     write_json(run.config, to_dict(config))
 
 
@@ -79,12 +80,13 @@ def train_run(
         what `report.json` holds; of a worker that is not the chief, `training` and its number alone.
 
     Raises:
-        ValueError: as `start_folder` and `find_split`; the folder is that of a pruned run; a worker is lost or
-            trains something else.
+        RunError: as `start_folder`; the folder is that of a pruned run.
+        WorkerError: a worker is lost or trains something else.
+        ValueError: as `find_split`.
     """
     folder, run, start_seconds = Path(folder), RunFolder(folder), time.monotonic()
     if run.prune_settings.exists():
-        raise ValueError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
+        raise RunError(f"run must not be a pruned one; prune.py --resume goes on with it. Received: {str(folder)!r}")
     strategy = prepare_process(config.train)
     worker = worker_index(strategy)
     share = share_of(strategy, config.data.batch_size)

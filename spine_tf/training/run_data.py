@@ -23,11 +23,12 @@ from spine_tf.data.pipeline import (
     validation_dataset,
 )
 from spine_tf.data.shards_order import ShardCases, ShardOrder
-from spine_tf.data.shards_read import ShardError, check_spec, read_index, shard_cases
+from spine_tf.data.shards_read import check_spec, read_index, shard_cases
 from spine_tf.data.splits import Split, split_cases
 from spine_tf.data.synthesis.make import LabelMap, find_label_maps, make_synthetic
-from spine_tf.data.synthesis.on_the_fly import FreshScans, MakerError
+from spine_tf.data.synthesis.on_the_fly import FreshScans
 from spine_tf.data.verse import find_cases, pair_globs
+from spine_tf.support.errors import MakerError, ShardError
 from spine_tf.support.progress import progress_bar, say
 from spine_tf.training.run_folder import RunFolder
 

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from nibabel.orientations import aff2axcodes
 
 from spine_tf.scans.volume import Volume
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 MASK_COLOURS = ("#E69F00", "#CC79A7", "#009E73", "#F0E442")
 """Of the Okabe-Ito palette, which people with any form of colour blindness can tell apart."""
 TRUTH_COLOUR = "#56B4E9"
 ERRORS = {"found": "#009E73", "too much": "#E69F00", "missed": "#56B4E9"}
 """Colours of true positives, false positives, false negatives; of the same palette."""
+WINDOW_HU = (-300.0, 1300.0)
+"""HU shown black and white."""
 # Rows and columns of a picture as axes of (x, y, z); both run against the axis, so that the patient's right is on the
 # left, the front up (axial) or on the left (sagittal), and the head up.
 _VIEWS = {"axial": (1, 0), "coronal": (2, 0), "sagittal": (2, 1)}
@@ -36,7 +36,6 @@ def save_overlay(
     masks: dict[str, np.ndarray],
     *,
     truth: np.ndarray | None = None,
-    window_hu: tuple[float, float] = (-300.0, 1300.0),
     title: str = "",
     colours: Sequence[str] = MASK_COLOURS,
 ) -> None:
@@ -49,7 +48,6 @@ def save_overlay(
         volume: in RAS+ order.
         masks: name for the legend to array (x, y, z) like `volume.array`, foreground above 0; may be empty.
         truth: array (x, y, z), drawn as a contour over the masks.
-        window_hu: HU shown black and white.
         colours: of the masks, in their order.
 
     Raises:
@@ -70,7 +68,7 @@ def save_overlay(
     centre = _centre([mask for _, mask, *_ in layers], volume.shape)
     figure, panels = _lay_out(np.multiply(volume.shape, volume.spacing_mm))
     for axes, (view, plane) in zip(panels, _VIEWS.items(), strict=True):
-        _draw_view(axes, view, plane, volume, layers, centre, window_hu)
+        _draw_view(axes, view, plane, volume, layers, centre)
     if title:
         figure.suptitle(title, color="white", fontsize=10, y=0.985)
     handles = [
@@ -79,11 +77,10 @@ def save_overlay(
     ]
     if handles:
         figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, labelcolor="white")
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=130, facecolor="black", metadata={"Software": None})
+    save_figure(figure, path)
 
 
-def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.ndarray, title: str = "") -> None:
+def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.ndarray) -> None:
     """Write a PNG as `save_overlay` does, of where a mask is right, too much, or missing.
 
     Args:
@@ -93,7 +90,7 @@ def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.nd
     Raises:
         ValueError: as `save_overlay`.
     """
-    save_overlay(path, volume, compare(truth, mask), title=title, colours=tuple(ERRORS.values()))
+    save_overlay(path, volume, compare(truth, mask), colours=tuple(ERRORS.values()))
 
 
 def compare(truth: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
@@ -122,8 +119,7 @@ def _lay_out(extent_mm):
     width = sum(ratios)
     inches = min(_PANEL_INCHES, _WIDEST_INCHES * height / width)
     size = (inches * width / height + 0.4, inches + _MARGINS_INCHES)
-    figure = Figure(figsize=size, facecolor="black")
-    FigureCanvasAgg(figure)
+    figure = new_figure(size, dpi=130, facecolor="black")
     grid = figure.add_gridspec(
         rows,
         len(ratios),
@@ -138,13 +134,13 @@ def _lay_out(extent_mm):
     return figure, [figure.add_subplot(grid[cell]) for cell in cells]
 
 
-def _draw_view(axes, view, plane, volume, layers, centre, window_hu):
+def _draw_view(axes, view, plane, volume, layers, centre):
     row, column = plane
     fixed = 3 - row - column
     height_mm, width_mm = (volume.shape[a] * volume.spacing_mm[a] for a in plane)
     place = {"extent": (0, width_mm, 0, height_mm), "origin": "upper"}
     picture = _slice(volume.array, fixed, centre[fixed])
-    low, high = window_hu
+    low, high = WINDOW_HU
     axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="bilinear", aspect="equal", **place)
     for _, mask, colour, filled in layers:
         flat = _slice(mask, fixed, centre[fixed])

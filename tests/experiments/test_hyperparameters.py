@@ -4,6 +4,7 @@ from pathlib import Path
 from spine_tf.experiments import published
 from spine_tf.experiments.hyperparameters import hyperparameter_table, hyperparameter_text
 from spine_tf.experiments.settings import base_config
+from tests.support.markdown import squeezed
 
 PAPER = base_config("paper", Path("runs"), None)
 
@@ -14,7 +15,7 @@ def test_the_paper_preset_is_what_the_text_gives_and_the_rest_is_said_to_be_abse
     assert set(published.TABLE_2) <= set(rows)
     for label in ("image size", "epochs", "learning rate", "learning rate decay", "loss", "optimizer"):
         assert rows[label][0] == rows[label][1]
-    text = hyperparameter_text(table)
+    text = squeezed(hyperparameter_text(table))
     assert "| batch size | not given | 2 triplets |" in text
     assert "| image size | 256 × 256 | 256 × 256 |" in text
 

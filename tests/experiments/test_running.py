@@ -11,6 +11,7 @@ from spine_tf.data.splits import Split, write_split
 from spine_tf.experiments.cells import cell_config
 from spine_tf.experiments.running import check_same, in_own_process, run_cell
 from spine_tf.experiments.settings import base_config
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.run_folder import RunFolder
 from tests.support.finished_runs import write_run
@@ -44,13 +45,13 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(tmp_path):
     check_same(run, replace(CONFIG, data=replace(CONFIG.data, cache=tmp_path)))
     other = replace(CONFIG, train=replace(CONFIG.train, seed=1, epochs=7))
     for refuse in (check_same, lambda *pair: run_cell(pair[1], pair[0], tmp_path)):
-        with pytest.raises(ValueError, match=r"runs must hold runs of the settings.*\['train.epochs', 'train.seed'\]"):
+        with pytest.raises(RunError, match=r"runs must hold runs of the settings.*\['train.epochs', 'train.seed'\]"):
             refuse(run, other)
     check_same(tmp_path / "absent", other)
 
 
 def test_a_run_that_is_killed_or_refused_leaves_a_sentence():
-    with pytest.raises(ValueError, match=r"the process of a run must live to its end.*no end of _exit"):
+    with pytest.raises(RunError, match=r"the process of a run must live to its end.*no end of _exit"):
         in_own_process(os._exit, 9)
     with pytest.raises(ValueError, match="invalid literal for int"):
         in_own_process(int, "three")

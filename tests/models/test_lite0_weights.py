@@ -8,7 +8,8 @@ import pytest
 
 from spine_tf.models.encoders import copy_weights, encode
 from spine_tf.models.lite0_weights import lite0_layers
-from spine_tf.models.weight_files import LITE0, WeightsUnavailable, converted_weights, read_layers
+from spine_tf.models.weight_files import LITE0, converted_weights, read_layers
+from spine_tf.support.errors import DownloadError
 from tests.support.paths import ROOT
 
 REFERENCE = [0.8754424, 4.2240033, -0.0501615, 0.2793366, -0.6032666, 0.4043825, 1.1463101, 2.0369276]
@@ -78,6 +79,6 @@ def test_the_features_are_pytorchs_where_the_weights_were_fetched():
 def test_the_features_are_pytorchs(tmp_path):
     try:
         weights = converted_weights(LITE0, tmp_path)
-    except WeightsUnavailable as error:
+    except DownloadError as error:
         pytest.skip(str(error))
     assert_same_as_pytorch(weights)

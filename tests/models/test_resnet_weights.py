@@ -8,7 +8,8 @@ from keras import ops
 from spine_tf.models.encoders import copy_weights
 from spine_tf.models.linknet import build_linknet
 from spine_tf.models.resnet_weights import THEIR_EPSILON, resnet_layers
-from spine_tf.models.weight_files import ASTRA, WeightsUnavailable, converted_weights, read_layers
+from spine_tf.models.weight_files import ASTRA, converted_weights, read_layers
+from spine_tf.support.errors import DownloadError
 
 UNITS = (3, 4, 6, 3)
 
@@ -150,7 +151,7 @@ def test_statistics_are_those_that_the_normalisations_before_promise():
 def test_the_real_checkpoint_fits_resnet152(tmp_path):
     try:
         layers = read_layers(converted_weights(ASTRA, tmp_path))
-    except WeightsUnavailable as error:
+    except DownloadError as error:
         pytest.skip(str(error))
     x = keras.Input((64, 64, 60))
     model = keras.Model(x, build_linknet(x, "resnet152", "transpose", masks=3))

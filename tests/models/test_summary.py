@@ -114,10 +114,11 @@ def test_table_counts_every_layer_and_parameter_once(tiny):
 def test_table_as_text():
     text = format_table([Part("head", 3, 435), Part("LinkNet decoder", 49, 488768)])
     assert text.splitlines() == [
-        "part             layers  parameters",
-        "head                  3         435",
-        "LinkNet decoder      49     488,768",
-        "total                52     489,203",
+        "part               layers    parameters",
+        "---------------  --------  ------------",
+        "head                    3           435",
+        "LinkNet decoder        49       488,768",
+        "total                  52       489,203",
     ]
 
 

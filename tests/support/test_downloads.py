@@ -2,7 +2,8 @@ import zipfile
 
 import pytest
 
-from spine_tf.support.downloads import WheelUnavailable, download_wheel
+from spine_tf.support.downloads import download_wheel
+from spine_tf.support.errors import DownloadError
 from tests.support.wheels import make_wheel, only_index
 
 
@@ -22,5 +23,5 @@ def test_the_pinned_wheel_comes_alone(tmp_path, monkeypatch):
 def test_any_other_is_refused(package, version, sha256, tmp_path, monkeypatch):
     only_index(monkeypatch, tmp_path)
     right = make_wheel(tmp_path, "some-data", {})
-    with pytest.raises(WheelUnavailable, match=rf"{package} {version} cannot be downloaded by pip: ERROR"):
+    with pytest.raises(DownloadError, match=rf"{package} {version} cannot be downloaded by pip: ERROR"):
         download_wheel(package, version, sha256 or right, tmp_path / "got")

@@ -10,9 +10,11 @@ import pytest
 
 from spine_tf.config import PruneSettings
 from spine_tf.data.splits import read_split
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.prune_report import COSTS, control_dice, held_out_dice, verdict_text, write_verdict
 from spine_tf.training.prune_settings import read_settings, write_settings
+from tests.support.markdown import squeezed
 
 ENVIRONMENT = {"cores": 2, "processor": "a processor"}
 
@@ -60,25 +62,25 @@ def test_a_verdict_compares_a_pruned_run_with_its_source(pruned, plain_run, cont
     )
     assert verdict["dice"]["control"] == HALF
     assert verdict["dice"]["before"] == held_out_dice(plain_run, read_split(plain_run / "split.json").test)
-    assert "| mean of 2 |" in (pruned / "verdict.md").read_text()
+    assert "| mean of 2 |" in squeezed((pruned / "verdict.md").read_text())
     assert (pruned / "kept.png").stat().st_size > 1000
 
 
 def test_a_control_must_be_one_of_the_same_settings(settings, control):
     assert control_dice(control, replace(settings, amount=0.9)) == {"control": HALF}
-    with pytest.raises(ValueError, match=r"against must be a control with the same .*Received: other \['epochs'\]"):
+    with pytest.raises(RunError, match=r"against must be a control with the same .*Received: other \['epochs'\]"):
         control_dice(control, replace(settings, epochs=3))
     write_json(control / "report.json", {})
-    with pytest.raises(ValueError, match="against must be a finished run"):
+    with pytest.raises(RunError, match="against must be a finished run"):
         control_dice(control, settings)
     write_settings(control, settings)
-    with pytest.raises(ValueError, match="against must be a run with --control"):
+    with pytest.raises(RunError, match="against must be a run with --control"):
         control_dice(control, settings)
 
 
 def test_a_run_without_report_has_no_verdict(settings, tmp_path):
     write_settings(tmp_path, settings)
-    with pytest.raises(ValueError, match=r"run must be finished \(report.json\)"):
+    with pytest.raises(RunError, match=r"run must be finished \(report.json\)"):
         write_verdict(tmp_path)
 
 
@@ -96,7 +98,7 @@ def test_the_text_says_what_was_measured():
     }
     scores = {"before": {"a": 0.8, "b": 0.6}, "pruned": {"a": 0.1, "b": 0.0}, "after": {"a": 0.79, "b": 0.61}}
     verdict = {"filters": filters, "costs": costs, "dice": scores, "environment": ENVIRONMENT}
-    text = verdict_text(PruneSettings(Path("runs/a")), verdict, epochs=3)
+    text = squeezed(verdict_text(PruneSettings(Path("runs/a")), verdict, epochs=3))
     assert "1,200 filters, 1,000 of them prunable, 700 kept. Removed: 50.0 %" in text
     assert "| parameters | 2,000 | 500 | 0.25 |" in text
     assert "| held-out case, Dice | before | pruned | fine-tuned |" in text

@@ -8,6 +8,7 @@ import pytest
 
 from spine_tf.config import PRESETS, Config, config_from_dict, with_changes
 from spine_tf.data.splits import read_split
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint import latest_checkpoint
 from spine_tf.training.evaluate import evaluate_run
@@ -79,12 +80,12 @@ def test_a_finished_run_resumed_only_writes_its_report_anew(run, config):
 
 
 def test_a_folder_with_a_run_is_not_trained_over_and_no_run_not_resumed(run, config, tmp_path):
-    with pytest.raises(ValueError, match=r"run must be a new folder, or pass --resume"):
+    with pytest.raises(RunError, match=r"run must be a new folder, or pass --resume"):
         start_folder(run, config, resume=False)
-    with pytest.raises(ValueError, match="run must hold a run to resume"):
+    with pytest.raises(RunError, match="run must hold a run to resume"):
         start_folder(tmp_path, config, resume=True)
     other = with_changes(config, model={"attention": "se"}, train={"epochs": 9})
-    with pytest.raises(ValueError, match=r"only epochs may change.*\['model\.attention'\]"):
+    with pytest.raises(RunError, match=r"only epochs may change.*\['model\.attention'\]"):
         start_folder(run, other, resume=True)
 
 
@@ -93,7 +94,7 @@ def test_a_cosine_schedule_is_made_for_its_epochs(config, tmp_path):
     for name, started in (("plain", plain), ("cosine", cosine)):
         start_folder(tmp_path / name, started, resume=False)
     start_folder(tmp_path / "plain", with_changes(plain, train={"epochs": 9}), resume=True)
-    with pytest.raises(ValueError, match=r"a cosine schedule is made for its epochs.*\['train\.epochs'\]"):
+    with pytest.raises(RunError, match=r"a cosine schedule is made for its epochs.*\['train\.epochs'\]"):
         start_folder(tmp_path / "cosine", with_changes(cosine, train={"epochs": 9}), resume=True)
 
 
@@ -101,7 +102,7 @@ def test_a_finished_run_is_left_alone_and_a_started_one_goes_on(config, tmp_path
     start_folder(tmp_path, config, resume=False)
     other = with_changes(config, train={"seed": 1})
     # It would not be refused so if it were started anew.
-    with pytest.raises(ValueError, match=r"a resumed run must keep its config.*\['train\.seed'\]"):
+    with pytest.raises(RunError, match=r"a resumed run must keep its config.*\['train\.seed'\]"):
         ensure_trained(other, tmp_path, tmp_path / "data")
     write_json(tmp_path / "report.json", {})
     ensure_trained(other, tmp_path, tmp_path / "data")
@@ -110,7 +111,7 @@ def test_a_finished_run_is_left_alone_and_a_started_one_goes_on(config, tmp_path
 
 def test_a_pruned_run_is_not_trained_on_without_its_penalty(config, tmp_path):
     write_json(tmp_path / "prune.json", {})
-    with pytest.raises(ValueError, match=r"must not be a pruned one; prune.py --resume"):
+    with pytest.raises(RunError, match=r"must not be a pruned one; prune.py --resume"):
         train_run(config, tmp_path, tmp_path / "data", resume=True)
 
 

@@ -61,7 +61,7 @@ def test_any_shape_gives_a_picture_of_sane_size(tmp_path, shape):
 
 
 def test_the_same_input_gives_the_same_file_without_names(tmp_path):
-    volume = volume_from_array(_phantom().hu, AFFINE, source="Secret^Name")
+    volume = volume_from_array(_phantom().array, AFFINE, source="Secret^Name")
     for name in ("a.png", "b.png"):
         save_overlay(tmp_path / name, volume, {"spine": volume.array > 0})
     content = (tmp_path / "a.png").read_bytes()

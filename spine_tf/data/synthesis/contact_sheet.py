@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from spine_tf.data.cases import spine_mask
 from spine_tf.data.synthesis.phantom import Phantom
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 SOFT_HU, BONE_HU = (-160.0, 320.0), (-350.0, 1050.0)
 _CELL_INCHES = (3.0, 2.0)
@@ -34,13 +33,11 @@ def save_contact_sheet(
     if not scans or len(titles) != len(scans):
         raise ValueError(f"scans must be at least one, with a title each. Received: {len(scans)} and {len(titles)}")
     rows = -(-len(scans) // _COLUMNS)
-    figure = Figure(figsize=(_CELL_INCHES[0] * _COLUMNS, _CELL_INCHES[1] * rows), facecolor="black")
-    FigureCanvasAgg(figure)
+    figure = new_figure((_CELL_INCHES[0] * _COLUMNS, _CELL_INCHES[1] * rows), dpi=110, facecolor="black")
     for number, (scan, title) in enumerate(zip(scans, titles, strict=True)):
         row, column = divmod(number, _COLUMNS)
         _draw(figure, (column / _COLUMNS, 1 - (row + 1) / rows, 1 / _COLUMNS, 1 / rows), scan, title, outline)
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=110, facecolor="black", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _draw(figure: Figure, cell, scan: Phantom, title: str, outline: bool) -> None:

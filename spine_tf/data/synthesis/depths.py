@@ -9,6 +9,8 @@ TENTHS = 10
 """Depths are kept as int8 in tenths of a millimetre."""
 DEEPEST_MM = 12.7
 _AROUND_MM = 7.0
+_SMOOTH_MM = 0.6
+"""Standard deviation of the Gaussian that rounds the stairs of a label's voxels."""
 
 
 def in_tenths(depth_mm: np.ndarray) -> np.ndarray:
@@ -36,7 +38,7 @@ def bone_depths(owners: np.ndarray, spacing_mm, frame: Frame):
             yield owner, place, smooth_depth(owners[box] == owner, spacing_mm, inner, frame.spacing_mm[0])
 
 
-def smooth_depth(inside: np.ndarray, spacing_mm, at, step_mm: float, smooth_mm: float = 0.6) -> np.ndarray:
+def smooth_depth(inside: np.ndarray, spacing_mm, at, step_mm: float) -> np.ndarray:
     """The depth below a label's surface on a finer, isotropic grid, without the stairs of the label's own voxels.
 
     Args:
@@ -44,13 +46,12 @@ def smooth_depth(inside: np.ndarray, spacing_mm, at, step_mm: float, smooth_mm: 
         spacing_mm: its voxel sizes.
         at: three arrays, where the new grid's planes lie in voxels of `inside`.
         step_mm: distance of the new grid's planes.
-        smooth_mm: standard deviation of the Gaussian that rounds the stairs.
 
     Returns:
         float32, one length of `at` an axis, in mm, positive inside.
     """
     phi = ndimage.distance_transform_edt(inside, spacing_mm) - ndimage.distance_transform_edt(~inside, spacing_mm)
-    phi = ndimage.gaussian_filter(interpolate(phi.astype(np.float32), at), smooth_mm / step_mm)
+    phi = ndimage.gaussian_filter(interpolate(phi.astype(np.float32), at), _SMOOTH_MM / step_mm)
     solid = phi > 0
     far = ndimage.distance_transform_edt(solid, step_mm) - ndimage.distance_transform_edt(~solid, step_mm)
     far -= np.sign(far) * step_mm / 2

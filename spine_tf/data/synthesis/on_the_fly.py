@@ -19,13 +19,10 @@ from spine_tf.config import PreprocessSpec
 from spine_tf.data.cache import CachedCase, cache_arrays, open_entry
 from spine_tf.data.cases import Case
 from spine_tf.data.synthesis.phantom import Phantom
+from spine_tf.support.errors import MakerError
 
 NICENESS = 10
 """How far a maker steps back behind the training."""
-
-
-class MakerError(ValueError):
-    """A process that makes synthetic scans is gone."""
 
 
 class FreshScans:

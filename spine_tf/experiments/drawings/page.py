@@ -4,12 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 COLOURS = {
     "input": "#e6e6e6",
@@ -56,8 +53,7 @@ class Page:
 
     def __init__(self, width: float, height: float, size: float = 9.5):
         self.width, self.height, self.size = width, height, size
-        self.figure = Figure(figsize=(width, height), dpi=150)
-        FigureCanvasAgg(self.figure)
+        self.figure = new_figure((width, height), dpi=150)
         self.axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set(xlim=(0, width), ylim=(0, height))
         self.axes.axis("off")
@@ -141,10 +137,4 @@ class Page:
         Raises:
             ValueError: another ending.
         """
-        kind = Path(path).suffix.removeprefix(".")
-        if kind not in ("png", "svg"):
-            raise ValueError(f"path must end in .png or .svg. Received: path={str(path)!r}")
-        nameless = {"svg": {"Date": None, "Creator": None}}.get(kind, {"Software": None})
-        # Names inside an SVG are random numbers otherwise, and no two files would be equal.
-        with matplotlib.rc_context({"svg.hashsalt": "spine_tf"}), whole_file(path) as part:
-            self.figure.savefig(part, format=kind, metadata=nameless)
+        save_figure(self.figure, path)

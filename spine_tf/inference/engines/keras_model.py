@@ -11,6 +11,7 @@ import tensorflow as tf
 from spine_tf.config import VIEWS
 from spine_tf.inference.engines.lanes import in_lanes
 from spine_tf.inference.engines.merging import merge_normalization
+from spine_tf.support.errors import ModelError
 
 LONGEST = 300
 """Characters of Keras' own words that are passed on."""
@@ -23,14 +24,14 @@ def keras_predictor(path: Path, image_size: int, batch_size: int, lanes: int = 1
     """Load a model in safe mode and return its `predict` (see `Engine`), with so many `lanes`.
 
     Raises:
-        ValueError: the file is no .keras archive, or cannot be loaded safely (Lambda layers, layers that load code,
+        ModelError: the file is no .keras archive, or cannot be loaded safely (Lambda layers, layers that load code,
             custom classes), or the network's inputs are not triplets of image_size.
     """
     model = load_safely(path)
     expected = (image_size, image_size, 3)
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     if shapes != dict.fromkeys(VIEWS, expected):
-        raise ValueError(f"model must take {VIEWS}, each {expected}, as its metadata says. Received: {shapes}")
+        raise ModelError(f"model must take {VIEWS}, each {expected}, as its metadata says. Received: {shapes}")
     merge_normalization(model)
 
     def traced():
@@ -53,18 +54,18 @@ def load_safely(path: Path) -> keras.Model:
     """The network of a `.keras` file, uncompiled; no code that the file brings along is run.
 
     Raises:
-        ValueError: in one line, with the file's name: no .keras archive, or anything that Keras' safe mode refuses.
+        ModelError: in one line, with the file's name: no .keras archive, or anything that Keras' safe mode refuses.
     """
     import spine_tf.models  # noqa: F401  registers our layers, so that they load without custom code
 
     must = "model must be a .keras file made by this project, of its own layers and Keras' own"
     # Keras says of such a file that it is not there.
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{must}. Received: {path}: {'no archive' if Path(path).is_file() else 'no file'}")
+        raise ModelError(f"{must}. Received: {path}: {'no archive' if Path(path).is_file() else 'no file'}")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises nearly every type here; the user needs the file's name with it
-        raise ValueError(f"{must}. Received: {path}: {_reason(error)}") from error
+        raise ModelError(f"{must}. Received: {path}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

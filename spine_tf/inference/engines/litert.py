@@ -6,6 +6,7 @@ import numpy as np
 
 from spine_tf.config import VIEWS
 from spine_tf.support.device import cores
+from spine_tf.support.errors import ModelError
 
 SIGNATURE = "serving_default"
 
@@ -20,17 +21,17 @@ def litert_predictor(path: Path, image_size: int, batch_size: int, threads: int 
         threads: None: all cores.
 
     Raises:
-        ValueError: the file is no LiteRT model, or takes or gives something other than triplets of image_size.
+        ModelError: the file is no LiteRT model, or takes or gives something other than triplets of image_size.
     """
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         interpreter = Interpreter(model_path=str(path), num_threads=threads or cores())
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"model must be a LiteRT file made by this project. Received: {path}: {error}") from error
+        raise ModelError(f"model must be a LiteRT file made by this project. Received: {path}: {error}") from error
     signature = interpreter.get_signature_list().get(SIGNATURE, {"inputs": [], "outputs": []})
     if set(signature["inputs"]) != set(VIEWS) or list(signature["outputs"]) != ["mask"]:
-        raise ValueError(f"model must have the signature {SIGNATURE} of {VIEWS} to mask. Received: {path}: {signature}")
+        raise ModelError(f"model must have the signature {SIGNATURE} of {VIEWS} to mask. Received: {path}: {signature}")
     runner = interpreter.get_signature_runner(SIGNATURE)
     tensors = runner.get_input_details() | runner.get_output_details()
     sizes = {name: tensor["shape_signature"].tolist() for name, tensor in tensors.items()}
@@ -40,7 +41,7 @@ def litert_predictor(path: Path, image_size: int, batch_size: int, threads: int 
     if sizes != dict.fromkeys((*VIEWS, "mask"), expected) or kinds != {"float32"}:
         wanted = f"slices and masks (batch, {image_size}, {image_size}, 3) float32"
         received = f"{path}: {sizes}, {sorted(kinds)}"
-        raise ValueError(f"model must have {wanted}, as its metadata says. Received: {received}")
+        raise ModelError(f"model must have {wanted}, as its metadata says. Received: {received}")
     at_once = batch if batch > 0 else batch_size
 
     def predict(*views: np.ndarray) -> np.ndarray:

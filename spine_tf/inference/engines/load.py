@@ -11,6 +11,7 @@ from spine_tf.inference.engines.lanes import in_lanes
 from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
+from spine_tf.support.errors import ModelError
 
 ADDRESS = re.compile(r"[a-z]+://")
 
@@ -26,9 +27,10 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         threads: of a `.tflite` file; None: all cores. TensorFlow's own are set by `device.use_device`.
 
     Raises:
-        ValueError: no such model, no metadata beside it, metadata that does not fit, a file that is not safe to load
-            (an `.h5` file, a Lambda layer, unknown custom code, another content than its manifest says), or a server
-            that does not answer.
+        ModelError: no such model, no metadata beside it, metadata that does not fit, or a file that is not safe to load
+            (an `.h5` file, a Lambda layer, unknown custom code, another content than its manifest says).
+        ServerError: a server that does not answer, or refuses.
+        ValueError: an address of another form, or a server's metadata that does not fit.
     """
     # What runs a network is imported here, not above: --help and a refused model answer at once, and a machine needs
     # to have the one it uses only.
@@ -43,9 +45,13 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
     if not is_file and newest_version(path) is None:
         folder = f"a folder that holds {RUN_NETWORK} or {PUBLISHED_NETWORK}"
         expected = f"a .keras or .tflite file, {folder}, a SavedModel, or an address grpc://host:port/name"
-        raise ValueError(f"model must be {expected}. Received: model={str(model)!r}")
-    metadata = read_metadata((path.parent if is_file else path) / METADATA)
-    spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
+        raise ModelError(f"model must be {expected}. Received: model={str(model)!r}")
+    facts = (path.parent if is_file else path) / METADATA
+    metadata = read_metadata(facts)
+    try:
+        spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{facts}: {error}") from error
     predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
     return Engine(predict, spec, metadata, path.name, at_once=at_once)
 
@@ -75,16 +81,20 @@ def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None
 
 
 def read_metadata(path: Path) -> dict:
-    """What travels with a model: `preprocess` (a PreprocessSpec's fields) and facts of its training."""
+    """What travels with a model: `preprocess` (a PreprocessSpec's fields) and facts of its training.
+
+    Raises:
+        ModelError: no such file, no JSON, or no key "preprocess".
+    """
     if not path.is_file():
-        raise ValueError(
+        raise ModelError(
             f"{METADATA} must lie beside the model: without its pre-processing a network gives wrong masks. "
             f"Received: no file {str(path)!r}"
         )
     try:
         metadata = json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"{METADATA} must be JSON. Received: {str(path)!r}, {error}") from None
+        raise ModelError(f"{METADATA} must be JSON. Received: {str(path)!r}, {error}") from None
     if "preprocess" not in metadata:
-        raise ValueError(f"{METADATA} must have the key 'preprocess'. Received: {str(path)!r}")
+        raise ModelError(f"{METADATA} must have the key 'preprocess'. Received: {str(path)!r}")
     return metadata

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from spine_tf.support.errors import ModelError
 from spine_tf.support.files import write_json
 
 MANIFEST = "manifest.json"
@@ -22,13 +23,13 @@ def verify_manifest(folder: Path, names: tuple[str, ...] | None = None) -> None:
         names: of the files that matter; None: all, and there must be no others.
 
     Raises:
-        ValueError: no manifest, or a file that is missing, changed, or not in it.
+        ModelError: no manifest, or a file that is missing, changed, or not in it.
     """
     path = Path(folder) / MANIFEST
     try:
         listed = dict(json.loads(path.read_text())["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise ModelError(
             f"model must have a {MANIFEST}, as export.py writes it. Received: {str(folder)!r} ({error})"
         ) from None
     found = _digests(Path(folder))
@@ -38,7 +39,7 @@ def verify_manifest(folder: Path, names: tuple[str, ...] | None = None) -> None:
     problems += [f"{name} is not in it" for name in sorted(set(found) - set(listed))]
     problems += [f"{name} was changed" for name in sorted(set(found) & set(listed)) if found[name] != listed[name]]
     if problems:
-        raise ValueError(f"model must be as its {MANIFEST} says. Received: {str(folder)!r}: {'; '.join(problems)}")
+        raise ModelError(f"model must be as its {MANIFEST} says. Received: {str(folder)!r}: {'; '.join(problems)}")
 
 
 def _digests(folder: Path) -> dict[str, str]:

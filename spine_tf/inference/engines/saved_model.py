@@ -6,6 +6,7 @@ import numpy as np
 
 from spine_tf.config import VIEWS
 from spine_tf.inference.engines.manifest import verify_manifest
+from spine_tf.support.errors import ModelError
 
 
 def newest_version(folder: Path) -> Path | None:
@@ -21,7 +22,7 @@ def saved_model_predictor(folder: Path):
     """Check a SavedModel against its manifest, load it, and return its `predict` (see `Engine`).
 
     Raises:
-        ValueError: a manifest that does not fit, or a SavedModel without our signature.
+        ModelError: a manifest that does not fit, or a SavedModel without our signature.
     """
     verify_manifest(folder)
     import tensorflow as tf
@@ -29,7 +30,7 @@ def saved_model_predictor(folder: Path):
     loaded = tf.saved_model.load(str(folder))
     signature = loaded.signatures.get("serving_default")
     if signature is None or "mask" not in signature.structured_outputs:
-        raise ValueError(
+        raise ModelError(
             f"model must have the signature serving_default with the output mask. Received: {str(folder)!r} with "
             f"{sorted(loaded.signatures)}"
         )

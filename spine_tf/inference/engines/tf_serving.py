@@ -7,6 +7,7 @@ import numpy as np
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec, spec_from_dict
 from spine_tf.inference.engines.engine import Engine
 from spine_tf.inference.engines.tf_serving_call import Address, parse_address
+from spine_tf.support.errors import ModelError
 
 VOLUME_SIGNATURES = ("segment_volume_mm", "segment_volume")
 
@@ -39,8 +40,9 @@ def serving_engine(
         an engine; `volume` is None over REST, and where the model has no signature for whole scans.
 
     Raises:
-        ValueError: an address of another form, a server that does not answer, or one that does not serve a model of
-            this project. `predict` and `volume` raise it too, in one line.
+        ValueError: an address of another form, or metadata that does not fit.
+        ServerError: a server that does not answer, or refuses; `predict` and `volume` raise it too.
+        ModelError: the server's model is none of this project; `predict` and `volume` raise it too.
     """
     where = parse_address(address)
     # Imported here: TF Serving's stubs bring all of TensorFlow, which REST does not need.
@@ -109,5 +111,5 @@ def _output(where: Address, outputs: dict[str, np.ndarray], name: str, shape: tu
     return found
 
 
-def _unfit(where: Address, expected: str, received) -> ValueError:
-    return ValueError(f"the model at {where} must have {expected}. Received: {received}")
+def _unfit(where: Address, expected: str, received) -> ModelError:
+    return ModelError(f"the model at {where} must have {expected}. Received: {received}")

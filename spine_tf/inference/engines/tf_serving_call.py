@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from spine_tf.support.errors import ServerError
+
 FORM = "grpc://host:port/name[/version], http://host:port/name[/version] or https://host[:port]/name[/version]"
 
 FIRST_WAIT_S = 0.5
@@ -74,7 +76,7 @@ def with_retries(call: Callable[[float], object], address: Address, deadline_s: 
     """What `call` returns, given the seconds that are left; tried again only while it raises `Unavailable`.
 
     Raises:
-        ValueError: still unavailable at the last attempt, or no time left for another.
+        ServerError: still unavailable at the last attempt, or no time left for another.
     """
     end = time.monotonic() + deadline_s
     for attempt in range(attempts):
@@ -89,10 +91,10 @@ def with_retries(call: Callable[[float], object], address: Address, deadline_s: 
     raise refusal(address, "UNAVAILABLE", f"{last} (attempts: {attempt + 1})")
 
 
-def refusal(address: Address, code: str, words: str) -> ValueError:
+def refusal(address: Address, code: str, words: str) -> ServerError:
     """One line from a status code (`ADVICE`) and what the server said."""
     advice = ADVICE.get(code, f"failed ({code})")
-    return ValueError(f"the server at {address} {advice}. Received: {one_line(words) or code}")
+    return ServerError(f"the server at {address} {advice}. Received: {one_line(words) or code}")
 
 
 def one_line(words: str) -> str:

@@ -36,7 +36,7 @@ def connect(
         `run(signature, {input: array}) -> {output: array}`, which asks that version.
 
     Raises:
-        ValueError: one line for whatever the server says.
+        ServerError: one line for whatever the server says.
     """
     compression = grpc.Compression.Gzip if compress else grpc.Compression.NoCompression
     channel = grpc.insecure_channel(address.place, CHANNEL, compression)

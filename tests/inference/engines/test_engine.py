@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from spine_tf.inference.engines import load_engine
+from spine_tf.support.errors import ModelError
 
 
 def test_a_run_folder_and_its_file_are_the_same_engine(threshold_run):
@@ -36,7 +37,7 @@ def test_keras_takes_two_batches_at_a_time_if_there_are_cores_a_lite_file_one(
 
 def test_a_model_without_metadata_is_refused(threshold_run, tmp_path):
     shutil.copy(threshold_run / "best.keras", tmp_path)
-    with pytest.raises(ValueError, match=r"metadata\.json must lie beside the model"):
+    with pytest.raises(ModelError, match=r"metadata\.json must lie beside the model"):
         load_engine(tmp_path / "best.keras")
 
 
@@ -44,7 +45,7 @@ def test_a_model_without_metadata_is_refused(threshold_run, tmp_path):
 def test_metadata_that_does_not_fit_is_refused(threshold_run, tmp_path, text):
     shutil.copy(threshold_run / "best.keras", tmp_path)
     (tmp_path / "metadata.json").write_text(text)
-    with pytest.raises(ValueError, match="Received"):
+    with pytest.raises(ModelError, match="Received"):
         load_engine(tmp_path)
 
 
@@ -53,11 +54,11 @@ def test_another_image_size_than_the_networks_is_refused(threshold_run, tmp_path
     metadata = json.loads((threshold_run / "metadata.json").read_text())
     metadata["preprocess"]["image_size"] = 64
     (tmp_path / "run" / "metadata.json").write_text(json.dumps(metadata))
-    with pytest.raises(ValueError, match="as its metadata says"):
+    with pytest.raises(ModelError, match="as its metadata says"):
         load_engine(tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["model.h5", "missing.keras", "folder"])
 def test_what_is_not_a_model_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"model must be a \.keras or \.tflite file"):
+    with pytest.raises(ModelError, match=r"model must be a \.keras or \.tflite file"):
         load_engine(tmp_path / name)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from spine_tf.config import VIEWS
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.support.errors import ModelError
 from tests.support.paths import SCRIPTS
 
 
@@ -49,7 +50,7 @@ def trap(folder, monkeypatch):
 
 
 def _refusal(path: Path) -> str:
-    with pytest.raises(ValueError, match=r"model must be .* Received: ") as error:
+    with pytest.raises(ModelError, match=r"model must be .* Received: ") as error:
         load_engine(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -60,7 +61,7 @@ def test_a_lambda_is_refused_and_does_not_run(trap, folder):
     model, ran = trap
     model.save(folder / "best.keras")
     for path in (folder / "best.keras", folder):
-        with pytest.raises(ValueError, match=r"best\.keras: Requested .* `Lambda` layer whose .* lambda\.$") as error:
+        with pytest.raises(ModelError, match=r"best\.keras: Requested .* `Lambda` layer whose .* lambda\.$") as error:
             load_engine(path)
         assert "\n" not in str(error.value)
     assert not ran.exists()
@@ -113,7 +114,7 @@ def test_a_layer_that_loads_a_savedmodel_is_refused(folder):
 def test_what_is_no_archive_or_not_there_says_so(folder):
     (folder / "best.keras").write_bytes(b"not a zip")
     assert _refusal(folder / "best.keras").endswith("best.keras: no archive")
-    with pytest.raises(ValueError, match=r"nowhere\.keras: no file"):
+    with pytest.raises(ModelError, match=r"nowhere\.keras: no file"):
         load_safely(folder / "nowhere.keras")
 
 

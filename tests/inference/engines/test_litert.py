@@ -11,6 +11,7 @@ from spine_tf.config import VIEWS
 from spine_tf.export.litert import write_litert
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.engines.litert import litert_predictor
+from spine_tf.support.errors import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -64,37 +65,37 @@ def test_a_file_that_leaves_its_batch_open_is_run_in_batches(tmp_path, triplets)
 @pytest.mark.parametrize("content", [b"", b"not a flatbuffer at all, and short", b"\0" * 4096])
 def test_what_is_no_flatbuffer_is_refused(tmp_path, content):
     (tmp_path / "x.tflite").write_bytes(content)
-    with pytest.raises(ValueError, match="model must be a LiteRT file made by this project"):
+    with pytest.raises(ModelError, match="model must be a LiteRT file made by this project"):
         litert_predictor(tmp_path / "x.tflite", 32, 8)
 
 
 def test_a_file_cut_short_is_refused(lite, tmp_path):
     content = lite.read_bytes()
     (tmp_path / "x.tflite").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="model must be a LiteRT file made by this project"):
+    with pytest.raises(ModelError, match="model must be a LiteRT file made by this project"):
         litert_predictor(tmp_path / "x.tflite", 32, 8)
 
 
 def test_another_signature_is_refused(tmp_path):
     path = _convert(lambda axial, coronal: {"mask": axial + coronal}, tmp_path, *[(4, 32, 32, 3)] * 2)
-    with pytest.raises(ValueError, match=r"must have the signature serving_default of .* Received: .*x\.tflite"):
+    with pytest.raises(ModelError, match=r"must have the signature serving_default of .* Received: .*x\.tflite"):
         litert_predictor(path, 32, 8)
 
 
 def test_other_sizes_are_refused(lite, tmp_path):
-    with pytest.raises(ValueError, match=r"slices and masks \(batch, 64, 64, 3\) float32, as its metadata says"):
+    with pytest.raises(ModelError, match=r"slices and masks \(batch, 64, 64, 3\) float32, as its metadata says"):
         litert_predictor(lite, 64, 8)
 
     def one_mask(axial, coronal, sagittal):
         return {"mask": (axial + coronal + sagittal)[..., :1]}
 
-    with pytest.raises(ValueError, match=r"'mask': \[4, 32, 32, 1\]"):
+    with pytest.raises(ModelError, match=r"'mask': \[4, 32, 32, 1\]"):
         litert_predictor(_convert(one_mask, tmp_path, *[(4, 32, 32, 3)] * 3), 32, 8)
 
 
 def test_a_file_without_metadata_is_refused(lite, tmp_path):
     shutil.copy(lite, tmp_path / "x.tflite")
-    with pytest.raises(ValueError, match=r"metadata\.json must lie beside the model"):
+    with pytest.raises(ModelError, match=r"metadata\.json must lie beside the model"):
         load_engine(tmp_path / "x.tflite")
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from spine_tf.inference.engines.manifest import verify_manifest, write_manifest
+from spine_tf.support.errors import ModelError
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_what_is_changed_missing_or_new_is_named(folder):
     (folder / "a.txt").write_text("A")
     (folder / "litert" / "b.txt").unlink()
     (folder / "c.txt").write_text("c")
-    with pytest.raises(ValueError, match=r"litert/b.txt is missing; c.txt is not in it; a.txt was changed"):
+    with pytest.raises(ModelError, match=r"litert/b.txt is missing; c.txt is not in it; a.txt was changed"):
         verify_manifest(folder)
 
 
@@ -35,19 +36,19 @@ def test_only_the_files_that_matter(folder):
     verify_manifest(folder, ("a.txt",))
     (folder / "a.txt").write_text("A")
     verify_manifest(folder, ("litert/b.txt",))
-    with pytest.raises(ValueError, match=r"a\.txt was changed"):
+    with pytest.raises(ModelError, match=r"a\.txt was changed"):
         verify_manifest(folder, ("a.txt", "litert/b.txt"))
-    with pytest.raises(ValueError, match=r"c\.txt is not in it"):
+    with pytest.raises(ModelError, match=r"c\.txt is not in it"):
         verify_manifest(folder, ("c.txt",))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 1}'])
 def test_a_manifest_that_is_none(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(ValueError, match=r"(?s)must (have a|be as its) manifest.json"):
+    with pytest.raises(ModelError, match=r"(?s)must (have a|be as its) manifest.json"):
         verify_manifest(tmp_path)
 
 
 def test_no_manifest(tmp_path):
-    with pytest.raises(ValueError, match=r"must have a manifest\.json"):
+    with pytest.raises(ModelError, match=r"must have a manifest\.json"):
         verify_manifest(tmp_path)

@@ -10,6 +10,7 @@ from spine_tf.inference.engines.tf_serving_call import (
     refusal,
     with_retries,
 )
+from spine_tf.support.errors import ServerError
 
 HERE = Address("grpc", "localhost", 8500, "spine")
 
@@ -77,7 +78,7 @@ def test_only_an_unavailable_server_is_asked_again():
         calls.append(seconds)
         raise refusal(HERE, "INVALID_ARGUMENT", "hu must have the shape (x, y, z)")
 
-    with pytest.raises(ValueError, match="refused the request"):
+    with pytest.raises(ServerError, match="refused the request"):
         with_retries(refused, HERE, 60.0, 5)
     assert len(calls) == 4
 
@@ -90,10 +91,10 @@ def test_attempts_and_time_are_bounded():
         raise Unavailable("connection refused")
 
     expected = "the server at grpc://localhost:8500/spine does not answer; .* Received: connection refused"
-    with pytest.raises(ValueError, match=rf"^{expected} \(attempts: 2\)$"):
+    with pytest.raises(ServerError, match=rf"^{expected} \(attempts: 2\)$"):
         with_retries(never, HERE, 60.0, 2)
     start = time.monotonic()
-    with pytest.raises(ValueError, match=rf"^{expected} \(attempts: 1\)$"):
+    with pytest.raises(ServerError, match=rf"^{expected} \(attempts: 1\)$"):
         with_retries(never, HERE, 0.1, 5)
     assert len(calls) == 3
     assert time.monotonic() - start < 0.1

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from spine_tf.data.cases import spine_mask
 from spine_tf.data.synthesis.phantom import Phantom, make_phantom
-from spine_tf.support.files import whole_file
+from spine_tf.support.plots import new_figure, save_figure
 
 SHOWN = (
     {"seed": 202},
@@ -30,13 +29,11 @@ def save_phantom_figure(path: Path, phantoms: list[Phantom] | None = None, windo
     """
     phantoms = phantoms or [make_phantom(**one) for one in SHOWN]
     rows = -(-len(phantoms) // 3)
-    figure = Figure(figsize=(15, 2.5 * rows), facecolor="black")
-    FigureCanvasAgg(figure)
+    figure = new_figure((15, 2.5 * rows), facecolor="black")
     for number, phantom in enumerate(phantoms):
         row, column = divmod(number, 3)
         _draw(figure, (column / 3, 1 - (row + 1) / rows, 1 / 3, 1 / rows), phantom, window_hu)
-    with whole_file(path) as part:
-        figure.savefig(part, format="png", dpi=100, facecolor="black", metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _draw(figure: Figure, cell: tuple[float, float, float, float], phantom: Phantom, window_hu) -> None:
