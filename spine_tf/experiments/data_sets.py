@@ -8,14 +8,13 @@ import numpy as np
 from tqdm import tqdm
 
 from spine_tf.config import Config
-from spine_tf.data.cases import LAST_LUMBAR, T13, Case
+from spine_tf.data.cases import Case
 from spine_tf.experiments import published
 from spine_tf.scans import read_label_map
+from spine_tf.scans.labels import REGIONS
 from spine_tf.support.files import write_json
 from spine_tf.training.run_data import find_split
 
-REGIONS = {"cervical": (*range(1, 8),), "thoracic": (*range(8, 20), T13), "lumbar": (*range(20, LAST_LUMBAR + 1),)}
-"""Region -> VerSe ids."""
 FIELDS = ("series", "subjects", "with_mask", *REGIONS)
 HEADINGS = {"with_mask": "with mask"}
 

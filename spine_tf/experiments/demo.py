@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from spine_tf.config import Config, config_from_dict
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import SHIPPED, load_engine
 from spine_tf.inference.predict import case_name, output_paths, predict_cases
 from spine_tf.models.weight_files import LITE0, WeightsUnavailable, converted_weights
 from spine_tf.scans import read_label_map
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import dice, format_table
 from spine_tf.training.evaluate import evaluate_run
 from spine_tf.training.recipe import recipe

@@ -12,13 +12,14 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from spine_tf.config import Config
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.experiments.cells import GRIDS, cell_config, run_place
 from spine_tf.experiments.results import read_run
 from spine_tf.experiments.running import EVALUATION, is_done
 from spine_tf.scans import read_label_map
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.files import whole_file
 from spine_tf.viewer.overlay import ERRORS, compare
 

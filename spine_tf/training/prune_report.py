@@ -10,12 +10,13 @@ from statistics import mean, median
 from tqdm import tqdm
 
 from spine_tf.config import PruneSettings, to_dict
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference.volume import segment
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment
 from spine_tf.support.files import write_json, write_text

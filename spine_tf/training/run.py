@@ -14,11 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from spine_tf.config import Config, config_from_dict, to_dict
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import Split, read_split, write_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import dice
 from spine_tf.support.environment import environment, peak_memory_gib
 from spine_tf.support.files import write_json

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.synthesis.phantom import Phantom
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.files import whole_file
 
 SOFT_HU, BONE_HU = (-160.0, 320.0), (-350.0, 1050.0)

@@ -18,12 +18,11 @@ from spine_tf.data.synthesis.structures import (
     KIDNEYS,
     LUNGS,
     OTHER_BONES,
-    SACRUM,
-    VERTEBRAE,
     Filled,
     bone_owner,
 )
 from spine_tf.data.synthesis.vertebra_shapes import cut_shape, measure_vertebrae
+from spine_tf.scans.labels import TOTALSEGMENTATOR, TOTALSEGMENTATOR_SACRUM
 
 STEP_MM = 1.0
 ARCH = 32
@@ -31,7 +30,7 @@ ARCH = 32
 GAP_MM = 0.5
 """Joint space that is left where the labels of two bones touch."""
 _IN_PLANE = ndimage.generate_binary_structure(2, 1)[..., None]
-_BONES = (*VERTEBRAE, *SACRUM, *OTHER_BONES)
+_BONES = (*TOTALSEGMENTATOR, *TOTALSEGMENTATOR_SACRUM, *OTHER_BONES)
 
 
 def prepare_trunk(hu: np.ndarray, classes: np.ndarray, spacing_mm, first_mm) -> dict[str, np.ndarray]:
@@ -182,7 +181,7 @@ def _wall_mm(classes, body, under) -> np.ndarray:
 
 def _discs(classes, calm) -> np.ndarray:
     """Between two vertebrae, in front of the canal: a vertebra within four slices above and below, bool (x, y, z)."""
-    spine = np.isin(classes, (*VERTEBRAE, *SACRUM))
+    spine = np.isin(classes, (*TOTALSEGMENTATOR, *TOTALSEGMENTATOR_SACRUM))
     above, below = np.zeros_like(spine), np.zeros_like(spine)
     for step in range(1, 5):
         above[:, :, :-step] |= spine[:, :, step:]

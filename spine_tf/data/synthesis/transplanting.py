@@ -12,8 +12,9 @@ from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, Shape, evaluate
 from spine_tf.data.synthesis.phantom.spine import Level
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene
 from spine_tf.data.synthesis.preparing import GAP_MM
-from spine_tf.data.synthesis.vertebra_shapes import HIGH_MM, LAST_VERTEBRA, LOW_MM, STEP_MM
+from spine_tf.data.synthesis.vertebra_shapes import HIGH_MM, LOW_MM, STEP_MM
 from spine_tf.data.synthesis.voxel_parts import Parts, choose_parts, finer_frame
+from spine_tf.scans.labels import LAST_LABEL
 
 _REGIONS = {"cervical": range(1, 10), "thoracic": range(9, 20), "thoracolumbar": range(15, 25), "lumbar": range(19, 26)}
 _FEWEST = 3
@@ -60,7 +61,7 @@ def transplant(arrays: dict[str, np.ndarray], rim_mm: float, rng: np.random.Gene
     for level in levels:
         add_real_vertebra(bones, level, arrays, rim_mm, mirrored, pressed.get(level.label, 0.0))
     rim = np.where(np.isin(bones.owner, taken), np.float32(rim_mm), np.float32(RIM_MM))
-    labels = np.where((bones.depth_mm > -rim) & (bones.owner <= LAST_VERTEBRA), bones.owner, 0).astype(np.uint8)
+    labels = np.where((bones.depth_mm > -rim) & (bones.owner <= LAST_LABEL), bones.owner, 0).astype(np.uint8)
     description = person.describe() | {
         "screws": list(person.screws),
         "around": around,

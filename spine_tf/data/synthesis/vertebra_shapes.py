@@ -6,9 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.data.synthesis.phantom.shapes import Frame, Placement
+from spine_tf.scans.labels import C1, COCCYX, LAST_LABEL, SACRUM
 
-LAST_VERTEBRA = 28
-_NOT_CUT_OUT = (1, 26, 27)
+_NOT_CUT_OUT = (C1, SACRUM, COCCYX)
 """C1 has no body to be placed by; sacrum and coccyx are no vertebrae here."""
 _SMALLEST_MM3 = 3000.0
 _LARGEST_CUT_MM2 = 250.0
@@ -50,7 +50,7 @@ def measure_vertebrae(owner: np.ndarray, depth_mm: np.ndarray, frame: Frame) -> 
         owner: uint8 (x, y, z); vertebrae are VerSe ids.
         depth_mm: (x, y, z), positive inside bone.
     """
-    spine = np.where((depth_mm > 0) & (owner <= LAST_VERTEBRA), owner, 0)
+    spine = np.where((depth_mm > 0) & (owner <= LAST_LABEL), owner, 0)
     found = {}
     for label, box in enumerate(ndimage.find_objects(spine), 1):
         inside = spine[box] == label if box is not None else np.zeros(0)

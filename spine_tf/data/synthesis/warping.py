@@ -10,7 +10,7 @@ from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, capsule, evalua
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene, Tissue
 from spine_tf.data.synthesis.preparing import ARCH, STEP_MM
 from spine_tf.data.synthesis.structures import Filled, tissue_table
-from spine_tf.data.synthesis.vertebra_shapes import LAST_VERTEBRA
+from spine_tf.scans.labels import LAST_LABEL
 
 _NEAR_TENTHS = -50
 
@@ -111,11 +111,11 @@ def warp(
     for one, count in zip(whole, counts, strict=True):
         np.clip(one, 0, count - 1, out=one)
     owner = arrays["owner"][tuple(whole)]
-    arch = (owner > ARCH) & (owner <= ARCH + LAST_VERTEBRA)
+    arch = (owner > ARCH) & (owner <= ARCH + LAST_LABEL)
     owner = np.where(arch, owner - ARCH, owner)
     bones.depth_mm[bony], bones.owner[bony], bones.arch[bony] = depth - np.float32(RIM_MM), owner, arch
     labels = np.zeros(frame.shape, np.uint8)
-    labels[bony] = np.where((depth > 0) & (owner <= LAST_VERTEBRA), owner, 0)
+    labels[bony] = np.where((depth > 0) & (owner <= LAST_LABEL), owner, 0)
     scene = Scene(frame, tissue, bones, np.zeros(frame.shape, bool), {})
     return Warped(scene, labels, _places(arrays, move, frame, at))
 

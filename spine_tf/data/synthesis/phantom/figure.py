@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.synthesis.phantom import Phantom, make_phantom
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.files import whole_file
 
 SHOWN = (

@@ -7,9 +7,10 @@ import numpy as np
 from spine_tf.data.synthesis.phantom.boards import plate, slab
 from spine_tf.data.synthesis.phantom.shapes import Shape, capsule, ellipsoid, shifted, smooth_min, tube
 from spine_tf.data.synthesis.phantom.spine import FIRST_LUMBAR, Level
+from spine_tf.scans.labels import C2, C7
 
-C1, C2, C7, LAST_CERVICAL = 1, 2, 7, 6
-"""VerSe ids, and the row of C7 in the chain."""
+LAST_CERVICAL = 6
+"""Row of C7 in the chain."""
 
 
 class Arch(NamedTuple):
