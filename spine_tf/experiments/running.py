@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from spine_tf.config import Config, config_from_dict, to_dict
-from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
+from spine_tf.support.processes import end_when_parent_ends
 
 EVALUATION = "evaluation"
 DONE = ("report.json", f"{EVALUATION}/evaluation.json")

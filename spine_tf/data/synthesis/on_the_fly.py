@@ -19,6 +19,7 @@ from spine_tf.config import PreprocessSpec
 from spine_tf.data.cache import CachedCase, cache_arrays, open_entry
 from spine_tf.data.cases import Case
 from spine_tf.data.synthesis.phantom import Phantom
+from spine_tf.support.processes import end_when_parent_ends
 
 NICENESS = 10
 """How far a maker steps back behind the training."""
@@ -107,16 +108,6 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
 def _step_back() -> None:
     os.nice(NICENESS)
     end_when_parent_ends()
-
-
-def end_when_parent_ends() -> None:
-    """Have this child process end when its parent is gone: one that is killed cannot tell its children."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _make_and_keep(make, folder: Path, spec: PreprocessSpec, seed: int, epoch: int, number: int) -> Path:

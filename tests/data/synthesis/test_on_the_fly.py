@@ -49,7 +49,7 @@ def test_scans_are_those_of_their_seeds_and_old_ones_are_forgotten(fresh, tmp_pa
 KILLED = """
 import sys
 from pathlib import Path
-from tests.test_fresh import MAKE, SPEC, FreshScans
+from tests.data.synthesis.test_on_the_fly import MAKE, SPEC, FreshScans
 
 if __name__ == "__main__":
     scans = FreshScans(MAKE, 1, Path(sys.argv[1]), SPEC, seed=7)
@@ -103,7 +103,7 @@ def test_a_killed_maker_is_one_line_in_training_too(fresh):
 UNGUARDED = """
 import sys
 from pathlib import Path
-from tests.test_fresh import MAKE, SPEC, FreshScans
+from tests.data.synthesis.test_on_the_fly import MAKE, SPEC, FreshScans
 
 FreshScans(MAKE, 1, Path(sys.argv[1]), SPEC, seed=7).get(0, 0)
 """
