@@ -199,9 +199,9 @@ def _move(hu, motion, spacing) -> None:
     at, share, way_mm = motion
     first = int(at * hu.shape[2])
     part = hu[:, :, first : first + max(2, int(share * hu.shape[2]))]
-    step = max(1, round(way_mm / spacing[1]))
-    if step < hu.shape[1]:
-        part[:, step:] = 0.55 * part[:, step:] + 0.45 * part[:, :-step]
+    moved = max(1, round(way_mm / spacing[1]))
+    if moved < hu.shape[1]:
+        part[:, moved:] = 0.55 * part[:, moved:] + 0.45 * part[:, :-moved]
 
 
 def _add_bone(hu, scene, appearance, fine, rng) -> None:

@@ -116,7 +116,7 @@ def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: floa
     order = np.arange(len(labels), dtype=float)
     table = {name: np.interp(rows, list(at), list(at.values())) for name, at in _ANCHORS.items()}
     lordosis, lean = rng.uniform(0.45, 1.25), rng.normal(0, 4)
-    # Round backs and flat ones: the chest's curve has a strength of its own.
+    # Round backs and flat ones: the thoracic curve has a strength of its own.
     kyphosis = rng.uniform(0.6, 2.3)
     bend = np.interp(rows, [5, 9, 14, 18], [lordosis, kyphosis, kyphosis, lordosis])
     tilt = np.radians(table.pop("tilt_deg") * bend + lean + rng.normal(0, 1.0, len(rows)))
