@@ -2,17 +2,11 @@ import os
 import subprocess
 import sys
 
-import spine_tf
-
 
 def _environment(**given):
     script = "import spine_tf, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
     clean = {key: value for key, value in os.environ.items() if not key.startswith("TF_")} | given
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=clean).stdout.strip()
-
-
-def test_the_version_is_that_of_the_changelog():
-    assert spine_tf.__version__ == "0.1.0"
 
 
 def test_onednn_is_on_unless_the_user_says_otherwise():
