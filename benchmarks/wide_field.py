@@ -50,10 +50,11 @@ class Flags:
 
 def measure(flags: Flags) -> list[dict]:
     """One row for each variant and clean-up: Dice, and time relative to one look."""
-    from spine_tf.data.cases import Case, spine_mask
+    from spine_tf.data.cases import Case
     from spine_tf.data.loading import load_case
     from spine_tf.inference.engines import SHIPPED, load_engine
     from spine_tf.inference.volume import segment_volume
+    from spine_tf.scans.labels import spine_mask
     from spine_tf.scoring import dice
 
     engine = load_engine(flags.model or SHIPPED)

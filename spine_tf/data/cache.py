@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import PreprocessSpec, to_dict
-from spine_tf.data.cases import Case, read_case, spine_mask, unlabelled_border
+from spine_tf.data.cases import Case, read_case, unlabelled_border
 from spine_tf.scans import Volume
+from spine_tf.scans.labels import spine_mask
 from spine_tf.views.preprocess import body_box, clamp_window
 
 FORMAT = 2

@@ -6,12 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.scans import ScanError, Volume, read_label_map, read_scan, same_grid
-
-TOTALSEGMENTATOR = {label: 51 - label for label in range(27, 51)}
-"""Vertebrae in TotalSegmentator's maps -> VerSe id: it counts up from L5 = 27 to C1 = 50, VerSe down from C1 = 1."""
-
-LAST_LUMBAR, T13 = 25, 28
-"""VerSe ids: 1-25 are C1 to L6, 28 is T13; 26 (sacrum) and 27 (coccyx) are not annotated and count as background."""
+from spine_tf.scans.labels import C1, L5, L6, spine_mask
 
 
 @dataclass(frozen=True)
@@ -34,18 +29,6 @@ class Case:
     """False: vertebrae that the scan's border cuts are not annotated, as in VerSe."""
 
 
-def spine_mask(labels: np.ndarray) -> np.ndarray:
-    """The vertebrae of a label map with VerSe ids, bool in the shape of `labels`: ids 1-25 and 28, one class."""
-    return ((labels >= 1) & (labels <= LAST_LUMBAR)) | (labels == T13)
-
-
-def relabelled(labels: np.ndarray, ids: dict[int, int]) -> np.ndarray:
-    """A label map in other numbers, uint8 in the same shape: label -> `ids[label]`, any other one -> 0."""
-    table = np.zeros(max(int(labels.max()), *ids) + 1, np.uint8)
-    table[list(ids)] = list(ids.values())
-    return table[labels.astype(np.int64)]
-
-
 def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:
     """Where a case's truth does not tell spine from background, bool in the shape of `labels` (x, y, z) in RAS+ order.
 
@@ -58,9 +41,9 @@ def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:
     if case.complete or not len(planes):
         return unknown
     present = np.unique(labels[spine_mask(labels)])
-    if 1 not in present:
+    if C1 not in present:
         unknown[:, :, planes[-1] + 1 :] = True
-    if not np.isin(present, (24, 25)).any():
+    if not np.isin(present, (L5, L6)).any():
         unknown[:, :, : planes[0]] = True
     return unknown
 

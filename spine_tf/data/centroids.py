@@ -15,12 +15,9 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
 
-from spine_tf.data.cases import LAST_LUMBAR, T13, spine_mask
 from spine_tf.scans import Volume
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.files import write_text
-
-VERTEBRAE = (*range(1, LAST_LUMBAR + 1), T13)
-"""VerSe ids that are vertebrae: C1 to L6 and T13."""
 
 _SIDES = ("RL", "AP", "SI")
 

@@ -8,16 +8,10 @@ import nibabel as nib
 import numpy as np
 
 from spine_tf.config import MEMORY_BUDGET_GIB
-from spine_tf.data.cases import TOTALSEGMENTATOR, Case, grid_text, relabelled, spine_mask
+from spine_tf.data.cases import Case, grid_text
 from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid, volume_from_array, write_mask
+from spine_tf.scans.labels import NUMBERINGS, relabelled, spine_mask
 from spine_tf.support.files import write_gzip, write_json
-
-VERSE_IDS = {
-    "verse": {label: label for label in range(1, 29)},
-    # Its sacrum is 25, its S1 26.
-    "totalsegmentator": TOTALSEGMENTATOR | {25: 26, 26: 26},
-}
-"""Naming of vertebrae in a label map -> its label -> VerSe id; any other label becomes background."""
 
 
 def import_case(
@@ -35,16 +29,16 @@ def import_case(
         image: a NIfTI file or a DICOM series.
         mask: label map on the scan's grid.
         name: subject, without `sub-`; the CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz`.
-        labels: a key of VERSE_IDS.
+        labels: a key of NUMBERINGS.
         source: where scan and truth come from and under which licence, for tables and model cards.
         memory_budget_gib: as `read_scan` takes it; for the mask, too.
 
     Raises:
         ScanError: a file is unusable, or the two do not share a grid.
-        ValueError: an unknown naming, or no vertebra in the mask.
+        ValueError: an unknown numbering, or no vertebra in the mask.
     """
-    if labels not in VERSE_IDS:
-        raise ValueError(f"labels must be one of {sorted(VERSE_IDS)}. Received: labels={labels!r}")
+    if labels not in NUMBERINGS:
+        raise ValueError(f"labels must be one of {sorted(NUMBERINGS)}. Received: labels={labels!r}")
     volume = read_scan(image, memory_budget_gib=memory_budget_gib)
     label_map = read_label_map(mask, memory_budget_gib=memory_budget_gib)
     if not same_grid(volume, label_map):
@@ -52,7 +46,7 @@ def import_case(
             f"{name}: image and mask must share a grid. "
             f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
         )
-    vertebrae = relabelled(np.maximum(label_map.array, 0), VERSE_IDS[labels])
+    vertebrae = relabelled(np.maximum(label_map.array, 0), NUMBERINGS[labels])
     if not spine_mask(vertebrae).any():
         raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
     subject = f"sub-{name}"

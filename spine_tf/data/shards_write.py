@@ -23,9 +23,9 @@ from spine_tf.config import PreprocessSpec
 from spine_tf.data.cache import applied_fields, decode_case, fingerprint, prepare_arrays
 from spine_tf.data.cases import Case
 from spine_tf.data.shards_read import FORMAT, HEAD_BYTES, INDEX, TAIL_BYTES, index_hash, read_example
-from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
 from spine_tf.support.errors import ShardError
 from spine_tf.support.files import whole_file, write_json
+from spine_tf.support.processes import end_when_parent_ends
 from spine_tf.support.progress import progress_bar
 
 PROGRESS = "progress.json"

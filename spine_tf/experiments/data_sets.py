@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import Config
-from spine_tf.data.cases import LAST_LUMBAR, T13, Case
+from spine_tf.data.cases import Case
 from spine_tf.data.verse import find_cases
 from spine_tf.experiments import published
 from spine_tf.scans import read_label_map
+from spine_tf.scans.labels import REGIONS
 from spine_tf.support.files import write_json
 from spine_tf.support.progress import progress_bar
 from spine_tf.support.tables import Table, markdown_table
 from spine_tf.training.run_data import find_split
 
-REGIONS = {"cervical": (*range(1, 8),), "thoracic": (*range(8, 20), T13), "lumbar": (*range(20, LAST_LUMBAR + 1),)}
-"""Region -> VerSe ids."""
 FIELDS = ("series", "subjects", "with_mask", *REGIONS)
 HEADINGS = {"with_mask": "with mask"}
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from spine_tf.config import Config, with_changes
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import SHIPPED, load_engine
@@ -16,6 +16,7 @@ from spine_tf.inference.one_scan import case_name, output_paths
 from spine_tf.inference.predict import predict_cases
 from spine_tf.models.weight_files import LITE0, converted_weights
 from spine_tf.scans import read_label_map
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import dice, format_table
 from spine_tf.support.errors import DownloadError
 from spine_tf.support.progress import say

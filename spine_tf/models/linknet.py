@@ -1,19 +1,40 @@
-"""The networks of segmentation-models, LinkNet first among them, laid into our own graph layer by layer.
+"""Builds LinkNet, and the other networks of segmentation-models, layer by layer in our own graph.
+
+segmentation-models builds a network; `replay` lays its layers, renamed and with fresh weights, on a map of ours. Of a
+LinkNet with a ResNet encoder these are:
+
+- encoder, input: `bn_data`, `conv0` (7x7, 64 filters, stride 2), `bn0`, `relu0`, `pooling0` (3x3, stride 2);
+- encoder, stages 1 to 4: residual units that add to their input what `bn1`, `relu1`, `conv1`, `bn2`, `relu2`, `conv2`
+  make of it (from ResNet50 on with a third convolution); in the first unit of a stage, at stride 2 from stage 2 on, a
+  1x1 convolution `sc` stands for the input; behind the last stage `bn1` and `relu1`;
+- decoder, blocks `stage0` to `stage4`: 1x1 to a quarter of the channels, twice the resolution by a 4x4 transposed
+  convolution, 1x1 to the channels of the skip, each with batch normalisation and ReLU;
+- skips: blocks 0 to 3 add the encoder's map of their resolution (the first `relu1` of stages 4, 3 and 2, and `relu0`);
+  block 4 has 16 filters and none;
+- head: a 3x3 convolution to one map of logits for each mask.
+
+Why not call the network that the package built: it would be one opaque layer, whereas pruning, pretrained weights and
+drawings address layers; Keras' counters name some of them (`add_7`) by what else the process has built; and its
+Lambdas are refused by safe loaders.
 
 Source: paper, sections "LinkNet-34" to "U-Net model", and for the proposed network "the ResNet-34 is replaced with the
 ResNet-152"; Chaurasia and Culurciello, "LinkNet", 2017.
 """
 
+import contextlib
+import io
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 from keras import layers, tree
 
 from spine_tf.models.layers import FusedBatchNormalization
-from spine_tf.models.zoo import load_segmentation_models
 
 
 class Network(NamedTuple):
@@ -50,72 +71,6 @@ _UNIT = re.compile(r"stage\d+_unit\d+")
 _COUNTER = re.compile(r"_\d+$")
 _KINDS = {"ZeroPadding2D": "pad"}
 _DECODER = re.compile(r"center_block|fpn_|segm_|psp_|aggregation|upsampling_stage|final_")
-
-
-def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
-    """A name for each layer of a model that does not depend on what else the process has built.
-
-    Given names are kept; names that Keras counts up (`add_7`) are replaced by the unit the layer stands in and its
-    kind (`stage2_unit1_add`). The decoder's names start with `decoder_` (`decoder_stage1a_conv`), all others get the
-    prefix.
-
-    Returns:
-        Old name -> new name.
-    """
-    names, counts, place = {}, Counter(), "input"
-    for layer in model.layers:
-        kind = type(layer).__name__
-        if _COUNTER.sub("", layer.name).replace("_", "") == kind.lower():
-            name = f"{place}_{_KINDS.get(kind, kind.lower())}"
-        else:
-            name = layer.name
-            unit = _UNIT.match(name)
-            place = unit.group() if unit else name
-        if not name.startswith("decoder_"):
-            name = f"decoder_{name}" if _DECODER.match(name) else f"{prefix}_{name}"
-        counts[name] += 1
-        names[layer.name] = f"{name}_{counts[name]}" if counts[name] > 1 else name
-    return names
-
-
-def replay(model: keras.Model, x, names: dict[str, str]):
-    """Rebuild every layer of a one-input, one-output model on top of `x`, under new names and with fresh weights.
-
-    Calling the model would nest it as one opaque layer; this leaves a flat graph whose layers are all addresses. Batch
-    normalisation becomes the fused one.
-
-    Raises:
-        ValueError: a Lambda or a layer of another package, which would not load again in safe mode.
-    """
-    rebuilt = {id(model.input): x}
-    for layer in model.layers[1:]:
-        copy = _fresh(layer, names[layer.name])
-        rebuilt[id(layer.output)] = copy(tree.map_structure(lambda tensor: rebuilt[id(tensor)], layer.input))
-    return rebuilt[id(model.output)]
-
-
-def _fresh(layer, name: str) -> Callable:
-    """A layer of Keras' own that computes what this one does, or two; with fresh weights."""
-    kind = type(layer)
-    if kind is layers.Lambda:
-        function = layer.function
-        if (function.__module__, function.__name__) == ("classification_models.models._common_blocks", "expand_dims"):
-            return layers.Reshape((1, 1, layer.input.shape[-1]), name=name)
-        if function.__module__ == "segmentation_models.backbones.inception_resnet_v2":
-            scaled = layers.Rescaling(layer.arguments["scale"], name=f"{name}_scale")
-            added = layers.Add(name=name)
-            return lambda inputs: added([inputs[0], scaled(inputs[1])])
-    config = layer.get_config() | {"name": name}
-    if kind.__name__ == "FixedDropout":
-        kind = layers.Dropout
-    elif kind is layers.Activation and layer.activation.__module__ == "efficientnet.model":
-        config["activation"] = "swish"
-    if kind is layers.Lambda or not kind.__module__.startswith("keras."):
-        raise ValueError(
-            "model must be made of Keras' own layers and no Lambda, or its file could not be loaded elsewhere. "
-            f"Received: {layer.name!r} of {type(layer)}"
-        )
-    return (FusedBatchNormalization if kind is layers.BatchNormalization else kind).from_config(config)
 
 
 def zoo_network(
@@ -164,14 +119,120 @@ def zoo_network(
         encoder_weights=None,
         **({"decoder_block_type": decoder} if row.two_decoders else {}),
     )
-    names = stable_names(model, prefix)
-    convolutions = [layer.name for layer in model.layers if isinstance(layer, layers.Conv2D)]
-    names[convolutions[-1]] = "head_conv"
-    names[model.layers[-1].name] = "head_logits"
-    logits = replay(model, x, names)
+    logits = replay(model, x, _names_with_head(model, prefix))
     return layers.Cropping2D(frame, name="head_crop")(logits) if any(missing) else logits
 
 
 def build_linknet(x, encoder: str, decoder: str, masks: int):
     """LinkNet behind a map: `zoo_network`, its encoder's names starting with `linknet_`."""
     return zoo_network(x, "linknet", encoder, decoder, masks, "linknet")
+
+
+def load_segmentation_models() -> ModuleType:
+    """Import segmentation-models so that it builds Keras 3 layers; nothing else imports it.
+
+    Without SM_FRAMEWORK it imports `keras.utils.generic_utils`, which Keras 3 no longer has.
+
+    Raises:
+        ImportError: `tf.keras` is Keras 2 in this process, so that its layers would not connect to ours.
+    """
+    if tf.keras.Model is not keras.Model:
+        raise ImportError(
+            "tf.keras must be Keras 3: clear TF_USE_LEGACY_KERAS before TensorFlow's Keras is first used. "
+            f"Received: tf.keras.Model={tf.keras.Model!r}"
+        )
+    os.environ["SM_FRAMEWORK"] = "tf.keras"
+    with contextlib.redirect_stdout(io.StringIO()):  # it greets on import
+        import segmentation_models
+    return segmentation_models
+
+
+def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
+    """A name for each layer of a model that does not depend on what else the process has built.
+
+    Given names are kept; names that Keras counts up (`add_7`) are replaced by the unit the layer stands in and its
+    kind (`stage2_unit1_add`). The decoder's names start with `decoder_` (`decoder_stage1a_conv`), all others get the
+    prefix.
+
+    Returns:
+        Old name -> new name.
+    """
+    names, counts, place = {}, Counter(), "input"
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if _COUNTER.sub("", layer.name).replace("_", "") == kind.lower():
+            name = f"{place}_{_KINDS.get(kind, kind.lower())}"
+        else:
+            name = layer.name
+            unit = _UNIT.match(name)
+            place = unit.group() if unit else name
+        if not name.startswith("decoder_"):
+            name = f"decoder_{name}" if _DECODER.match(name) else f"{prefix}_{name}"
+        counts[name] += 1
+        names[layer.name] = f"{name}_{counts[name]}" if counts[name] > 1 else name
+    return names
+
+
+def _names_with_head(model: keras.Model, prefix: str) -> dict[str, str]:
+    """`stable_names`, the last convolution being `head_conv` and the last layer `head_logits`."""
+    last = [layer.name for layer in model.layers if isinstance(layer, layers.Conv2D)][-1]
+    return stable_names(model, prefix) | {last: "head_conv"} | {model.layers[-1].name: "head_logits"}
+
+
+def replay(model: keras.Model, x, names: dict[str, str]):
+    """Lay copies of the layers of a one-input, one-output model on top of `x`, wired as they are.
+
+    The copies have fresh weights. Batch normalisation becomes `FusedBatchNormalization`.
+
+    Args:
+        model: made of Keras' own layers, and of those of segmentation-models that have a stand-in.
+        x: Keras tensor in the shape of the model's input, but for the number of channels.
+        names: layer of `model` -> name of its copy.
+
+    Returns:
+        Keras tensor, the output of the last copy.
+
+    Raises:
+        ValueError: a Lambda or a layer of another package, which would not load again in safe mode.
+    """
+    replayed = {id(model.input): x}
+    for layer in model.layers[1:]:
+        copy = _copy(layer, names[layer.name])
+        replayed[id(layer.output)] = copy(tree.map_structure(lambda tensor: replayed[id(tensor)], layer.input))
+    return replayed[id(model.output)]
+
+
+def _copy(layer, name: str) -> Callable:
+    """A layer of Keras' own that computes what this one does, with fresh weights."""
+    kind = type(layer)
+    if kind is layers.Lambda:
+        return _stand_in(layer, name)
+    config = layer.get_config() | {"name": name}
+    if kind.__name__ == "FixedDropout":
+        return layers.Dropout.from_config(config)
+    if kind is layers.BatchNormalization:
+        return FusedBatchNormalization.from_config(config)
+    if kind is layers.Activation and layer.activation.__module__ == "efficientnet.model":
+        return layers.Activation.from_config(config | {"activation": "swish"})
+    if not kind.__module__.startswith("keras."):
+        raise _unloadable(layer)
+    return kind.from_config(config)
+
+
+def _stand_in(layer, name: str) -> Callable:
+    """Layers of Keras' own for the two Lambdas of the packages that encoders come from."""
+    function = layer.function
+    if (function.__module__, function.__name__) == ("classification_models.models._common_blocks", "expand_dims"):
+        return layers.Reshape((1, 1, layer.input.shape[-1]), name=name)
+    if function.__module__ == "segmentation_models.backbones.inception_resnet_v2":
+        scaled = layers.Rescaling(layer.arguments["scale"], name=f"{name}_scale")
+        added = layers.Add(name=name)
+        return lambda inputs: added([inputs[0], scaled(inputs[1])])
+    raise _unloadable(layer)
+
+
+def _unloadable(layer) -> ValueError:
+    return ValueError(
+        "model must be made of Keras' own layers and no Lambda, or its file could not be loaded elsewhere. "
+        f"Received: {layer.name!r} of {type(layer)}"
+    )

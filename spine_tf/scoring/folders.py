@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.data.cases import grid_text, spine_mask
+from spine_tf.data.cases import grid_text
 from spine_tf.data.verse_names import parse_name
 from spine_tf.scans import ScanError, Volume, read_label_map, read_scan, same_grid
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring.baselines import EVERYTHING, HU_THRESHOLD, baseline_masks
 from spine_tf.scoring.table import SCORES, mean_rows, score_case, write_scores
 from spine_tf.support.progress import progress_bar

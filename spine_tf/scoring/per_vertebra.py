@@ -5,29 +5,19 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import ndimage
 
-from spine_tf.data.cases import LAST_LUMBAR, T13, spine_mask
+from spine_tf.scans.labels import L6, NAMES, REGIONS, T13, spine_mask
 from spine_tf.scoring.overlap import dice
 from spine_tf.scoring.surface import distance_to, surface_scores
 
-REGIONS = {
-    "cervical": tuple(range(1, 8)),
-    "thoracic": tuple(range(8, 20)),
-    "lumbar": tuple(range(20, 25)),
-    "T13": (T13,),
-    "L6": (LAST_LUMBAR,),
+SURPLUS = (T13, L6)
+SCORED_REGIONS = {name: tuple(sorted({*labels} - {*SURPLUS})) for name, labels in REGIONS.items()} | {
+    NAMES[label]: (label,) for label in SURPLUS
 }
 """VerSe ids of each region. T13 and L6, which few people have and most networks miss, stand alone."""
 
 MASK_SCORES = ("vertebra_dice", "hd_mm", "hd95_mm", "surface_dice_1mm", "surface_dice_2mm")
 MISSED = {"missed": 1} | dict(zip(MASK_SCORES, (0.0, np.nan, np.nan, 0.0, 0.0), strict=True))
 """What a vertebra scores that was not predicted: it has no distance."""
-
-
-def vertebra_name(label: int) -> str:
-    """The name of a VerSe id: 1 is "C1", 8 "T1", 20 "L1", 28 "T13"."""
-    if label == T13:
-        return "T13"
-    return f"C{label}" if label <= 7 else f"T{label - 7}" if label <= 19 else f"L{label - 19}"
 
 
 def vertebra_scores(
@@ -96,20 +86,20 @@ def label_rows(rows: list[dict]) -> list[dict]:
     """One row for each label found in rows of single vertebrae: their `summary` over the cases."""
     labels = sorted({row["label"] for row in rows})
     return [
-        {"table": "label", "label": label, "name": vertebra_name(label)}
+        {"table": "label", "label": label, "name": NAMES[label]}
         | summary([row for row in rows if row["label"] == label])
         for label in labels
     ]
 
 
 def region_rows(rows: list[dict]) -> list[dict]:
-    """One row for each of REGIONS that has a vertebra, and one for all of them.
+    """One row for each of SCORED_REGIONS that has a vertebra, and one for all of them.
 
     MASK_SCORES are means over the cases of a label, then over labels (as CTSpine1K scores VerSe, arXiv:2105.14711);
     "id_rate" and "d_mean_mm" are over all vertebrae of the region at once.
     """
     made = []
-    for name, labels in (REGIONS | {"all labels": sum(REGIONS.values(), ())}).items():
+    for name, labels in (SCORED_REGIONS | {"all labels": sum(SCORED_REGIONS.values(), ())}).items():
         members = [row for row in rows if row["label"] in labels]
         by_label = label_rows(members)
         if members:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from spine_tf.data.cases import grid_text, spine_mask
-from spine_tf.data.centroids import VERTEBRAE, centroids_mm, label_centroids, reorient_centroids
+from spine_tf.data.cases import grid_text
+from spine_tf.data.centroids import centroids_mm, label_centroids, reorient_centroids
 from spine_tf.scans import ScanError, Volume, read_label_map, same_grid
+from spine_tf.scans.labels import VERTEBRAE, spine_mask
 from spine_tf.scoring.identification import identify
 from spine_tf.scoring.overlap import dice
 from spine_tf.scoring.per_vertebra import MASK_SCORES, label_rows, mean, region_rows, summary, vertebra_scores

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.predict import output_paths
 from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import write_mask
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import RunError

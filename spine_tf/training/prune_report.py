@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from spine_tf.config import PruneSettings, to_dict
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
@@ -16,6 +16,7 @@ from spine_tf.inference.footprint import latencies, peak_memory_mib, speed_ratio
 from spine_tf.inference.volume import segment_volume
 from spine_tf.models.flops import multiply_adds
 from spine_tf.pruning.kept_filters import plot_kept, write_layers
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import dice
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import RunError

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import Config, differing_fields, to_dict
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import ROLES, Split, read_split, write_split
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.volume import segment_volume
 from spine_tf.models import build_model
 from spine_tf.models.pretrained import load_pretrained, read_pretrained
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import dice
 from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.errors import RunError

@@ -26,7 +26,7 @@ from spine_tf.data.shards_order import ShardCases, ShardOrder
 from spine_tf.data.shards_read import check_spec, read_index, shard_cases
 from spine_tf.data.splits import Split, split_cases
 from spine_tf.data.synthesis.make import LabelMap, find_label_maps, make_synthetic
-from spine_tf.data.synthesis.on_the_fly import FreshScans
+from spine_tf.data.synthesis.on_the_fly import SyntheticScans
 from spine_tf.data.verse import find_cases, pair_globs
 from spine_tf.support.errors import MakerError, ShardError
 from spine_tf.support.progress import progress_bar, say
@@ -83,13 +83,15 @@ def training_data(
     synthetic = config.data.synthetic if embedded else 0
     held_out = {case.subject for case in [*split.val, *split.test]}
     maps = find_label_maps(data_root, config.data.more, held_out) if synthetic else []
-    fresh = _fresh_scans(config, maps, folder) if synthetic else None
+    scans = _synthetic_scans(config, maps, folder) if synthetic else None
     seed = config.train.seed
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
-    closing = contextlib.closing(fresh) if fresh else contextlib.nullcontext()
+    closing = contextlib.closing(scans) if scans else contextlib.nullcontext()
     with threadpool_limits(1, user_api="blas"), closing, _plainly(MakerError):
         yield RunData(
-            partial(training_dataset, train_cases, spec, config.data, config.augment, seed, fresh=fresh, share=share),
+            partial(
+                training_dataset, train_cases, spec, config.data, config.augment, seed, synthetic=scans, share=share
+            ),
             steps_per_epoch(len(train_cases) + synthetic, config.data),
             validation_dataset(val_cases, spec, config.data, share=share) if val_cases else None,
             maps,
@@ -133,10 +135,12 @@ def _embedded(config: Config) -> bool:
     return config.data.data is None and config.data.images is None and config.data.shards is None
 
 
-def _fresh_scans(config: Config, maps: list[LabelMap], folder: Path) -> FreshScans:
+def _synthetic_scans(config: Config, maps: list[LabelMap], folder: Path) -> SyntheticScans:
     """Synthetic scans of phantoms and of label maps, other ones in every epoch."""
     make = partial(make_synthetic, maps=maps, phantom_share=config.data.phantom_share)
-    return FreshScans(make, config.data.synthetic, RunFolder(folder).synthetic, config.preprocess, config.train.seed)
+    return SyntheticScans(
+        make, config.data.synthetic, RunFolder(folder).synthetic, config.preprocess, config.train.seed
+    )
 
 
 def open_cases(cases: list[Case], cache: Path, spec) -> dict[str, CachedCase]:

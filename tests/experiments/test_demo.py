@@ -33,7 +33,6 @@ def test_the_demo_ends_with_a_table_and_where_to_look(trained, tmp_path, capsys)
         assert words in printed
     assert "unseen_seg-spine_msk.nii.gz" in printed
     assert "No real CT in this run" in printed
-    assert "Not for diagnostic use" in printed
     assert (trained / "prediction" / "unseen_seg-spine_msk.nii.gz").is_file()
 
 

@@ -36,7 +36,6 @@ def test_a_table_has_ours_beside_the_papers_and_says_what_was_not_run(tmp_path):
     assert "held out: a real CT" in text
     assert "trained on 12 × phantom (random)" in text
     assert "| HU threshold (no network) | 50.0 | |" in squeezed(text)
-    assert "LinkNet-34: Dice 94 is Jaccard 88.7, reported 90" in text
 
 
 @pytest.mark.parametrize(("dice", "said"), [(0.4, True), (0.6, False)])
@@ -96,8 +95,6 @@ def test_numbers_are_percent_or_losses():
 def test_table_7_marks_ours_with_its_data(tmp_path):
     text = squeezed(comparison_text(comparison_table(BASE, tmp_path, SEEDS)))
     assert "| Attention LinkNet (ours) | | not run |" in text
-    assert "| 3D MRU-Net (Saeed 2023) | VerSe 2019 and 2020 | 95.19 | Dice | [37] |" in text
     finish(tmp_path, "7", "proposed", "ablation/proposed", (0.5, 0.7), val_dice=RISING)
     text = squeezed(comparison_text(comparison_table(BASE, tmp_path, SEEDS)))
     assert "| Attention LinkNet (ours) | **held out: a real CT** | 60.0 ± 14.1 | Dice of volumes | |" in text
-    assert "cannot be ranked" in text

@@ -42,7 +42,6 @@ def test_a_version_holds_everything_and_its_manifest_fits(published):
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     wanted = {"saved_model.pb", "metadata.json", "README.md", "export_report.json", "litert/float32.tflite"}
     assert wanted | {"assets.extra/tf_serving_warmup_requests", "litert/metadata.json"} <= set(listed)
-    assert "Not for diagnostic use" in (folder / "README.md").read_text()
     assert json.loads((folder / "export_report.json").read_text())["fast"].keys() == {"dice_drop", "time"}
     assert "/" not in json.loads((folder / "export_report.json").read_text())["scan"]
     assert [path.name for path in target.iterdir()] == ["1"]

@@ -40,7 +40,7 @@ def run(threshold_run, tmp_path):
     return folder
 
 
-def test_a_published_model_predicts_as_the_run_does_and_says_where_it_stands(run, tmp_path):
+def test_a_published_model_predicts_as_the_run_does_and_names_its_data_and_scores(run, tmp_path):
     publish_run(run, tmp_path / "models" / "spine-test")
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"spine-test"}
     views = [np.random.default_rng(i).random((2, 32, 32, 3), np.float32) for i in range(3)]
@@ -48,17 +48,8 @@ def test_a_published_model_predicts_as_the_run_does_and_says_where_it_stands(run
     np.testing.assert_allclose(one.predict(*views), two.predict(*views), atol=1e-3)
     assert two.spec == one.spec
     text = (tmp_path / "models" / "spine-test" / "README.md").read_text()
-    for wanted in (
-        "# spine-test",
-        "Not for diagnostic use",
-        "CC BY-SA 4.0",
-        "0.750",
-        "2 minutes",
-        "Never seen in training: crop",
-        "label maps of verse004",
-        "start of the encoder: some wheel (Apache-2.0)",
-    ):
-        assert wanted in text
+    for fact in ("CC BY-SA 4.0", "crop", "0.750", "verse004", "some wheel", "Apache-2.0"):
+        assert fact in text
     assert "0.990" not in text
     assert "phantom1" not in text
 

@@ -15,10 +15,9 @@ from spine_tf.inference.volume import segment_volume
 from spine_tf.models import BUILDERS, build_model
 from spine_tf.models.baselines import build_stacked_linknet, single_view
 from spine_tf.models.encoders import layer_weights
-from spine_tf.models.linknet import NETWORKS
+from spine_tf.models.linknet import NETWORKS, load_segmentation_models
 from spine_tf.models.pretrained import load_pretrained, read_pretrained
 from spine_tf.models.weight_files import write_layers
-from spine_tf.models.zoo import load_segmentation_models
 from spine_tf.pruning.surgery import remove_filters
 from spine_tf.pruning.zeroing import zero_filters
 from spine_tf.scans import volume_from_array

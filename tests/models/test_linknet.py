@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from spine_tf.models.layers import FusedBatchNormalization
-from spine_tf.models.linknet import build_linknet, replay, stable_names
-from spine_tf.models.zoo import load_segmentation_models
+from spine_tf.models.linknet import build_linknet, load_segmentation_models, replay, stable_names
 
 
 def build(encoder="resnet18", decoder="transpose", side=32, channels=5) -> keras.Model:

@@ -15,7 +15,7 @@ from spine_tf.pruning.schedules import polynomial_decay
 pruning = GradientSensitivityPruning(schedule=polynomial_decay(0.6, 0, 10))
 import keras, tensorflow as tf, tensorflow_model_optimization
 assert tf.keras.Model is keras.Model
-from spine_tf.models.zoo import load_segmentation_models
+from spine_tf.models.linknet import load_segmentation_models
 load_segmentation_models()
 """
 

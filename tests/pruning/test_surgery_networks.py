@@ -8,7 +8,7 @@ import pytest
 
 from spine_tf.config import PRESETS
 from spine_tf.models import build_model
-from spine_tf.models.zoo import load_segmentation_models
+from spine_tf.models.linknet import load_segmentation_models
 from spine_tf.pruning.groups import Structure, find_groups
 from spine_tf.pruning.selection import choose_groups
 from spine_tf.pruning.surgery import remove_filters

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_closing
 
-from spine_tf.data.cases import Case, spine_mask
+from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
+from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring.baselines import (
     EVERYTHING,
     HU_THRESHOLD,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import surface_distance
 
-from spine_tf.scoring.per_vertebra import MASK_SCORES, label_rows, region_rows, summary, vertebra_name, vertebra_scores
+from spine_tf.scoring.per_vertebra import MASK_SCORES, label_rows, region_rows, summary, vertebra_scores
 
 MM = (1.0, 1.0, 1.0)
 
@@ -16,12 +16,6 @@ def labels(boxes: dict[int, slice], shape=(12, 12, 40)) -> np.ndarray:
 
 
 TRUTH = labels({20: np.s_[2:10], 21: np.s_[14:22], 28: np.s_[26:34]})
-
-
-def test_names():
-    assert [vertebra_name(i) for i in (1, 7, 8, 19, 20, 24, 25, 28)] == [
-        "C1", "C7", "T1", "T12", "L1", "L5", "L6", "T13",
-    ]  # fmt: skip
 
 
 def test_perfect():

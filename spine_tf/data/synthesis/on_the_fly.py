@@ -20,12 +20,13 @@ from spine_tf.data.cache import CachedCase, cache_arrays, open_entry
 from spine_tf.data.cases import Case
 from spine_tf.data.synthesis.phantom import Phantom
 from spine_tf.support.errors import MakerError
+from spine_tf.support.processes import end_when_parent_ends
 
 NICENESS = 10
-"""How far a maker steps back behind the training."""
+"""Of the worker processes: the training has the right of way."""
 
 
-class FreshScans:
+class SyntheticScans:
     """The synthetic scans of each epoch, as cached cases; at most three epochs of them lie on disk at one time.
 
     Args:
@@ -34,7 +35,7 @@ class FreshScans:
         folder: where they are kept while they are needed; emptied at the start and by `close`.
         spec: pre-processing of the run.
         seed: of the run.
-        workers: processes that make scans; each needs about 1 GB.
+        workers: processes; each needs about 1 GB.
     """
 
     def __init__(
@@ -47,19 +48,19 @@ class FreshScans:
         workers: int = 1,
     ):
         self.count, self.folder = count, Path(folder)
-        self._make = partial(_make_and_keep, make, self.folder, spec, seed)
+        self._make = partial(_make_and_cache, make, self.folder, spec, seed)
         self._epochs: dict[int, list[Future]] = {}
         self._opened: dict[tuple[int, int], CachedCase] = {}
         self._lock = threading.Lock()
         shutil.rmtree(self.folder, ignore_errors=True)
         # A forked child of a process that runs TensorFlow may hang on its locks.
-        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _step_back)
+        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
 
     def get(self, epoch: int, number: int) -> CachedCase:
-        """Scan `number` of an epoch; waits until it is made, and has the next epoch's begun.
+        """Scan `number` of an epoch; waits until it is made, and starts on those of the next epoch.
 
         Raises:
-            MakerError: a process that makes scans has ended.
+            MakerError: a worker process has ended.
         """
         try:
             with self._lock:
@@ -70,15 +71,16 @@ class FreshScans:
             entry = future.result()
         except BrokenProcessPool as error:
             expected = (
-                "makers of synthetic scans must live as long as the training; one is gone. Killed for want of memory "
-                '(each needs about 1 GB)? A script of your own needs `if __name__ == "__main__":` around what it runs'
+                "workers that make synthetic scans must live as long as the training; one is gone. Killed for want of "
+                "memory (each needs about 1 GB)? A script of your own needs "
+                '`if __name__ == "__main__":` around what it runs'
             )
             raise MakerError(f"{expected}. Received: scan {number} of epoch {epoch} not made") from error
         with self._lock:
             key = (epoch, number)
             if key not in self._opened:
                 self._opened[key] = open_entry(entry, _case(entry))
-                self._forget(epoch - 2)
+                self._drop_epochs(epoch - 2)
             return self._opened[key]
 
     def close(self) -> None:
@@ -87,11 +89,11 @@ class FreshScans:
         self._opened.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _forget(self, last: int) -> None:
+    def _drop_epochs(self, last: int) -> None:
         for epoch in [e for e in self._epochs if e <= last]:
             del self._epochs[epoch]
             for number in range(self.count):
-                # Whoever still reads a deleted memory map keeps it until it lets go.
+                # A memory map that is still read outlives its deleted file.
                 self._opened.pop((epoch, number), None)
             shutil.rmtree(self.folder / f"epoch{epoch:04d}", ignore_errors=True)
 
@@ -101,22 +103,12 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _step_back() -> None:
+def _start_worker() -> None:
     os.nice(NICENESS)
     end_when_parent_ends()
 
 
-def end_when_parent_ends() -> None:
-    """Have this child process end when its parent is gone: one that is killed cannot tell its children."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _make_and_keep(make, folder: Path, spec: PreprocessSpec, seed: int, epoch: int, number: int) -> Path:
+def _make_and_cache(make, folder: Path, spec: PreprocessSpec, seed: int, epoch: int, number: int) -> Path:
     phantom = make(scan_seed(seed, epoch, number))
     entry = folder / f"epoch{epoch:04d}" / f"scan{number:03d}"
     cache_arrays(phantom.hu, phantom.labels, phantom.spacing_mm, entry, spec)

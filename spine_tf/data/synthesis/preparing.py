@@ -18,20 +18,20 @@ from spine_tf.data.synthesis.structures import (
     KIDNEYS,
     LUNGS,
     OTHER_BONES,
-    SACRUM,
-    VERTEBRAE,
     Filled,
     bone_owner,
 )
 from spine_tf.data.synthesis.vertebra_shapes import cut_shape, measure_vertebrae
+from spine_tf.scans.labels import TOTALSEGMENTATOR, TOTALSEGMENTATOR_SACRUM
 
-STEP_MM = 1.0
+GRID_MM = 1.0
+"""Voxel size of prepared maps."""
 ARCH = 32
 """Added to the owner of a vertebra where it is arch, not body."""
 GAP_MM = 0.5
 """Joint space that is left where the labels of two bones touch."""
 _IN_PLANE = ndimage.generate_binary_structure(2, 1)[..., None]
-_BONES = (*VERTEBRAE, *SACRUM, *OTHER_BONES)
+_BONES = (*TOTALSEGMENTATOR, *TOTALSEGMENTATOR_SACRUM, *OTHER_BONES)
 
 
 def prepare_trunk(hu: np.ndarray, classes: np.ndarray, spacing_mm, first_mm) -> dict[str, np.ndarray]:
@@ -45,14 +45,14 @@ def prepare_trunk(hu: np.ndarray, classes: np.ndarray, spacing_mm, first_mm) -> 
 
     Returns:
         `structure` uint8, `owner` uint8 (a vertebra's arch has ARCH added) and `depth` int8 (tenths of mm), all
-        (x', y', z') at STEP_MM; `first_mm` (3,); and what `prepare_vertebrae` returns.
+        (x', y', z') at GRID_MM; `first_mm` (3,); and what `prepare_vertebrae` returns.
     """
     body = body_mask(hu, spacing_mm)
     across = ndimage.find_objects((body | (hu > -600)).any(axis=2).astype(np.uint8))[0]
     box = (*(slice(max(0, side.start - 2), side.stop + 2) for side in across), slice(0, hu.shape[2]))
     hu, classes, body = hu[box], classes[box], body[box]
     first = np.add(first_mm, np.multiply([side.start for side in box], spacing_mm))
-    at = [np.arange(int((n - 1) * s / STEP_MM) + 1) * STEP_MM / s for n, s in zip(hu.shape, spacing_mm, strict=True)]
+    at = [np.arange(int((n - 1) * s / GRID_MM) + 1) * GRID_MM / s for n, s in zip(hu.shape, spacing_mm, strict=True)]
     structure = _smooth_codes(fill_structures(hu, classes, body, spacing_mm), at)
     owners = np.array([bone_owner(label) if label in _BONES else 0 for label in range(256)], np.uint8)
     bones, shapes = _bones_and_shapes(owners[classes], spacing_mm, first)
@@ -76,8 +76,8 @@ def prepare_vertebrae(labels: np.ndarray, spacing_mm, first_mm) -> dict[str, np.
 
 
 def _bones_and_shapes(owners, spacing_mm, first):
-    shape = tuple(int((n - 1) * s / STEP_MM) + 1 for n, s in zip(owners.shape, spacing_mm, strict=True))
-    frame = Frame(shape, (STEP_MM,) * 3, tuple(float(v) for v in first))
+    shape = tuple(int((n - 1) * s / GRID_MM) + 1 for n, s in zip(owners.shape, spacing_mm, strict=True))
+    frame = Frame(shape, (GRID_MM,) * 3, tuple(float(v) for v in first))
     bones, own = Bones(frame), {}
     bones.depth_mm[:] = -DEEPEST_MM
     for label, place, depth in bone_depths(owners, spacing_mm, frame):
@@ -93,12 +93,12 @@ def _bones_and_shapes(owners, spacing_mm, first):
     for one in vertebrae:
         place, depth = own[one.label]
         part = Frame(
-            depth.shape, frame.spacing_mm, tuple(f + s.start * STEP_MM for f, s in zip(first, place, strict=True))
+            depth.shape, frame.spacing_mm, tuple(f + s.start * GRID_MM for f, s in zip(first, place, strict=True))
         )
         if one.whole:
             shapes[f"shape_{one.label}"] = in_tenths(cut_shape(one, depth, part, frame))
         mine = bones.owner[place] == one.label
-        points = part.origin_mm + np.argwhere(mine) * STEP_MM
+        points = part.origin_mm + np.argwhere(mine) * GRID_MM
         bones.owner[place][mine] += np.where(one.arch(points), ARCH, 0).astype(np.uint8)
     return {"owner": bones.owner, "depth": in_tenths(bones.depth_mm)}, shapes
 
@@ -182,11 +182,11 @@ def _wall_mm(classes, body, under) -> np.ndarray:
 
 def _discs(classes, calm) -> np.ndarray:
     """Between two vertebrae, in front of the canal: a vertebra within four slices above and below, bool (x, y, z)."""
-    spine = np.isin(classes, (*VERTEBRAE, *SACRUM))
+    spine = np.isin(classes, (*TOTALSEGMENTATOR, *TOTALSEGMENTATOR_SACRUM))
     above, below = np.zeros_like(spine), np.zeros_like(spine)
-    for step in range(1, 5):
-        above[:, :, :-step] |= spine[:, :, step:]
-        below[:, :, step:] |= spine[:, :, :-step]
+    for apart in range(1, 5):
+        above[:, :, :-apart] |= spine[:, :, apart:]
+        below[:, :, apart:] |= spine[:, :, :-apart]
     rows = np.arange(classes.shape[1])[None, :, None]
     canal = classes == CANAL
     front = np.where(canal.any(axis=(0, 1)), np.where(canal, rows, -1).max(axis=(0, 1)), classes.shape[1])

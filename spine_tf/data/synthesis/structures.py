@@ -8,8 +8,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from spine_tf.data.cases import TOTALSEGMENTATOR
 from spine_tf.data.synthesis.phantom.tissue import Tissue
+from spine_tf.scans.labels import SACRUM, TOTALSEGMENTATOR, TOTALSEGMENTATOR_SACRUM
 
 
 class Filled(IntEnum):
@@ -47,9 +47,6 @@ HEART = (51, 61)
 KIDNEYS = (2, 3)
 CORD_END = 31
 """L1: the cord ends about its middle."""
-SACRUM = (25, 26)
-VERTEBRAE = TOTALSEGMENTATOR
-"""TotalSegmentator counts from L5 = 27 up to C1 = 50, VerSe from C1 = 1 down to L5 = 24."""
 OTHER_BONES = (*range(69, 79), 91, *range(92, 117))
 """Arms, shoulder, hips, skull, ribs, sternum."""
 
@@ -71,9 +68,9 @@ _BESIDE = (0.6, 0.2, 0.1, 0.1)
 
 def bone_owner(label: int) -> int:
     """A bone class as an owner of `phantom.shapes.Bones`: a VerSe id, 26 for the sacrum, above 100 any other bone."""
-    if label in VERTEBRAE:
-        return VERTEBRAE[label]
-    return 26 if label in SACRUM else 100 + label
+    if label in TOTALSEGMENTATOR:
+        return TOTALSEGMENTATOR[label]
+    return SACRUM if label in TOTALSEGMENTATOR_SACRUM else 100 + label
 
 
 def tissue_table(rng: np.random.Generator | None = None) -> np.ndarray:

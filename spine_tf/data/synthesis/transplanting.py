@@ -12,8 +12,9 @@ from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, Shape, evaluate
 from spine_tf.data.synthesis.phantom.spine import Level
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene
 from spine_tf.data.synthesis.preparing import GAP_MM
-from spine_tf.data.synthesis.vertebra_shapes import HIGH_MM, LAST_VERTEBRA, LOW_MM, STEP_MM
+from spine_tf.data.synthesis.vertebra_shapes import GRID_MM, HIGH_MM, LOW_MM
 from spine_tf.data.synthesis.voxel_parts import Parts, choose_parts, finer_frame
+from spine_tf.scans.labels import LAST_LABEL
 
 _REGIONS = {"cervical": range(1, 10), "thoracic": range(9, 20), "thoracolumbar": range(15, 25), "lumbar": range(19, 26)}
 _FEWEST = 3
@@ -28,7 +29,7 @@ class Transplanted:
     labels: np.ndarray
     """uint8 (x, y, z) on the scene's grid, VerSe ids and 26."""
     places: dict[int, np.ndarray]
-    """VerSe id to the centre of the body in mm of the scene's frame, in view or not."""
+    """VerSe id to the centre of the body in mm of the scene's frame, inside the scan or not."""
     frame: Frame
     """The scan's grid, whose voxels are cut into `parts` for the scene."""
     parts: Parts
@@ -37,10 +38,10 @@ class Transplanted:
 
 
 def transplant(arrays: dict[str, np.ndarray], rim_mm: float, rng: np.random.Generator) -> Transplanted:
-    """Draw a phantom in whose view real vertebrae can be, and put them there.
+    """Draw a phantom in whose field of view real vertebrae can be, and put them there.
 
     Args:
-        arrays: see `label_preparing.prepare_vertebrae`.
+        arrays: see `preparing.prepare_vertebrae`.
         rim_mm: how far bone, as it is rendered, ends inside the label of a real vertebra.
     """
     have = {int(name.removeprefix("shape_")) for name in arrays if name.startswith("shape_")}
@@ -60,7 +61,7 @@ def transplant(arrays: dict[str, np.ndarray], rim_mm: float, rng: np.random.Gene
     for level in levels:
         add_real_vertebra(bones, level, arrays, rim_mm, mirrored, pressed.get(level.label, 0.0))
     rim = np.where(np.isin(bones.owner, taken), np.float32(rim_mm), np.float32(RIM_MM))
-    labels = np.where((bones.depth_mm > -rim) & (bones.owner <= LAST_VERTEBRA), bones.owner, 0).astype(np.uint8)
+    labels = np.where((bones.depth_mm > -rim) & (bones.owner <= LAST_LABEL), bones.owner, 0).astype(np.uint8)
     description = person.describe() | {
         "screws": list(person.screws),
         "around": around,
@@ -80,7 +81,7 @@ def add_real_vertebra(
 
     Args:
         level: the phantom's vertebra.
-        arrays: see `label_preparing.prepare_vertebrae`; with a shape of the level's label.
+        arrays: see `preparing.prepare_vertebrae`; with a shape of the level's label.
         rim_mm: how far bone ends inside the label.
         mirrored: exchange right and left.
         pressed: share of the body's height that a fracture took in front.
@@ -100,7 +101,7 @@ def add_real_vertebra(
         own = [sign * u / scale[0], v / scale[1], w / scale[2]]
         at = np.stack(np.broadcast_arrays(*own)) - LOW_MM.astype(np.float32).reshape(3, 1, 1, 1)
         value = ndimage.map_coordinates(
-            shape, at / np.float32(STEP_MM), output=np.float32, order=1, mode="constant", cval=-127, prefilter=False
+            shape, at / np.float32(GRID_MM), output=np.float32, order=1, mode="constant", cval=-127, prefilter=False
         )
         return value * (growth / np.float32(TENTHS)) - np.float32(rim_mm)
 

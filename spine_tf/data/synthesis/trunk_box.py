@@ -1,4 +1,4 @@
-"""What a scanner sees of a warped label map: which vertebrae, how much around them, in which voxels."""
+"""The field of view of a warped trunk: which vertebrae, how much around them, in which voxels."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ MAX_VOXELS = 4_500_000
 SMALLEST_MM = (0.4, 0.4, 0.5)
 
 
-def draw_trunk_view(rng: np.random.Generator, arrays: dict[str, np.ndarray]) -> tuple[Move, Frame, dict]:
-    """Draw how a map is warped and what of it is in view.
+def draw_trunk_box(rng: np.random.Generator, arrays: dict[str, np.ndarray]) -> tuple[Move, Frame, dict]:
+    """Draw how a map is warped and which box of it is scanned.
 
     Args:
-        arrays: see `label_preparing.prepare_trunk`.
+        arrays: see `preparing.prepare_trunk`.
 
     Returns:
         the move, the grid of the scan in mm of the new body, and what was drawn, as plain JSON types.

@@ -6,16 +6,17 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.data.synthesis.phantom.shapes import Frame, Placement
+from spine_tf.scans.labels import C1, COCCYX, LAST_LABEL, SACRUM
 
-LAST_VERTEBRA = 28
-_NOT_CUT_OUT = (1, 26, 27)
+_NOT_CUT_OUT = (C1, SACRUM, COCCYX)
 """C1 has no body to be placed by; sacrum and coccyx are no vertebrae here."""
 _SMALLEST_MM3 = 3000.0
 _LARGEST_CUT_MM2 = 250.0
 """The tip of a process may be missing at the border of a map (it is completed from the other side), a body may not."""
 _CRUSHED = 0.55
 """A body with less of the usual height is pressed so flat that its centre cannot be told by its thickness."""
-STEP_MM = 1.0
+GRID_MM = 1.0
+"""Voxel size of a vertebra's own box."""
 _FAR_MM = -12.7
 LOW_MM, HIGH_MM = np.array([-62.0, -88.0, -64.0]), np.array([62.0, 36.0, 46.0])
 """Corners of a vertebra's own box: right, front, up."""
@@ -50,7 +51,7 @@ def measure_vertebrae(owner: np.ndarray, depth_mm: np.ndarray, frame: Frame) -> 
         owner: uint8 (x, y, z); vertebrae are VerSe ids.
         depth_mm: (x, y, z), positive inside bone.
     """
-    spine = np.where((depth_mm > 0) & (owner <= LAST_VERTEBRA), owner, 0)
+    spine = np.where((depth_mm > 0) & (owner <= LAST_LABEL), owner, 0)
     found = {}
     for label, box in enumerate(ndimage.find_objects(spine), 1):
         inside = spine[box] == label if box is not None else np.zeros(0)
@@ -80,7 +81,7 @@ def measure_vertebrae(owner: np.ndarray, depth_mm: np.ndarray, frame: Frame) -> 
 
 
 def cut_shape(vertebra: Vertebra, depth_mm: np.ndarray, part: Frame, frame: Frame) -> np.ndarray:
-    """A vertebra's depth in its own frame, float32 on a grid of STEP_MM from LOW_MM to HIGH_MM.
+    """A vertebra's depth in its own frame, float32 on a grid of GRID_MM from LOW_MM to HIGH_MM.
 
     What the map does not reach is taken from the vertebra's other side.
 
@@ -89,7 +90,7 @@ def cut_shape(vertebra: Vertebra, depth_mm: np.ndarray, part: Frame, frame: Fram
         part: the grid of `depth_mm`, the part of the map that holds the vertebra.
         frame: the map's grid.
     """
-    axes = [np.arange(low, high + STEP_MM / 2, STEP_MM) for low, high in zip(LOW_MM, HIGH_MM, strict=True)]
+    axes = [np.arange(low, high + GRID_MM / 2, GRID_MM) for low, high in zip(LOW_MM, HIGH_MM, strict=True)]
     u, v, w = np.meshgrid(*axes, indexing="ij")
     halves = []
     for sign in (1, -1):

@@ -8,9 +8,9 @@ from scipy import ndimage
 from spine_tf.data.synthesis.depths import TENTHS
 from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene, Tissue
-from spine_tf.data.synthesis.preparing import ARCH, STEP_MM
+from spine_tf.data.synthesis.preparing import ARCH, GRID_MM
 from spine_tf.data.synthesis.structures import Filled, tissue_table
-from spine_tf.data.synthesis.vertebra_shapes import LAST_VERTEBRA
+from spine_tf.scans.labels import LAST_LABEL
 
 _NEAR_TENTHS = -50
 
@@ -44,16 +44,16 @@ class Warped:
     labels: np.ndarray
     """uint8 (x, y, z), VerSe ids and 26."""
     places: dict[int, np.ndarray]
-    """VerSe id to the centre of the body in mm of the scene's frame, in view or not."""
+    """VerSe id to the centre of the body in mm of the scene's frame, inside the scan or not."""
 
 
 def draw_move(rng: np.random.Generator, arrays: dict[str, np.ndarray], middle_mm, wide: bool) -> Move:
     """Draw how a body differs from the map's.
 
     Args:
-        arrays: see `label_preparing.prepare_trunk`.
+        arrays: see `preparing.prepare_trunk`.
         middle_mm: (3,), the point of the map that becomes 0.
-        wide: the whole trunk is in view: it lies straighter, so that the map's ends stay out of view.
+        wide: the whole trunk is scanned: it lies straighter, so that the map's ends stay outside the scan.
     """
     size = rng.uniform(0.87, 1.18) * rng.uniform(0.95, 1.05, 3)
     lean, turn = (4, 12) if wide else (10, 12)
@@ -81,7 +81,7 @@ def warp(
     """The scene of a moved map on a grid.
 
     Args:
-        arrays: see `label_preparing.prepare_trunk`.
+        arrays: see `preparing.prepare_trunk`.
         frame: of the new body, in its own mm.
         calcified: 0..1, how much of the arteries' walls is calcium.
         rough_mm: how uneven the bones' surface becomes.
@@ -111,11 +111,11 @@ def warp(
     for one, count in zip(whole, counts, strict=True):
         np.clip(one, 0, count - 1, out=one)
     owner = arrays["owner"][tuple(whole)]
-    arch = (owner > ARCH) & (owner <= ARCH + LAST_VERTEBRA)
+    arch = (owner > ARCH) & (owner <= ARCH + LAST_LABEL)
     owner = np.where(arch, owner - ARCH, owner)
     bones.depth_mm[bony], bones.owner[bony], bones.arch[bony] = depth - np.float32(RIM_MM), owner, arch
     labels = np.zeros(frame.shape, np.uint8)
-    labels[bony] = np.where((depth > 0) & (owner <= LAST_VERTEBRA), owner, 0)
+    labels[bony] = np.where((depth > 0) & (owner <= LAST_LABEL), owner, 0)
     scene = Scene(frame, tissue, bones, np.zeros(frame.shape, bool), {})
     return Warped(scene, labels, _places(arrays, move, frame, at))
 
@@ -157,7 +157,7 @@ def _source_voxels(arrays, move: Move, frame: Frame, rng) -> list[np.ndarray]:
     for fracture in move.fractures:
         _press(arrays, fracture, source)
     return [
-        (mm - np.float32(first)) / np.float32(STEP_MM) for mm, first in zip(source, arrays["first_mm"], strict=True)
+        (mm - np.float32(first)) / np.float32(GRID_MM) for mm, first in zip(source, arrays["first_mm"], strict=True)
     ]
 
 
@@ -178,14 +178,14 @@ def _places(arrays, move: Move, frame: Frame, at) -> dict[int, np.ndarray]:
     """Centres of the bodies in mm of the frame: the affine map turned round, then what the rest shifts taken off."""
     back, places = np.linalg.inv(move.matrix), {}
     for label, centre in zip(arrays["vertebra_labels"], arrays["vertebra_centres"], strict=True):
-        target = (centre - arrays["first_mm"]) / STEP_MM
+        target = (centre - arrays["first_mm"]) / GRID_MM
         point = back @ (centre - move.middle_mm)
         for _ in range(12):
             voxel = np.rint((point - frame.origin_mm) / frame.spacing_mm).astype(int)
             voxel = tuple(np.clip(voxel, 0, np.array(frame.shape) - 1))
             here = np.array([one[voxel] for one in at])
             corner = np.array(frame.origin_mm) + np.multiply(voxel, frame.spacing_mm)
-            new = corner + back @ ((target - here) * STEP_MM)
+            new = corner + back @ ((target - here) * GRID_MM)
             point = (point + new) / 2
         places[int(label)] = point
     return places

@@ -11,7 +11,7 @@ from spine_tf.data.synthesis.label_maps import LabelMap, open_label_map
 from spine_tf.data.synthesis.make import TRUNK_SHARE, find_label_maps, make_synthetic
 from spine_tf.data.synthesis.phantom import make_phantom, write_phantom
 from spine_tf.data.synthesis.phantom.shapes import Frame
-from spine_tf.data.synthesis.preparing import STEP_MM
+from spine_tf.data.synthesis.preparing import GRID_MM
 from spine_tf.data.synthesis.warping import Move, warp
 from tests.support.paths import ROOT
 
@@ -118,7 +118,7 @@ def test_the_chest_ct_unwarped_gives_its_own_labels():
         pytest.skip("the chest CT cannot be downloaded")
     volume, truth = load_case(case)
     arrays = open_label_map(chest.path)
-    counts = np.ceil(np.multiply(arrays["structure"].shape, STEP_MM) / volume.spacing_mm).astype(int)
+    counts = np.ceil(np.multiply(arrays["structure"].shape, GRID_MM) / volume.spacing_mm).astype(int)
     start = np.floor((arrays["first_mm"] - volume.affine[:3, 3]) / volume.spacing_mm).astype(int)
     box = tuple(slice(max(0, a), a + n) for a, n in zip(start, counts, strict=True))
     truth = truth[box]

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from spine_tf.data.synthesis.preparing import STEP_MM, body_mask
+from spine_tf.data.synthesis.preparing import GRID_MM, body_mask
 from spine_tf.data.synthesis.structures import Filled
 
 
 def at(body_arrays, x_mm, y_mm, z_mm, name="structure"):
     return body_arrays[name][
-        tuple(np.round((np.array([x_mm, y_mm, z_mm]) - body_arrays["first_mm"]) / STEP_MM).astype(int))
+        tuple(np.round((np.array([x_mm, y_mm, z_mm]) - body_arrays["first_mm"]) / GRID_MM).astype(int))
     ]
 
 

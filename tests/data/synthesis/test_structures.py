@@ -1,14 +1,16 @@
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.tissue import Tissue
-from spine_tf.data.synthesis.structures import LUNGS, OTHER_BONES, VERTEBRAE, Filled, bone_owner, tissue_table
+from spine_tf.data.synthesis.structures import LUNGS, OTHER_BONES, Filled, bone_owner, tissue_table
+from spine_tf.scans.labels import TOTALSEGMENTATOR
 
 
 def test_vertebrae_have_verse_ids_and_other_bones_none():
     assert [bone_owner(label) for label in (27, 31, 32, 43, 44, 50)] == [24, 20, 19, 8, 7, 1]
     assert bone_owner(25) == bone_owner(26) == 26
     assert min(bone_owner(label) for label in OTHER_BONES) > 100
-    assert len({bone_owner(label) for label in (*VERTEBRAE, *OTHER_BONES)}) == len(VERTEBRAE) + len(OTHER_BONES)
+    bones = (*TOTALSEGMENTATOR, *OTHER_BONES)
+    assert len({bone_owner(label) for label in bones}) == len(bones)
 
 
 def test_the_plain_table_names_each_structure():

@@ -88,10 +88,10 @@ def _leads(spine, trunk, rng) -> list[Shape]:
         patch = shifted(trunk.skin_point(angle, z), 0, 3, 0)
         shapes.append(ellipsoid(patch, (5, 4, 5)))
         wire, end = [patch], rng.uniform(-1, 1)
-        for step in range(8):
+        for number in range(8):
             angle = 0.7 * angle + 0.3 * end
             z -= rng.uniform(5, 40)
-            wire.append(shifted(trunk.skin_point(angle, z), 0, 4 + 3 * (step % 2), 0))
+            wire.append(shifted(trunk.skin_point(angle, z), 0, 4 + 3 * (number % 2), 0))
         shapes += tube(wire, 0.8)
     return shapes
 

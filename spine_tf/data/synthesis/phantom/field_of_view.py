@@ -17,7 +17,7 @@ _SPAN = {
     "pelvis": (24, 24),
     "head": (1, 3),
 }
-"""First and last VerSe id in view."""
+"""First and last VerSe id in the field of view."""
 AROUND = {"narrow": 0.33, "spine": 0.2, "trunk": 0.47}
 """How much lies around the spine, and how often: the spine alone, with its muscles, or the trunk with air and table."""
 _BELOW_MM = {"lumbar": (20, 290), "thoracolumbar": (20, 290), "whole": (60, 330), "pelvis": (150, 270)}

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.synthesis.phantom import Phantom, make_phantom
+from spine_tf.scans.labels import spine_mask
 from spine_tf.support.plots import new_figure, save_figure
 
 SHOWN = (

@@ -21,10 +21,10 @@ def tilted(scene: Scene, degrees: float) -> Scene:
     frame, bones = scene.frame, Bones(scene.frame)
     tissue, metal = np.zeros_like(scene.tissue), np.zeros_like(scene.metal)
     way = shift_mm(frame.axis_mm(2).ravel(), frame, degrees) / frame.spacing_mm[1]
-    for k, steps in enumerate(way):
+    for k, shift in enumerate(way):
         # The depth is interpolated, so that bones do not get stairs; codes are moved by whole voxels.
-        whole = int(np.floor(steps))
-        part = np.float32(steps - whole)
+        whole = int(np.floor(shift))
+        part = np.float32(shift - whole)
         near = whole + int(part >= 0.5)
         for source, target in (
             (scene.tissue, tissue), (scene.metal, metal), (scene.bones.owner, bones.owner),
@@ -33,13 +33,13 @@ def tilted(scene: Scene, degrees: float) -> Scene:
             into, out = _overlap(near, frame.shape[1])
             target[:, into, k] = source[:, out, k]
         depth = bones.depth_mm[:, :, k]
-        for step, share in ((whole, 1 - part), (whole + 1, part)):
-            into, out = _overlap(step, frame.shape[1])
+        for voxels, share in ((whole, 1 - part), (whole + 1, part)):
+            into, out = _overlap(voxels, frame.shape[1])
             depth[:, into] += share * (scene.bones.depth_mm[:, out, k] + 9)
     return replace(scene, tissue=tissue, metal=metal, bones=bones)
 
 
-def _overlap(step: int, count: int) -> tuple[slice, slice]:
-    """Slices of target and source when `count` voxels are moved by `step`."""
-    step = int(np.clip(step, -count, count))
-    return slice(max(step, 0), count + min(step, 0)), slice(max(-step, 0), count - max(step, 0))
+def _overlap(shift: int, count: int) -> tuple[slice, slice]:
+    """Slices of target and source when `count` voxels are moved by `shift`."""
+    shift = int(np.clip(shift, -count, count))
+    return slice(max(shift, 0), count + min(shift, 0)), slice(max(-shift, 0), count - max(shift, 0))

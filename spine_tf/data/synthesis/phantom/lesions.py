@@ -19,7 +19,7 @@ KINDS = {
 """What a person has, and how often."""
 _HU = {"sclerotic": (250, 900), "lytic": (-260, -90), "island": (700, 1100), "cement": (900, 2200)}
 DISH_SHARE = 0.25
-"""Of those whose degeneration is 1: how many have bone flowing along the front of the chest's spine."""
+"""Of those whose degeneration is 1: how many have bone flowing along the front of the thoracic spine."""
 
 
 def add_lesions(bones: Bones, spine: Spine, rng: np.random.Generator) -> str:
@@ -65,7 +65,7 @@ def _add_haemangioma(bones: Bones, level: Level, rng) -> None:
 
 
 def add_flowing_bone(bones: Bones, spine: Spine, degeneration: float, rng: np.random.Generator) -> None:
-    """Bone that flows along the front right of the chest's spine (hyperostosis); it is part of the vertebrae."""
+    """Bone that flows along the front right of the thoracic spine (hyperostosis); it is part of the vertebrae."""
     if rng.random() > DISH_SHARE * degeneration**2:
         return
     first = int(rng.integers(12, 17))

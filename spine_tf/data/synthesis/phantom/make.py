@@ -38,7 +38,7 @@ class Phantom:
     affine: np.ndarray
     """4x4 float64, voxels of `hu` to mm."""
     centroids: dict[int, tuple[float, float, float]]
-    """VerSe id to the centre of the body in voxels (x, y, z), for vertebrae whose body centre is in view."""
+    """VerSe id to the centre of the body in voxels (x, y, z), for vertebrae whose body centre is in the scan."""
     seed: int
     description: dict = field(default_factory=dict)
     """What was drawn, as plain JSON types."""
@@ -68,12 +68,12 @@ def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "rand
         raise ValueError(f"spacing_mm must lie between 0.3 and 10. Received: {spacing_mm}")
     # One stream each, so that a change in one part of the phantom leaves the others as they were.
     streams = np.random.SeedSequence([seed, 0 if anatomy == "random" else 1]).spawn(4)
-    rng_person, rng_view, rng_scene, rng_scan = (np.random.default_rng(stream) for stream in streams)
+    rng_person, rng_field, rng_scene, rng_scan = (np.random.default_rng(stream) for stream in streams)
     person = draw_person(rng_person, anatomy, region)
     spine, trunk = draw_anatomy(person, rng_person)
-    frame, around = draw_frame(rng_view, spine, trunk, person.region, shape, spacing_mm)
+    frame, around = draw_frame(rng_field, spine, trunk, person.region, shape, spacing_mm)
     scene = build_scene(person, spine, trunk, frame, rng_scene)
-    tilt_deg = float(rng_view.uniform(-MOST_DEG, MOST_DEG)) if rng_view.random() < TILTED else 0.0
+    tilt_deg = float(rng_field.uniform(-MOST_DEG, MOST_DEG)) if rng_field.random() < TILTED else 0.0
     if tilt_deg:
         scene = tilted(scene, tilt_deg)
     appearance = draw_appearance(rng_scan)

@@ -46,7 +46,7 @@ def paint_muscles(paint: Painter, spine: Spine, infiltration: float) -> None:
         paint.column(np.array(psoas), Tissue.MUSCLE, 1.0, rim=Tissue.FAT, rim_mm=0.8)
         for nodes in _hip_muscles(side):
             paint.column(np.array(nodes) * spine.scale, Tissue.MUSCLE, 2.0, Tissue.FAT, 0.8 + infiltration, over=inside)
-        neck = [level for level in spine.levels if level.row <= 7]
+        cervical = [level for level in spine.levels if level.row <= 7]
         for lateral, ahead, wide, deep in ((24, 2, 10, 11), (42, 14, 10, 16), (12, 12, 9, 6)):
             nodes = [
                 [
@@ -56,7 +56,7 @@ def paint_muscles(paint: Painter, spine: Spine, infiltration: float) -> None:
                     wide,
                     deep,
                 ]
-                for one in neck
+                for one in cervical
             ]
             paint.column(np.array(nodes), Tissue.MUSCLE, 1.0, rim=Tissue.FAT, rim_mm=0.8)
     streaks = (paint.marbling > np.float32(2.6 - 1.9 * infiltration)) & (paint.tissue == Tissue.MUSCLE)

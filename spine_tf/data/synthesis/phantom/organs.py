@@ -94,14 +94,14 @@ def _paint_bowel(paint: Painter, spine: Spine, inside: np.ndarray, shares) -> No
     frame += [
         np.array(p) * scale for p in ((-50, 30, -75), (-15, 15, -60), (5, -15, -70), (0, -38, -105), (0, -28, -155))
     ]
-    steps = np.linspace(0, len(frame) - 1, 40)
-    path = np.column_stack([np.interp(steps, np.arange(len(frame)), np.array(frame)[:, k]) for k in range(3)])
+    along = np.linspace(0, len(frame) - 1, 40)
+    path = np.column_stack([np.interp(along, np.arange(len(frame)), np.array(frame)[:, k]) for k in range(3)])
     path += rng.normal(0, 4, path.shape)
     wide = (
         rng.uniform(15, 24)
         * scale
         * (1 + 0.18 * np.sin(np.arange(40) * 2.4))
-        * np.interp(steps, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
+        * np.interp(along, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
     )
     content = _filling(rng, shares)
     for k in range(0, 39, 2):

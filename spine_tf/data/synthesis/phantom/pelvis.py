@@ -16,7 +16,8 @@ from spine_tf.data.synthesis.phantom.shapes import (
     shifted,
     smooth_max,
 )
-from spine_tf.data.synthesis.phantom.spine import SACRUM, Spine
+from spine_tf.data.synthesis.phantom.spine import Spine
+from spine_tf.scans.labels import SACRUM
 
 HIP, FEMUR, COCCYX = 140, 142, 144
 """Owners of bones that have no VerSe id; a hip's or femur's is followed by that of the right side."""

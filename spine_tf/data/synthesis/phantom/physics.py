@@ -7,6 +7,7 @@ import numpy as np
 from spine_tf.data.synthesis.phantom.artefacts import grain, hardening, metal_streaks, unseen
 from spine_tf.data.synthesis.phantom.shapes import blur, smooth_noise
 from spine_tf.data.synthesis.phantom.tissue import Scene, Tissue
+from spine_tf.scans.labels import LAST_LABEL
 
 HU_RANGE = (-1024, 3071)
 METAL_HU = 3071.0
@@ -198,15 +199,15 @@ def _move(hu, motion, spacing) -> None:
     at, share, way_mm = motion
     first = int(at * hu.shape[2])
     part = hu[:, :, first : first + max(2, int(share * hu.shape[2]))]
-    step = max(1, round(way_mm / spacing[1]))
-    if step < hu.shape[1]:
-        part[:, step:] = 0.55 * part[:, step:] + 0.45 * part[:, :-step]
+    moved = max(1, round(way_mm / spacing[1]))
+    if moved < hu.shape[1]:
+        part[:, moved:] = 0.55 * part[:, moved:] + 0.45 * part[:, :-moved]
 
 
 def _add_bone(hu, scene, appearance, fine, rng) -> None:
     bones, spacing = scene.bones, scene.frame.spacing_mm
     near = bones.depth_mm > -max(spacing)
-    depth, owner, arch = bones.depth_mm[near], bones.owner[near], bones.arch[near] | (bones.owner[near] > 28)
+    depth, owner, arch = bones.depth_mm[near], bones.owner[near], bones.arch[near] | (bones.owner[near] > LAST_LABEL)
     voxel = np.float32(max(0.6, float(np.prod(spacing)) ** (1 / 3) * 0.8))
     shell = np.where(arch, np.float32(appearance.shell_mm[1]), np.float32(appearance.shell_mm[0]))
     coarse = smooth_noise(rng, scene.frame, 9.0)[near]

@@ -143,16 +143,19 @@ def smooth_noise(rng: np.random.Generator, frame: Frame, scale_mm) -> np.ndarray
     Cubic B-splines with random coefficients every `scale_mm` (a number or one per axis), so that it costs three
     matrix products.
     """
-    steps = np.broadcast_to(np.asarray(scale_mm, float), 3)
-    basis = [_spline_basis(n, s / step) for n, s, step in zip(frame.shape, frame.spacing_mm, steps, strict=True)]
+    scales = np.broadcast_to(np.asarray(scale_mm, float), 3)
+    basis = [
+        _spline_basis(n, spacing / scale)
+        for n, spacing, scale in zip(frame.shape, frame.spacing_mm, scales, strict=True)
+    ]
     field = rng.standard_normal([b.shape[1] for b in basis], dtype=np.float32)
     # From the last axis to the first, so that the only large product comes last and lies in order.
     field = np.matmul(basis[1], np.matmul(field, basis[2].T))
     return np.matmul(basis[0], field.reshape(len(field), -1)).reshape(frame.shape)
 
 
-def _spline_basis(samples: int, step: float) -> np.ndarray:
-    positions = np.arange(samples) * step
+def _spline_basis(samples: int, distance: float) -> np.ndarray:
+    positions = np.arange(samples) * distance
     knots = np.arange(int(np.floor(positions[-1])) + 4) - 1.5
     t = np.abs(positions[:, None] - knots[None, :])
     weights = np.where(t < 1, 2 / 3 - t**2 + t**3 / 2, np.where(t < 2, (2 - t) ** 3 / 6, 0))

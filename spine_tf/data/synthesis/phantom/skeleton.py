@@ -4,9 +4,10 @@ import numpy as np
 
 from spine_tf.data.synthesis.phantom.paint import Painter
 from spine_tf.data.synthesis.phantom.shapes import Bones, capsule, evaluate, tube
-from spine_tf.data.synthesis.phantom.spine import T13, Level, Spine
+from spine_tf.data.synthesis.phantom.spine import Level, Spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue
 from spine_tf.data.synthesis.phantom.trunk import Trunk
+from spine_tf.scans.labels import REGIONS
 
 RIB, STERNUM = 100, 130
 """Owners of bones that have no VerSe id; a rib's is RIB + 2 * its number + its side."""
@@ -40,9 +41,9 @@ def add_ribs(bones: Bones, spine: Spine, trunk: Trunk, rng: np.random.Generator)
     """Merge all ribs; returns the front ends of those that go on as cartilage, (3,) mm each."""
     ends = []
     for level in spine.levels:
-        number = 13 if level.label == T13 else level.label - 7
-        if not (8 <= level.label <= 19 or level.label == T13):
+        if level.label not in REGIONS["thoracic"]:
             continue
+        number = 1 + REGIONS["thoracic"].index(level.label)
         for side in (-1, 1):
             drop = float(np.interp(number, [1, 5, 10, 12], [45, 105, 115, 90]) * rng.uniform(0.85, 1.1))
             path = rib_path(level, trunk, min(number, 12), side, drop)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.shapes import Placement
+from spine_tf.scans.labels import C1, L1, L5, L6, T12, T13
 
-SACRUM, T13 = 26, 28
 FIRST_LUMBAR = 19
 """Row of L1 in the chain."""
 CHILDREN = 0.06
 """Share of persons who are not grown up."""
-REGULAR = tuple(range(1, 25))
+REGULAR = tuple(range(C1, L5 + 1))
 """VerSe ids of the usual 24 vertebrae, C1 to L5."""
 
 # Means over adults in mm at some levels (row of REGULAR, C1 = 0), linear in between. Widths, depths and heights after
@@ -91,11 +91,11 @@ def draw_labels(rng: np.random.Generator) -> tuple[int, ...]:
     """The ids of one person: 24 in most; T13 or L6 in excess, or T12 missing, in some of a hundred."""
     kind = rng.random()
     if kind < 0.03:
-        return (*range(1, 20), T13, *range(20, 25))
+        return (*range(C1, L1), T13, *range(L1, L6))
     if kind < 0.06:
-        return tuple(range(1, 26))
+        return (*REGULAR, L6)
     if kind < 0.08:
-        return tuple(label for label in REGULAR if label != 19)
+        return tuple(label for label in REGULAR if label != T12)
     return REGULAR
 
 
@@ -116,7 +116,7 @@ def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: floa
     order = np.arange(len(labels), dtype=float)
     table = {name: np.interp(rows, list(at), list(at.values())) for name, at in _ANCHORS.items()}
     lordosis, lean = rng.uniform(0.45, 1.25), rng.normal(0, 4)
-    # Round backs and flat ones: the chest's curve has a strength of its own.
+    # Round backs and flat ones: the thoracic curve has a strength of its own.
     kyphosis = rng.uniform(0.6, 2.3)
     bend = np.interp(rows, [5, 9, 14, 18], [lordosis, kyphosis, kyphosis, lordosis])
     tilt = np.radians(table.pop("tilt_deg") * bend + lean + rng.normal(0, 1.0, len(rows)))

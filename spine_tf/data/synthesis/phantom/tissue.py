@@ -6,6 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.shapes import Bones, Frame
+from spine_tf.scans.labels import LAST_LABEL
 
 
 class Tissue(IntEnum):
@@ -75,4 +76,4 @@ class Scene:
     def labels(self) -> np.ndarray:
         """VerSe ids, uint8 (x, y, z): whole vertebrae 1-25 and 28, sacrum 26; every other bone is background."""
         owner = self.bones.owner
-        return np.where((self.bones.depth_mm > -RIM_MM) & (owner <= 28), owner, 0).astype(np.uint8)
+        return np.where((self.bones.depth_mm > -RIM_MM) & (owner <= LAST_LABEL), owner, 0).astype(np.uint8)

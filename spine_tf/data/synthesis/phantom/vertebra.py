@@ -6,15 +6,8 @@ import numpy as np
 
 from spine_tf.data.synthesis.phantom.shapes import Bones, Shape, brighten, ellipsoid, evaluate, smooth_max, smooth_min
 from spine_tf.data.synthesis.phantom.spine import Level
-from spine_tf.data.synthesis.phantom.vertebral_arch import (
-    C1,
-    C2,
-    LAST_CERVICAL,
-    Arch,
-    arch_shapes,
-    dens_shape,
-    ring_shapes,
-)
+from spine_tf.data.synthesis.phantom.vertebral_arch import LAST_CERVICAL, Arch, arch_shapes, dens_shape, ring_shapes
+from spine_tf.scans.labels import C1, C2
 
 
 @dataclass(frozen=True)

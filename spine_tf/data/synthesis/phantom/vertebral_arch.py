@@ -7,9 +7,10 @@ import numpy as np
 from spine_tf.data.synthesis.phantom.boards import plate, slab
 from spine_tf.data.synthesis.phantom.shapes import Shape, capsule, ellipsoid, shifted, smooth_min, tube
 from spine_tf.data.synthesis.phantom.spine import FIRST_LUMBAR, Level
+from spine_tf.scans.labels import C2, C7
 
-C1, C2, C7, LAST_CERVICAL = 1, 2, 7, 6
-"""VerSe ids, and the row of C7 in the chain."""
+LAST_CERVICAL = 6
+"""Row of C7 in the chain."""
 
 
 class Arch(NamedTuple):
@@ -27,8 +28,8 @@ def arch_shapes(level: Level, facet_mm: float, rng: np.random.Generator) -> Arch
         facet_mm: how much thicker wear has made the joint processes.
     """
     if level.row <= LAST_CERVICAL:
-        return _neck(level, facet_mm, rng)
-    return _loin(level, facet_mm, rng) if level.row >= FIRST_LUMBAR else _chest(level, facet_mm, rng)
+        return _cervical(level, facet_mm, rng)
+    return _lumbar(level, facet_mm, rng) if level.row >= FIRST_LUMBAR else _thoracic(level, facet_mm, rng)
 
 
 def ring_shapes(level: Level) -> list[Shape]:
@@ -69,7 +70,7 @@ def _pedicle(s, side: float, front: float, lift: float, corner) -> Shape:
     return capsule((side * at, front + 3, lift), corner, half, half, (1, 1, high / half))
 
 
-def _loin(level: Level, facet_mm: float, rng) -> Arch:
+def _lumbar(level: Level, facet_mm: float, rng) -> Arch:
     s = level.size
     front = -s["depth"] / 2
     rear, span, facet = front - s["canal_depth"], s["height"] / 2 + s["disc"] / 2, s["facet"]
@@ -78,7 +79,7 @@ def _loin(level: Level, facet_mm: float, rng) -> Arch:
     for side in (-1.0, 1.0):
         corner = np.array([side * (s["canal_width"] / 2 + 3.5), front - s["canal_depth"] * 0.5, lift])
         parts.append(_pedicle(s, side, front, lift, corner))
-        above, below = (_loin_joint(level.row + k, side, s, rear, rng) for k in (-1, 0))
+        above, below = (_lumbar_joint(level.row + k, side, s, rear, rng) for k in (-1, 0))
         thick = 3.6 * grown + facet_mm * 0.5
         upper = above.at + (0, 0, span) + above.normal * thick
         lower = below.at - (0, 0, span) - below.normal * thick
@@ -113,13 +114,13 @@ class _Joint(NamedTuple):
     """From the upper vertebra's process to the lower one's: to the side and forward."""
 
 
-def _loin_joint(row: float, side: float, s, rear: float, rng) -> _Joint:
+def _lumbar_joint(row: float, side: float, s, rear: float, rng) -> _Joint:
     # High up the joints stand along the midline, at the sacrum across it.
     angle = np.radians(np.interp(row, [18, 23], [20, 50]) + rng.normal(0, 4))
     return _Joint(np.array([side * s["facet"], rear + 1.0, 0.0]), np.array([side * np.cos(angle), np.sin(angle), 0.0]))
 
 
-def _chest(level: Level, facet_mm: float, rng) -> Arch:
+def _thoracic(level: Level, facet_mm: float, rng) -> Arch:
     s = level.size
     front = -s["depth"] / 2
     rear, span, facet = front - s["canal_depth"], s["height"] / 2 + s["disc"] / 2, s["facet"]
@@ -138,7 +139,7 @@ def _chest(level: Level, facet_mm: float, rng) -> Arch:
         parts.append(capsule(corner, upper - (0, 0, 3), 3.6, 3.0))
         if last:
             # The joint to L1 already is a lumbar one.
-            below = _loin_joint(18, side, s | {"facet": facet + 1}, rear, rng)
+            below = _lumbar_joint(18, side, s | {"facet": facet + 1}, rear, rng)
             lower = below.at - (0, 0, span) - below.normal * 3.3
             joints.append(slab(lower, below.normal, 3.6, 6.0, 10.0, -0.018))
         else:
@@ -162,7 +163,7 @@ def _chest(level: Level, facet_mm: float, rng) -> Arch:
     return Arch(parts, joints)
 
 
-def _neck(level: Level, facet_mm: float, rng) -> Arch:
+def _cervical(level: Level, facet_mm: float, rng) -> Arch:
     s = level.size
     front = -s["depth"] / 2
     rear, span, facet = front - s["canal_depth"], s["height"] / 2 + s["disc"] / 2, s["facet"]

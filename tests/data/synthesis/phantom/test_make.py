@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from spine_tf.data.cases import spine_mask
 from spine_tf.data.loading import load_case
 from spine_tf.data.synthesis.phantom import make_phantom, write_phantom, write_phantoms
+from spine_tf.scans.labels import spine_mask
 
 SMALL = {"shape": (56, 64, 80), "spacing_mm": 2.5}
 

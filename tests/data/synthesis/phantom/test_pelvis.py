@@ -5,7 +5,8 @@ import pytest
 
 from spine_tf.data.synthesis.phantom.pelvis import FEMUR, HIP, HIP_CENTRE, add_pelvis, add_sacrum, tubular
 from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, capsule
-from spine_tf.data.synthesis.phantom.spine import REGULAR, SACRUM, draw_spine
+from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
+from spine_tf.scans.labels import SACRUM
 
 SPINE = draw_spine(np.random.default_rng(0), REGULAR, 0.0, 16.0)
 

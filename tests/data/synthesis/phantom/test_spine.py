@@ -10,7 +10,7 @@ def draw(seed=0, labels=REGULAR, cobb_deg=0.0):
     return draw_spine(np.random.default_rng(seed), labels, cobb_deg, 16.0)
 
 
-def test_vertebrae_grow_from_neck_to_loin():
+def test_vertebrae_grow_from_cervical_to_lumbar():
     spine = draw()
     width = {level.label: level.size["width"] for level in spine.levels}
     height = {level.label: level.size["height"] for level in spine.levels}
@@ -30,7 +30,7 @@ def test_a_spine_is_as_long_as_a_spine_and_goes_upwards():
         np.testing.assert_allclose(level.place.rotation @ level.place.rotation.T, np.eye(3), atol=1e-9)
 
 
-def test_the_loin_is_hollow_and_the_chest_is_round():
+def test_the_lumbar_spine_is_hollow_and_the_thoracic_round():
     tilt = {level.label: level.place.rotation[1, 2] for level in draw().levels}
     assert tilt[24] > tilt[20]  # lordosis: L5 leans forward, L1 back
     assert tilt[8] > tilt[18]  # kyphosis: T1 leans forward, T11 back

@@ -28,7 +28,7 @@ def test_from_outside_in_there_is_air_skin_fat_muscle():
     assert not cavity[tissue == Tissue.AIR].any()
 
 
-def test_lungs_lie_on_both_sides_of_the_chest_spine_and_not_in_the_belly():
+def test_lungs_lie_on_both_sides_of_the_thoracic_spine_and_not_in_the_belly():
     tissue, _, _ = paint(13)
     lung = tissue == Tissue.LUNG
     right, left = lung[80:].sum(), lung[:70].sum()

@@ -76,7 +76,7 @@ def test_a_node_dents_one_endplate_and_sclerosis_leaves_the_outline():
     assert more[middle] == 0
 
 
-def test_wear_grows_with_degeneration_and_necks_do_not_break():
+def test_wear_grows_with_degeneration_and_cervical_vertebrae_do_not_break():
     rng = np.random.default_rng(0)
     young, old = ([draw_wear(rng, d, 0.0, 20.0).osteophyte_mm for _ in range(200)] for d in (0.1, 1.0))
     assert np.mean(old) > 3 * np.mean(young)

@@ -50,7 +50,7 @@ def test_joints_of_neighbours_come_close(label):
     assert near[55:].any()
 
 
-def test_spinous_processes_of_the_chest_point_down():
+def test_thoracic_spinous_processes_point_down():
     level = SPINE.level(14)
     lows = [shape.low[2] for shape in arch_shapes(level, 0.0, np.random.default_rng(0)).parts]
     assert min(lows) < -level.size["height"]
