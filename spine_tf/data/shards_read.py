@@ -83,7 +83,7 @@ def map_frame(folder: Path, entry: dict) -> np.ndarray:
 
 
 def case_from_frame(folder: Path, entry: dict, frame: np.ndarray) -> CachedCase:
-    """A case from the bytes of its record; its arrays are views of them.
+    """A case from the bytes of its record; its arrays share their memory.
 
     Raises:
         ShardError: the bytes are not those that were written.

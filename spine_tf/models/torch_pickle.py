@@ -57,9 +57,9 @@ class _Unpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, saved_id) -> _Storage:
-        # The stream has a sixth part: None, or a view into the storage, which tensors of our files do not need.
-        mark, kind, key, _, count, *view = saved_id
-        if mark != "storage" or kind not in STORAGES or not isinstance(count, int) or any(view):
+        # The stream has a sixth part: None, or a part of the storage, which tensors of our files do not need.
+        mark, kind, key, _, count, *part = saved_id
+        if mark != "storage" or kind not in STORAGES or not isinstance(count, int) or any(part):
             raise CheckpointRefused(f"content must hold plain storages of {sorted(STORAGES)}. Received: {saved_id!r}")
         return self.storages.setdefault(str(key), _Storage(kind, str(key), count))
 

@@ -88,7 +88,7 @@ def choose_groups(
 
 
 class _Chunk(NamedTuple):
-    """Groups of one block that go in one step, and after those of the block's chunks before."""
+    """Groups of one block that go at once, and after those of the block's chunks before."""
 
     score: float
     block: int
@@ -106,7 +106,7 @@ def _wanted(structure: Structure, amount: float, gone: set[int]) -> float:
 
 
 def _chunks(structure: Structure, block: list[int], scores, gone: set[int], floor: float, multiple_of: int):
-    """What a block can lose, step by step, lowest scores first; what is kept stays a multiple and above the floor."""
+    """What a block can lose, chunk by chunk, lowest scores first; what is kept stays a multiple and above the floor."""
     least = max(1, math.ceil(floor * len(block) - 1e-9) if floor < 1 else floor)
     order = sorted(block, key=lambda number: (number not in gone, scores[number], number))
     ends = [end for end in range(1, len(block) + 1) if (len(block) - end) % multiple_of == 0]

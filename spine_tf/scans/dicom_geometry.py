@@ -10,9 +10,9 @@ from spine_tf.scans.checks import MAX_SHEAR, refuse
 from spine_tf.scans.dicom_series import Slice
 
 EVEN_TOLERANCE = 0.05
-"""A slice may lie this share of a step off an even series before the series is resampled."""
+"""A slice may lie this share of the slice distance off an even series before the series is resampled."""
 MAX_GAP = 2.5
-"""Largest gap, in median steps, that is bridged by interpolation: one missing slice, not two."""
+"""Largest gap, in median slice distances, that is bridged by interpolation: one missing slice, not two."""
 JITTER_MM = 0.1
 """In-plane shifts up to this are rounding of the positions, not tilt."""
 MAX_TILT_DEG = 35.0
@@ -29,7 +29,7 @@ class Stack:
     """(n,) along the normal, from the first slice."""
     shifts: np.ndarray
     """(n, 2) in-plane shift against the first slice, in pixels along rows and columns; zeros without tilt."""
-    step_mm: float
+    slice_distance_mm: float
     even: bool
     warnings: tuple[str, ...]
 
@@ -42,7 +42,7 @@ class Stack:
     def shape(self) -> tuple[int, int, int]:
         """Shape (columns, rows, slices) of the rectangular grid that holds every slice whole."""
         grown = [ceil(high) - low for high, low in zip(self.shifts.max(axis=0), self.low, strict=True)]
-        count = len(self.slices) if self.even else int(self.distances_mm[-1] / self.step_mm + 1e-6) + 1
+        count = len(self.slices) if self.even else int(self.distances_mm[-1] / self.slice_distance_mm + 1e-6) + 1
         return (self.slices[0].size[0] + grown[0], self.slices[0].size[1] + grown[1], count)
 
     @property
@@ -51,7 +51,7 @@ class Stack:
         first = self.slices[0]
         affine = np.eye(4)
         affine[:3, :2] = (first.directions * first.spacing_mm[:, None]).T
-        affine[:3, 2] = _normal(first) * self.step_mm
+        affine[:3, 2] = _normal(first) * self.slice_distance_mm
         affine[:3, 3] = first.position_mm + affine[:3, :2] @ np.array(self.low)
         return _LPS_TO_RAS @ affine
 
@@ -60,7 +60,8 @@ def stack_slices(slices: list[Slice], source: str) -> Stack:
     """Order slices by ImagePositionPatient along their normal (SliceThickness and file names are not asked).
 
     Raises:
-        ScanError: two slices in one place, a gap of more than MAX_GAP median steps, or a shift beyond MAX_TILT_DEG.
+        ScanError: two slices in one place, a gap of more than MAX_GAP median slice distances, or a shift beyond
+            MAX_TILT_DEG.
     """
     normal = _normal(slices[0])
     ordered, warnings = _without_copies(sorted(slices, key=lambda s: float(s.position_mm @ normal)))
@@ -77,16 +78,17 @@ def stack_slices(slices: list[Slice], source: str) -> Stack:
     if gaps.max() > MAX_GAP * median:
         expected = f"no gap may exceed {MAX_GAP:g} times the slice distance of {median:.3g} mm"
         raise refuse(source, expected, f"{gaps.max():.3g} mm, slices are missing")
-    step = float(distances[-1] / (len(ordered) - 1))
-    even = bool(np.abs(distances - step * np.arange(len(ordered))).max() <= EVEN_TOLERANCE * step)
+    slice_distance_mm = float(distances[-1] / (len(ordered) - 1))
+    off_mm = np.abs(distances - slice_distance_mm * np.arange(len(ordered)))
+    even = bool(off_mm.max() <= EVEN_TOLERANCE * slice_distance_mm)
     if not even:
-        step = median
+        slice_distance_mm = median
         warnings += (
             f"slice distances vary from {gaps.min():.3g} to {gaps.max():.3g} mm; "
             f"resampled to {median:.3g} mm, the grid on which masks are written",
         )
     shifts, tilt_warnings = _shifts(ordered[0], offsets, distances, source)
-    return Stack(ordered, distances, shifts, step, even, warnings + tilt_warnings)
+    return Stack(ordered, distances, shifts, slice_distance_mm, even, warnings + tilt_warnings)
 
 
 def resample_stack(hu: np.ndarray, stack: Stack, fill: int) -> np.ndarray:
@@ -112,7 +114,7 @@ def resample_stack(hu: np.ndarray, stack: Stack, fill: int) -> np.ndarray:
     if not stack.even:
         even = np.empty(stack.shape, np.int16, order="F")
         for k in range(even.shape[2]):
-            distance = k * stack.step_mm
+            distance = k * stack.slice_distance_mm
             above = int(np.clip(np.searchsorted(stack.distances_mm, distance), 1, hu.shape[2] - 1))
             low, high = stack.distances_mm[above - 1 : above + 1]
             weight = np.float32(np.clip((distance - low) / (high - low), 0, 1))

@@ -39,13 +39,13 @@ def threshold_mask(hu: np.ndarray, spacing_mm: tuple[float, float, float], thres
 
 def best_threshold_hu(hu: np.ndarray, spacing_mm: tuple[float, float, float], truth: np.ndarray) -> int:
     """The one of THRESHOLDS_HU whose largest component has the best Dice, on every nth voxel (about COARSE_MM)."""
-    steps = tuple(slice(None, None, max(1, round(COARSE_MM / s))) for s in spacing_mm)
-    coarse_hu, coarse_truth = hu[steps], np.ascontiguousarray(truth[steps])
+    coarse = tuple(slice(None, None, max(1, round(COARSE_MM / s))) for s in spacing_mm)
+    coarse_hu, coarse_truth = hu[coarse], np.ascontiguousarray(truth[coarse])
     return max(THRESHOLDS_HU, key=lambda t: dice(coarse_truth, _largest_component(coarse_hu, t)))
 
 
 def _largest_component(hu: np.ndarray, threshold_hu: float) -> np.ndarray:
-    # A volume turned to RAS+ is a view with its axes swapped; labelling across memory order takes six times as long.
+    # A volume turned to RAS+ keeps its axes swapped in memory; labelling across that order takes six times as long.
     return drop_small_components(np.ascontiguousarray(hu >= threshold_hu), (1.0, 1.0, 1.0), min_share=1.0, gap_mm=0.0)
 
 

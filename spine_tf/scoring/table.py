@@ -41,7 +41,7 @@ def score_case(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, flo
     Raises:
         ValueError: another dtype than bool, or unequal shapes.
     """
-    # One memory order for both: a truth turned to RAS+ is a view with its axes swapped.
+    # One memory order for both: a truth turned to RAS+ keeps its axes swapped in memory.
     truth, mask = np.ascontiguousarray(truth), np.ascontiguousarray(mask)
     voxel_ml = math.prod(spacing_mm) / 1000
     return {

@@ -124,8 +124,8 @@ def test_views_go_through_the_batch_and_back_in_order(tmp_path):
     views = [np.full((2, 1, 1, 1), 10.0 * v, "float32") + np.float32([0, 1]).reshape(2, 1, 1, 1) for v in range(3)]
     model.save(tmp_path / "views.keras")
     for each in (model, keras.saving.load_model(tmp_path / "views.keras")):
-        folded, restored = each(views)
-        np.testing.assert_array_equal(np.ravel(folded), [0, 10, 20, 1, 11, 21])
+        batched, restored = each(views)
+        np.testing.assert_array_equal(np.ravel(batched), [0, 10, 20, 1, 11, 21])
         np.testing.assert_array_equal(restored[:, 0, 0], [[0, 10, 20], [1, 11, 21]])
 
 

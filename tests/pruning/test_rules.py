@@ -123,8 +123,8 @@ def test_squeeze_and_excitation():
 
 def test_views():
     inputs = [keras.Input((4, 4, 3), name=view) for view in "abc"]
-    folded = conv(2, 4)(ViewsToBatch()([conv(2, 4)(x) for x in inputs]))
-    check(inputs, conv(2, 2)(BatchToChannels(3)(folded)))
+    batched = conv(2, 4)(ViewsToBatch()([conv(2, 4)(x) for x in inputs]))
+    check(inputs, conv(2, 2)(BatchToChannels(3)(batched)))
 
 
 def test_a_normalisation_by_statistics_of_the_data_keeps_its_channels_and_no_others():

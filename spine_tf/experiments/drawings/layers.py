@@ -6,8 +6,8 @@ from spine_tf.experiments.drawings.page import SKIP, WIRE, Box, Page
 from spine_tf.models.attention import ChannelPool
 from spine_tf.models.layers import Excite
 
-FOLDED = (layers.BatchNormalization, layers.Activation, layers.Dropout, layers.Rescaling, layers.Reshape)
-"""Layers that get no box of their own behind another one."""
+UNBOXED = (layers.BatchNormalization, layers.Activation, layers.Dropout, layers.Rescaling, layers.Reshape)
+"""Layers without a box of their own: they are part of the box of the layer before."""
 WORDS = {
     layers.GlobalAveragePooling2D: "mean over\npixels",
     layers.GlobalMaxPooling2D: "maximum\nover pixels",
@@ -27,16 +27,16 @@ def size_text(shape) -> str:
 
 
 def draw_layers(page: Page, title: str, kind: str, chosen: list, y: float) -> None:
-    """Layers from left to right by their distance from the first, wired as they are; those of `FOLDED` stay inside.
+    """Layers from left to right by their distance from the first, wired as they are; those of `UNBOXED` inside.
 
     Wires below bring the map that the module reads; wires above carry maps past the layers between.
 
     Args:
-        kind: of the boxes, a key of `figure_page.COLOURS`.
+        kind: of the boxes, a key of `page.COLOURS`.
         chosen: layers in the order of the graph; what they read of other layers is one map.
         y: middle of the boxes.
     """
-    groups, column = _folded(chosen)
+    groups, column = _boxed(chosen)
     left, pitch = 0.42, (page.width - 0.62) / (max(column.values()) + 1)
     boxes: dict[str, Box] = {}
     for head, members in groups.items():
@@ -71,7 +71,7 @@ def _from_outside(page: Page, x: float, y: float, target: Box, first: bool) -> N
 
 def draw_inside(page: Page, title: str, kind: str, chosen: list, x: float, y: float, pitch: float) -> None:
     """Layers from bottom to top, as a decoder runs: the last one at y, `pitch` inches between them."""
-    groups, _ = _folded(chosen)
+    groups, _ = _boxed(chosen)
     boxes = []
     for number, members in enumerate(reversed(groups.values())):
         words = _words(members, compact=False)
@@ -88,14 +88,14 @@ def _read(layer) -> list:
     return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
-def _folded(chosen: list) -> tuple[dict[str, list], dict[str, int]]:
+def _boxed(chosen: list) -> tuple[dict[str, list], dict[str, int]]:
     """First layer of a box -> its layers, and its column: how many boxes lie before it."""
     groups: dict[str, list] = {}
     column: dict[str, int] = {}
     owner: dict[int, str] = {}
     for layer in chosen:
         sources = [owner[id(tensor)] for tensor in _read(layer) if id(tensor) in owner]
-        if isinstance(layer, FOLDED) and len(sources) == 1:
+        if isinstance(layer, UNBOXED) and len(sources) == 1:
             groups[sources[0]].append(layer)
             owner[id(layer.output)] = sources[0]
             continue
