@@ -75,7 +75,7 @@ def score_pair(pair: Pair) -> list[dict]:
     """
     truth_labels = read_label_map(pair.truth)
     prediction = _on_grid_of(truth_labels, read_label_map(pair.prediction), pair.case_id)
-    truth, spacing_mm = spine_mask(truth_labels.hu), truth_labels.spacing_mm
+    truth, spacing_mm = spine_mask(truth_labels.array), truth_labels.spacing_mm
     masks = {"network": spine_mask(prediction.array)}
     if pair.image is not None:
         volume = _on_grid_of(truth_labels, read_scan(pair.image), pair.case_id)
