@@ -1,4 +1,8 @@
-"""A case: one scan with its subject, its image and, where it is known, its mask; and how the two are read together."""
+"""Describes a case, one scan with its subject and its files, and reads its image and mask onto one grid.
+
+A mask is a label map with VerSe ids. Image and mask are compared in RAS+ order, whatever axes their files are stored
+along.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +15,13 @@ from spine_tf.scans.labels import C1, L5, L6, spine_mask
 
 @dataclass(frozen=True)
 class Case:
-    """One scan. Splits are by `subject`: all scans of a patient have the same one."""
+    """Name one scan, its subject and its files. Splits are by `subject`: all scans of a patient have the same one.
+
+    Example:
+        >>> case = Case("sub-verse004", "verse004", Path("sub-verse004_ct.nii.gz"))
+        >>> case.mask is None, case.complete
+        (True, True)
+    """
 
     case_id: str
     """The image's file name without its ending and without VerSe's `_ct`; predictions are named after it."""
@@ -30,11 +40,24 @@ class Case:
 
 
 def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:
-    """Where a case's truth does not tell spine from background, bool in the shape of `labels` (x, y, z) in RAS+ order.
+    """Find the voxels where a case's truth does not tell spine from background.
 
-    In a case that is not `complete`, the planes above the first and below the last annotated vertebra: a vertebra
-    stands there that the border cuts, unless the annotation ends with C1 or with a lumbar vertebra on the sacrum (L5,
-    L6, or L4 in the few who have no L5: too few to leave the sacrum of the others out).
+    In a case that is not `complete` these are the axial planes above and below the annotated vertebrae. A vertebra that
+    the scan's border cuts may stand there without a label. Nothing is unknown above C1, nor below L5 or L6, where the
+    sacrum follows. (Below L4 it is unknown, although L4 is the last lumbar vertebra of a few people.)
+
+    Args:
+        case: only its `complete` is used.
+        labels: (x, y, z) integers, VerSe ids in RAS+ order.
+
+    Returns:
+        (x, y, z) bool, True where the truth is unknown.
+
+    Example:
+        >>> labels = np.zeros((1, 1, 5), np.int16)
+        >>> labels[0, 0, 1:4] = 24, 23, 22  # L5, L4, L3
+        >>> unlabelled_border(Case("a", "a", Path("a.nii.gz"), complete=False), labels).ravel().tolist()
+        [False, False, False, False, True]
     """
     unknown = np.zeros(labels.shape, bool)
     planes = np.flatnonzero(spine_mask(labels).any(axis=(0, 1)))
@@ -49,13 +72,16 @@ def unlabelled_border(case: Case, labels: np.ndarray) -> np.ndarray:
 
 
 def read_case(case: Case) -> tuple[Volume, np.ndarray]:
-    """Read a case from its image and mask files: the scan, and its label map on the same voxels.
+    """Read a case from its image and mask files.
 
-    The two are compared in RAS+ order, by where their voxels lie: a mask that is stored along other axes than its image
-    (one pair of VerSe'19 is) is turned, one that lies elsewhere is refused.
+    A mask that is stored along other axes than its image is turned (one pair of VerSe'19 needs it). A mask whose voxels
+    lie elsewhere is refused.
+
+    Args:
+        case: its `image` is a NIfTI file or a DICOM folder, its `mask` a NIfTI file.
 
     Returns:
-        the volume, (x, y, z) int16 HU in RAS+ order, and the labels, (x, y, z) int16 on the volume's axes.
+        the volume, (x, y, z) int16 HU in RAS+ order, and the labels, (x, y, z) int16 VerSe ids on the same voxels.
 
     Raises:
         ScanError: there is no mask, either file is unusable, or they do not share a grid (both grids are named).
@@ -72,7 +98,16 @@ def read_case(case: Case) -> tuple[Volume, np.ndarray]:
 
 
 def grid_text(volume: Volume) -> str:
-    """A scan's grid in one line for messages: file, stored shape and orientation, voxel size, first voxel in RAS+."""
+    """Describe a scan's grid in one line, for messages.
+
+    The line names the file, its stored shape and orientation, its voxel size in mm and where the first voxel lies in
+    RAS+ mm.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> grid_text(volume_from_array(np.zeros((4, 5, 6), np.int16), np.diag([1, 1, 2.5, 1]), "a.nii.gz"))
+        'a.nii.gz (4 x 5 x 6 RAS, 1 x 1 x 2.5 mm, RAS+ from (0.00, 0.00, 0.00) mm)'
+    """
     grid = volume.grid
     shape = " x ".join(str(n) for n in grid.shape)
     size = " x ".join(f"{np.linalg.norm(axis):.4g}" for axis in grid.affine[:3, :3].T)

@@ -1,4 +1,4 @@
-"""VerSe's centroid files: read, written, turned to other axes, and put in mm.
+"""Reads and writes VerSe's centroid files, turns centroids to other axes and puts them in mm.
 
 A file is a list: `{"direction": ["P", "I", "R"]}`, then `{"label": 20, "X": 75.1, "Y": 35.0, "Z": 22.6}` for each
 vertebra: the middle of its body in voxels along `direction`, X along its first letter, voxel 0 having its centre at 0.
@@ -24,7 +24,7 @@ _SIDES = ("RL", "AP", "SI")
 
 @dataclass(frozen=True)
 class Centroids:
-    """A place for each label, in voxels along `direction`."""
+    """Hold a place for each label, in voxels along `direction`."""
 
     direction: tuple[str, str, str]
     """Where the three axes point, e.g. ("P", "I", "R")."""
@@ -35,11 +35,22 @@ class Centroids:
 
 
 def read_centroids(path: Path) -> Centroids:
-    """A centroid file; entries without a place (NaN, null) are skipped, as the data set's tools do.
+    """Read a centroid file.
+
+    Entries without a place (NaN, null) are skipped, as the data set's tools do.
+
+    Args:
+        path: of the file. A name with `iso-ctd` tells that its places are counted in voxels of 1 mm.
 
     Raises:
         ValueError: no list of VerSe's kind, a label twice, or no direction: without it nothing tells which axis X is,
             nor from which end it is counted. The message names the file.
+
+    Example:
+        >>> text = '[{"direction": ["P", "I", "R"]}, {"label": 20, "X": 75.1, "Y": 35.0, "Z": 22.6}]'
+        >>> _ = Path("scan_ctd.json").write_text(text)
+        >>> read_centroids("scan_ctd.json").points
+        {20: (75.1, 35.0, 22.6)}
     """
     path = Path(path)
     try:
@@ -66,7 +77,12 @@ def read_centroids(path: Path) -> Centroids:
 
 
 def write_centroids(path: Path, centroids: Centroids) -> None:
-    """Write a centroid file as VerSe has them, to a tenth of a voxel; it appears whole or not at all."""
+    """Write a centroid file in VerSe's form.
+
+    Args:
+        path: of the file, which appears whole or not at all.
+        centroids: written to a tenth of a voxel, sorted by label.
+    """
     entries = [{"direction": list(centroids.direction)}]
     for label, point in sorted(centroids.points.items()):
         entries.append({"label": label} | {axis: round(float(c), 1) for axis, c in zip("XYZ", point, strict=True)})
@@ -74,14 +90,18 @@ def write_centroids(path: Path, centroids: Centroids) -> None:
 
 
 def reorient_centroids(centroids: Centroids, direction: tuple[str, str, str], volume: Volume) -> Centroids:
-    """The same places along other axes of the same scan, in its voxels, by the data set's own rule.
+    """Turn centroids to other axes of the same scan, by the data set's own rule.
 
-    Where an axis turns round, that rule is `size - c`. The same place is voxel `size - 1 - c`: what comes out is one
-    voxel off along each axis that turned, and exact again once it is turned back by the same rule.
+    Where an axis turns round, that rule is `size - c`, although the same place is voxel `size - 1 - c`. So the result
+    is one voxel off along each axis that turned, and exact again once it is turned back by the same rule.
 
     Args:
+        centroids: of the scan, in its voxels or `iso`.
         direction: the axes wanted, e.g. ("R", "A", "S").
         volume: any image of the scan, in whatever orientation it is stored.
+
+    Returns:
+        the places in voxels of the scan along `direction`.
 
     Raises:
         ValueError: `direction` is not one letter of each of R/L, A/P and S/I.
@@ -99,9 +119,23 @@ def reorient_centroids(centroids: Centroids, direction: tuple[str, str, str], vo
 
 
 def label_centroids(labels: Volume) -> Centroids:
-    """Centres of mass of the vertebrae of a label map, in voxels along the axes it is stored in.
+    """Find the centres of mass of the vertebrae of a label map.
 
-    VerSe's own are the middles of the bodies: in three of its scans 10 to 15 mm in front of the centres of mass.
+    VerSe's own centroids are the middles of the bodies. In three of its scans those lie 10 to 15 mm in front of the
+    centres of mass.
+
+    Args:
+        labels: (x, y, z) integers, VerSe ids.
+
+    Returns:
+        the centres in voxels along the axes that the label map is stored in.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> labels = np.zeros((8, 8, 8), np.int16)
+        >>> labels[2:5, 3, 4] = 20
+        >>> label_centroids(volume_from_array(labels, np.eye(4))).points
+        {20: (3.0, 3.0, 4.0)}
     """
     vertebrae = np.where(spine_mask(labels.array), labels.array, 0)
     to_stored = np.linalg.inv(labels.grid.affine) @ labels.affine
@@ -114,7 +148,21 @@ def label_centroids(labels: Volume) -> Centroids:
 
 
 def centroids_mm(centroids: Centroids, volume: Volume) -> dict[int, np.ndarray]:
-    """Where centroids lie in RAS+ mm, label -> (3,) float64: `volume` is any image of the scan."""
+    """Put centroids in mm.
+
+    Args:
+        centroids: of the scan.
+        volume: any image of the scan.
+
+    Returns:
+        label -> (3,) float64, RAS+ mm.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> volume = volume_from_array(np.zeros((8, 8, 8), np.int16), np.diag([2, 2, 3, 1]))
+        >>> centroids_mm(Centroids(("R", "A", "S"), {20: (1.0, 2.0, 3.0)}), volume)[20].tolist()
+        [2.0, 4.0, 9.0]
+    """
     _, affine = _grid_along(volume, centroids.direction)
     points = _in_scan_voxels(centroids, volume).points
     return {label: affine[:3, :3] @ np.array(point) + affine[:3, 3] for label, point in points.items()}
@@ -129,7 +177,7 @@ def _in_scan_voxels(centroids: Centroids, volume: Volume) -> Centroids:
 
 
 def _grid_along(volume: Volume, direction: tuple[str, str, str]) -> tuple[list[int], np.ndarray]:
-    """Shape and affine (4, 4) of a scan's voxels, were they stored along other axes."""
+    """Work out the shape and affine (4, 4) that a scan's voxels would have along other axes."""
     turn = ornt_transform(io_orientation(volume.affine), axcodes2ornt(direction))
     shape = [0, 0, 0]
     for size, (axis, _) in zip(volume.shape, turn, strict=True):

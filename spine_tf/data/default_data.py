@@ -1,8 +1,7 @@
-"""The embedded default: what there is to train on without VerSe: phantoms, two real CTs that PyPI wheels carry, and
-whatever further scans lie in a folder.
+"""Makes the embedded default, which a run trains on without VerSe: phantoms, two sample CTs, and further scans.
 
-Real CTs are trained on or held out (`hold_out`). The test also holds phantoms with an anatomy that training never
-shows: scoliosis with metal.
+Real CTs are trained on or held out for the test (`hold_out`). The test also has phantoms with an anatomy that training
+never shows: scoliosis with metal.
 """
 
 from pathlib import Path
@@ -15,27 +14,25 @@ from spine_tf.data.synthesis.phantom import write_phantoms
 from spine_tf.data.verse import find_cases
 from spine_tf.support.errors import DownloadError
 
-VALIDATION_PHANTOMS = 4
-TEST_PHANTOMS = 4
-
-VALIDATION_SEED = 10_000
-TEST_SEED = 20_000
-"""First seeds; training's start at 0, so the three never meet."""
+VALIDATION_SEEDS = range(10_000, 10_004)
+TEST_SEEDS = range(20_000, 20_004)
+"""Of phantoms, one each. Training's seeds start at 0, so the three never meet."""
 
 
 def embedded_split(
     root: Path, hold_out: tuple[str, ...], phantoms: int, more: Path | None = None, progress: bool = True
 ) -> tuple[Split, list[str]]:
-    """Make or find phantoms and sample CTs under `root` and give each its role.
+    """Make phantoms, download sample CTs, and give each case its role.
 
     Args:
         root: folder for the data; what is there is reused.
-        hold_out: case ids of the real CTs that are not trained on.
+        hold_out: case ids of the real CTs that are tested on instead of trained on.
         phantoms: how many to train on.
-        more: folder with further real CTs, searched by `data.verse.find_cases`.
+        more: folder with further real CTs, searched by `data.verse.find_cases`; those without a mask are left out.
+        progress: whether a bar shows how far the phantoms are.
 
     Returns:
-        the split, and sentences about what is missing (no network: the real CTs).
+        the split, and sentences about what is missing: without a network, the sample CTs.
 
     Raises:
         ValueError: hold_out names no real CT, or `more` holds no case with a mask.
@@ -49,13 +46,10 @@ def embedded_split(
     except DownloadError as error:
         notes.append(f"The sample CTs are missing in this run: {error}")
     train = write_phantoms(root / "phantoms-train", range(phantoms), progress=progress)
-    validation_seeds = range(VALIDATION_SEED, VALIDATION_SEED + VALIDATION_PHANTOMS)
-    validation = write_phantoms(root / "phantoms-validation", validation_seeds, progress=progress)
-    test_seeds = range(TEST_SEED, TEST_SEED + TEST_PHANTOMS)
-    test = write_phantoms(root / "phantoms-test", test_seeds, anatomy="scoliosis_metal", progress=progress)
+    validation = write_phantoms(root / "phantoms-validation", VALIDATION_SEEDS, progress=progress)
+    test = write_phantoms(root / "phantoms-test", TEST_SEEDS, anatomy="scoliosis_metal", progress=progress)
     known = [case.case_id for case in real]
-    unknown = [name for name in hold_out if name not in known]
-    if real and unknown and not notes:
+    if real and not notes and not set(hold_out) <= set(known):
         raise ValueError(f"hold_out must be among {known}. Received: hold_out={hold_out!r}")
     held_out = [case for case in real if case.case_id in hold_out]
     seen = [case for case in real if case.case_id not in hold_out]
@@ -63,5 +57,15 @@ def embedded_split(
 
 
 def weighted(cases: list[Case], real_weight: int) -> list[Case]:
-    """The cases as they are drawn in an epoch: a real CT as often as `real_weight` phantoms."""
+    """Repeat real CTs, so that an epoch draws one as often as `real_weight` phantoms.
+
+    Args:
+        cases: phantoms are those whose `source` says so.
+        real_weight: how often a real CT is drawn, at least 1.
+
+    Example:
+        >>> cases = [Case("a", "a", Path("a.nii")), Case("b", "b", Path("b.nii"), source="phantom 0")]
+        >>> [case.case_id for case in weighted(cases, 3)]
+        ['a', 'a', 'a', 'b']
+    """
     return [case for case in cases for _ in range(1 if case.source.startswith("phantom") else real_weight)]

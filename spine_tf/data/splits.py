@@ -1,7 +1,7 @@
-"""Which cases train, which decide, which are only tested: by subject, seeded, written to the run's folder.
+"""Splits cases into training, validation and test by subject, seeded, and stores the split in the run's folder.
 
 Source: paper, "Pre-processing": "80% of the dataset is used for training while the remaining 20% dataset is for
-testing". The paper decides nothing on other data; here a seeded part of the 80 % decides checkpoint, learning rate and
+testing". The paper has no validation cases. Here a seeded part of the 80 % decides checkpoint, learning rate and
 threshold, so that nothing but the evaluation reads the 20 %.
 """
 
@@ -20,13 +20,17 @@ ROLES = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Cases by role. No subject has cases in two of them; ValueError otherwise."""
+    """Hold cases by role.
+
+    Raises:
+        ValueError: a subject has cases in two roles.
+    """
 
     train: list[Case]
     val: list[Case]
     test: list[Case]
     facts: dict = field(default_factory=dict)
-    """How it was made, and the ids of cases that have no role; JSON types."""
+    """How the split was made, and the ids of cases that have no role; JSON types."""
 
     def __post_init__(self):
         subjects = [{case.subject for case in getattr(self, role)} for role in ROLES]
@@ -42,21 +46,29 @@ def split_cases(
     seed: int = 0,
     split: str = "subject",
 ) -> Split:
-    """Give each case a role. Cases without a mask have none; they are named in `Split.facts`.
+    """Give each case a role: training, validation or test.
 
-    `subject`: a seeded `test_fraction` of the subjects is for the test (scikit-learn's GroupShuffleSplit, rounded up),
-    of the others a seeded `val_fraction` for validation. The order of `cases` does not matter.
-
-    `official`: VerSe's own folders. Where scans of one subject lie in several (the releases were divided anew in 2020),
-    all of them go to the strongest: test, then validation, then training; so nothing of a subject that VerSe tests
-    on in either year is trained on. Without a validation folder `val_fraction` of the training subjects stands in.
+    Cases without a mask have no role; `Split.facts` names them. The order of `cases` does not matter.
 
     Args:
-        test_fraction: in (0, 1). Ignored by `official`.
-        val_fraction: in [0, 1); 0 for no validation cases, as in the paper.
+        cases: any number for each subject.
+        test_fraction: share of the subjects that are tested on, in (0, 1), rounded up. Ignored by `official`.
+        val_fraction: share of the other subjects that are for validation, in [0, 1), rounded up; 0 for none, as in the
+            paper.
+        seed: of the draws.
+        split: `subject` draws subjects at random (scikit-learn's GroupShuffleSplit). `official` takes VerSe's own
+            folders. Where scans of one subject lie in several of them (the releases were divided anew in 2020), all go
+            to the strongest: test, then validation, then training. So no subject that VerSe tests on in either year is
+            trained on. Without a validation folder, `val_fraction` of the training subjects stands in.
 
     Raises:
         ValueError: too few subjects, an unknown `split`, or, for `official`, cases outside VerSe's folders.
+
+    Example:
+        >>> cases = [Case(f"scan{n}", f"scan{n}", Path(f"{n}.nii"), Path(f"{n}_mask.nii")) for n in range(10)]
+        >>> split = split_cases(cases, test_fraction=0.2, val_fraction=0.1)
+        >>> len(split.train), len(split.val), len(split.test)
+        (7, 1, 2)
     """
     usable = sorted((c for c in cases if c.mask is not None), key=lambda c: (c.subject, c.case_id))
     facts = {"split": split, "seed": seed, "test_fraction": test_fraction, "val_fraction": val_fraction}
@@ -83,7 +95,12 @@ def split_cases(
 
 
 def write_split(path: Path, split: Split) -> None:
-    """Write a split as JSON: how it was made, then the cases of each role with their files."""
+    """Write a split as JSON: how it was made, then the cases of each role with their files.
+
+    Args:
+        path: of the file, which appears whole or not at all.
+        split: as `split_cases` made it.
+    """
     roles = {
         role: [{**dataclasses.asdict(case), **_paths(case, str)} for case in getattr(split, role)] for role in ROLES
     }
@@ -91,10 +108,19 @@ def write_split(path: Path, split: Split) -> None:
 
 
 def read_split(path: Path) -> Split:
-    """Read what `write_split` wrote.
+    """Read a split that `write_split` wrote.
+
+    Args:
+        path: of the file.
 
     Raises:
         RunError: no such file, or not a split.
+
+    Example:
+        >>> write_split("split.json", Split([Case("a", "a", Path("a.nii"))], [], [], {"seed": 7}))
+        >>> split = read_split("split.json")
+        >>> split.train[0].case_id, split.facts
+        ('a', {'seed': 7})
     """
     try:
         stored = json.loads(Path(path).read_text())
@@ -109,7 +135,7 @@ def _paths(case: Case, kind: type) -> dict:
 
 
 def _draw(subjects: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
-    """The others, and a seeded fraction of the subjects."""
+    """Divide subjects into the others and a seeded fraction of them."""
     # Imported here: scikit-learn takes a second to load, and predicting never splits anything.
     from sklearn.model_selection import GroupShuffleSplit
 

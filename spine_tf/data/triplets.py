@@ -1,7 +1,7 @@
-"""One training triplet from one cached case: where it is cut, and how it is augmented. Seeded by the caller.
+"""Cuts triplets, one slice of each view, out of a cached case, and augments those that are trained on.
 
-At least half of the triplets are drawn as prediction draws them: the same relative position in the three views,
-jittered, empty slices included. The rest is biased to foreground, each view on its own.
+At least half of the training triplets are drawn as prediction draws them: the same relative position in the three
+views, jittered, empty slices included. The rest is biased to foreground, each view on its own.
 
 Source of the augmentations: paper, "Data augmentation": smoothing, clamping, reorienting (rotations and flips).
 """
@@ -42,12 +42,19 @@ def training_triplet(
     augment: AugmentConfig,
     inference_like: float,
 ) -> tuple[np.ndarray, ...]:
-    """Draw one triplet.
+    """Draw one triplet to train on.
+
+    Args:
+        cached: the case.
+        rng: decides everything that is random; the same state gives the same triplet.
+        spec: pre-processing of the network.
+        augment: how far the triplet may depart from the scan.
+        inference_like: chance in [0, 1] of a triplet as prediction draws it.
 
     Returns:
-        axial, coronal, sagittal: (H, W, 3) float32 in [0, 1]; mask: (H, W, 3) float32 in [0, 1], one channel per view.
-        A mask pixel holds the share of spine in it, so that shrinking a slice loses no detail; -1 where the truth is
-        not known (`data.cache.UNKNOWN`).
+        axial, coronal, sagittal: (H, W, 3) float32 in [0, 1], a slice and its two neighbours; mask: (H, W, 3) float32,
+        one channel per view. A pixel of the mask holds the share of spine in it, in [0, 1], so that shrinking a slice
+        loses no detail. It is -1 where the truth is unknown (`data.cache.UNKNOWN`).
     """
     pixel_mm = _draw_pixel_mm(rng, spec, augment)
     hu, mask, points = _random_box(cached, rng, spec, augment, pixel_mm)
@@ -72,15 +79,13 @@ def training_triplet(
         shift = rng.uniform(-1, 1, 2) * augment.window_jitter * (high - low)
         window_hu = (low + shift[0], high + shift[1])
         smoothing_mm = smoothing_mm + rng.uniform(0, augment.max_smoothing_mm)
-    zoom, gamma = np.ones(3), 1.0
-    if augment.augment:
-        zoom, gamma = np.exp(augment.zoom * rng.standard_normal(3)), np.exp(augment.gamma * rng.standard_normal())
-    spacing_mm = tuple(zoom * spacing_mm)
+        spacing_mm = spacing_mm * np.exp(augment.zoom * rng.standard_normal(3))
+        gamma = np.exp(augment.gamma * rng.standard_normal())
+    spacing_mm = tuple(spacing_mm)
     images, masks = [], []
     for view in VIEWS:
-        image, target = cut_pair(
-            hu, mask, view, voxel[VIEW_AXIS[view]], window_hu, spacing_mm, spec, smoothing_mm, pixel_mm
-        )
+        index = voxel[VIEW_AXIS[view]]
+        image, target = cut_pair(hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm, pixel_mm)
         if augment.augment:
             image = image**gamma
             image, target = _rotate(image, target, rng.uniform(-1, 1) * augment.rotate_deg)
@@ -92,67 +97,102 @@ def training_triplet(
 
 
 def plain_triplet(cached: CachedCase, relative: float, spec: PreprocessSpec) -> tuple[np.ndarray, ...]:
-    """The triplet at one relative position in [0, 1], nothing random; shapes as `training_triplet`.
+    """Cut the triplet at one relative position, with nothing random in it.
 
-    Slices are those of the whole scan, or, with isotropic pixels, of a tile around one voxel of the spine, which
-    stands at this position of the cached ones.
+    Slices are those of the whole scan. With isotropic pixels (`spec.pixel_mm`) they are those of a tile around a voxel
+    of the spine: of `cached.points`, the one at this relative position.
+
+    Args:
+        cached: the case.
+        relative: position in [0, 1].
+        spec: pre-processing of the network.
+
+    Returns:
+        axial, coronal, sagittal and mask, as `training_triplet` gives them.
     """
-    hu, mask = cached.hu, cached.mask
+    hu, mask, window_hu, spacing_mm = cached.hu, cached.mask, cached.window_hu, cached.spacing_mm
     if spec.pixel_mm is not None:
-        shape, spacing_mm = np.array(hu.shape), np.array(cached.spacing_mm)
-        size = np.clip(np.floor(spec.pixel_mm * spec.image_size / spacing_mm), 1, shape).astype(int)
+        shape = np.array(hu.shape)
+        size = np.clip(np.floor(spec.pixel_mm * spec.image_size / np.array(spacing_mm)), 1, shape).astype(int)
         points = cached.points if len(cached.points) else shape[None] // 2
         centre = points[int(relative * (len(points) - 1))]
         start = np.clip(centre - size // 2, 0, shape - size)
-        box = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+        box = tuple(map(slice, start, start + size))
         hu, mask, voxel = hu[box], mask[box], centre - start
     else:
         voxel = np.floor(relative * (np.array(hu.shape) - 1) + 0.5).astype(int)
-    pairs = [
-        cut_pair(
-            hu, mask, view, voxel[VIEW_AXIS[view]], cached.window_hu, cached.spacing_mm, spec, pixel_mm=spec.pixel_mm
-        )
-        for view in VIEWS
-    ]
-    return *(image for image, _ in pairs), np.stack([target for _, target in pairs], axis=-1)
+    images, masks = [], []
+    for view in VIEWS:
+        index = voxel[VIEW_AXIS[view]]
+        image, target = cut_pair(hu, mask, view, index, window_hu, spacing_mm, spec, pixel_mm=spec.pixel_mm)
+        images.append(image)
+        masks.append(target)
+    return *images, np.stack(masks, axis=-1)
 
 
 def cut_pair(
     hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm=None, pixel_mm=None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Slice `index` of a view with its neighbours (H, W, 3), and the share of spine in each of its pixels (H, W).
+    """Cut one slice of a view, and the share of spine in each of its pixels.
 
-    A pixel mostly filled with voxels of `UNKNOWN` truth is -1: losses and metrics leave it out.
+    Args:
+        hu: (x, y, z) HU, any real dtype.
+        mask: (x, y, z) uint8, 0, 1 or `UNKNOWN`.
+        view: one of VIEWS.
+        index: of the slice along the view's axis.
+        window_hu: as `views.slices.cut_slices` takes it, as are the others.
+
+    Returns:
+        image, (H, W, 3) float32 in [0, 1], the slice and its two neighbours; target, (H, W) float32, the share of spine
+        in [0, 1], or -1 in a pixel that is mostly of `UNKNOWN` truth: losses and metrics leave it out.
     """
     near = index + np.array([-1, 0, 1])
     slices = cut_slices(hu, view, near, window_hu, spacing_mm, spec, smoothing_mm=smoothing_mm, pixel_mm=pixel_mm)
     plane = np.take(mask, [index], axis=VIEW_AXIS[view])
-    shares = [
-        cut_slices(
-            plane == label, view, near[1:2] * 0, (0.0, 1.0), spacing_mm, spec, smoothing_mm=0.0, pixel_mm=pixel_mm
-        )
-        for label in ((1, UNKNOWN) if (plane == UNKNOWN).any() else (1,))
-    ]
-    target = shares[0][0] if len(shares) == 1 else np.where(shares[1][0] > 0.5, np.float32(-1), shares[0][0])
-    return np.moveaxis(slices, 0, -1), target
+
+    def share(label: int) -> np.ndarray:
+        inside, first = plane == label, np.zeros(1, int)
+        return cut_slices(inside, view, first, (0.0, 1.0), spacing_mm, spec, smoothing_mm=0.0, pixel_mm=pixel_mm)[0]
+
+    target = share(1)
+    if (plane == UNKNOWN).any():
+        target = np.where(share(UNKNOWN) > 0.5, np.float32(-1), target)
+    return np.moveaxis(slices, 0, -1), target  # (3, H, W) -> (H, W, 3)
 
 
 def thick_slices(hu, mask, points, slices: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A scan (x, y, z) with every `slices` axial slices averaged to one, its mask by majority, its spine voxels.
+    """Average every `slices` axial slices of a scan to one, as thick-slice scans have them.
 
-    Where any of the truths is not known, the thick one is not; the last slices, too few for one more, are left out.
+    The majority decides on the mask; one `UNKNOWN` voxel makes the thick one so. Slices too few for one more, at the
+    end, are left out.
+
+    Args:
+        hu: (x, y, z) HU, any real dtype.
+        mask: (x, y, z) uint8, 0, 1 or `UNKNOWN`.
+        points: (n, 3) integers, voxels of the spine.
+        slices: how many make one.
+
+    Returns:
+        hu, (x, y, z // slices) float32; mask, (x, y, z // slices) uint8; points of the thick slices that hold them.
+
+    Example:
+        >>> hu, mask = np.array([[[0, 10, 20, 40]]]), np.uint8([[[0, 0, 1, 1]]])
+        >>> thick, majority, points = thick_slices(hu, mask, np.argwhere(mask), 2)
+        >>> thick.tolist(), majority.tolist(), points.tolist()
+        ([[[5.0, 30.0]]], [[[0, 1]]], [[0, 0, 1], [0, 0, 1]])
     """
     planes = hu.shape[2] // slices
-    blocks = [array[:, :, : planes * slices].reshape(*array.shape[:2], planes, slices) for array in (hu, mask)]
-    averaged = blocks[0].mean(axis=-1, dtype=np.float32)
-    majority = ((blocks[1] == 1).mean(axis=-1) >= 0.5).astype(np.uint8)
-    majority[(blocks[1] == UNKNOWN).any(axis=-1)] = UNKNOWN
+    # (x, y, z) -> (x, y, planes, slices)
+    hu, mask = (array[:, :, : planes * slices].reshape(*array.shape[:2], planes, slices) for array in (hu, mask))
+    averaged = hu.mean(axis=-1, dtype=np.float32)
+    majority = ((mask == 1).mean(axis=-1) >= 0.5).astype(np.uint8)
+    majority[(mask == UNKNOWN).any(axis=-1)] = UNKNOWN
     moved = np.column_stack([points[:, :2], points[:, 2] // slices]).astype(points.dtype)
     return averaged, majority, moved[moved[:, 2] < planes]
 
 
 def _draw_pixel_mm(rng, spec: PreprocessSpec, augment: AugmentConfig) -> float | None:
-    """Size of the pixels of one triplet: that of the coarse or of the fine pass, jittered."""
+    """Draw the size of a triplet's pixels, that of the coarse or of the fine pass, jittered; None: stretched."""
     if spec.pixel_mm is None:
         return None
     first = spec.coarse_to_fine and rng.random() < COARSE_SHARE
@@ -161,21 +201,18 @@ def _draw_pixel_mm(rng, spec: PreprocessSpec, augment: AugmentConfig) -> float |
 
 
 def _random_box(cached: CachedCase, rng, spec: PreprocessSpec, augment: AugmentConfig, pixel_mm: float | None):
-    """A random box of the case that fits the image (hu, mask, spine voxels inside it), or the whole of it."""
+    """Cut a random box that fits the image out of a case, or take all of it: hu, mask, spine voxels inside."""
     shape, spacing_mm = np.array(cached.hu.shape), np.array(cached.spacing_mm)
     narrow = augment.augment and rng.random() < augment.sub_box
     if pixel_mm is not None:
-        side_mm = np.full(3, pixel_mm * spec.image_size)
-        if narrow:
-            side_mm = side_mm * np.exp(rng.uniform(np.log(NARROWEST), 0, 3))
-        side_mm = np.minimum(np.maximum(side_mm, augment.min_box_mm), pixel_mm * spec.image_size)
+        image_mm = pixel_mm * spec.image_size
+        share = np.exp(rng.uniform(np.log(NARROWEST), 0, 3)) if narrow else np.ones(3)
+        side_mm = np.minimum(np.maximum(image_mm * share, augment.min_box_mm), image_mm)
     elif narrow:
         # Every size is as likely as its double, from a vertebra to the whole scan: evenly drawn, close-ups were rare.
         longest_mm = max(float((shape * spacing_mm).max()), augment.min_box_mm)
-        side_mm = np.exp(
-            rng.uniform(np.log(augment.min_box_mm), np.log(longest_mm)) + SIDE_JITTER * rng.standard_normal(3)
-        )
-        side_mm = np.maximum(side_mm, augment.min_box_mm)
+        size = rng.uniform(np.log(augment.min_box_mm), np.log(longest_mm)) + SIDE_JITTER * rng.standard_normal(3)
+        side_mm = np.maximum(np.exp(size), augment.min_box_mm)
     else:
         return cached.hu, cached.mask, cached.points
     size = np.clip(np.floor(side_mm / spacing_mm), 1, shape).astype(int)
@@ -183,13 +220,13 @@ def _random_box(cached: CachedCase, rng, spec: PreprocessSpec, augment: AugmentC
     centre = cached.points[rng.integers(len(cached.points))] if on_spine else rng.integers(shape)
     # The centre lands anywhere in the box: a spine in the middle of every box would be a lesson no scan keeps.
     start = np.clip(np.rint(centre - rng.random(3) * size).astype(int), 0, shape - size)
-    box = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+    box = tuple(map(slice, start, start + size))
     points = cached.points[np.all((cached.points >= start) & (cached.points < start + size), axis=1)] - start
     return cached.hu[box], cached.mask[box], points
 
 
 def _reorient(hu, mask, voxel, rng, augment):
-    """Mirror axes at random; the three views stay those of one body."""
+    """Mirror axes at random, and the voxel with them; the three views stay those of one body."""
     chances = (augment.flip, augment.reorient, augment.reorient) if augment.augment else (0.0, 0.0, 0.0)
     for axis, chance in enumerate(chances):
         if rng.random() < chance:

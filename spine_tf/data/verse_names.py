@@ -1,4 +1,8 @@
-"""What the file names of VerSe say, in every form in which the two releases are on people's disks."""
+"""Reads the file names of VerSe, in every form that the releases of 2019 and 2020 have.
+
+A scan is several files whose names begin alike: the CT, its vertebra mask and its centroids. The name also tells the
+subject, and which of the subject's scans it is.
+"""
 
 import re
 from dataclasses import dataclass
@@ -30,6 +34,10 @@ The MICCAI form of VerSe'19 names the series alone, so that two scans of one pat
 """
 
 SUBJECT_OF_SERIES = {series: subject for subject, found in SPLIT_SUBJECTS.items() for series in found}
+"""Series of a split subject -> the subject."""
+
+_KINDS = {"ct": "ct", "seg": "mask", "msk": "mask", "ctd": "centroids", "iso-ctd": "centroids"}
+"""Last token of a name -> what the file is."""
 
 _ENDING = re.compile(r"(?P<stem>[^.].*?)\.(?P<kind>nii|nii\.gz|json)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:verse|gl)\d+")
@@ -38,7 +46,7 @@ _MICCAI_CT = re.compile(r"(?:verse|gl)\d+(?:_verse\d+)?(?:_ct[-_]?[a-z]+)?", re.
 
 @dataclass(frozen=True)
 class FileName:
-    """A file of a data set, read from its name alone."""
+    """Hold what the name of a data set's file tells."""
 
     kind: str
     """"ct", "mask" or "centroids"."""
@@ -58,35 +66,43 @@ class FileName:
 
 
 def parse_name(name: str) -> FileName | None:
-    """Read a file name; None for anything that is no CT, vertebra mask or centroid list.
+    """Read the name of a CT, a vertebra mask or a centroid list.
 
-    Understood are `sub-verse004_ct`, `sub-verse004_seg-vert_msk`, `sub-verse004_seg-subreg_ctd`, with `_split-verse201`
-    or `_dir-ax` or other entities in between, and the MICCAI forms `verse004`, `verse004_seg`, `verse004_ctd`,
-    `verse500_CT-ax`, `verse401_verse201_CT-iso_seg`, `verse500_CT-ax_iso-ctd`. `sub-` may be absent.
+    Two forms are understood. The subject-based one is `sub-verse004_ct`, `sub-verse004_seg-vert_msk` and
+    `sub-verse004_seg-subreg_ctd`, with `_split-verse201`, `_dir-ax` or other entities in between; `sub-` may be absent.
+    The MICCAI one is `verse004`, `verse004_seg`, `verse004_ctd`, `verse500_CT-ax`, `verse401_verse201_CT-iso_seg` or
+    `verse500_CT-ax_iso-ctd`.
+
+    Args:
+        name: of the file, without its folder and with its ending.
+
+    Returns:
+        what the name tells, or None for any other file.
+
+    Example:
+        >>> name = parse_name("sub-verse401_split-verse201_seg-vert_msk.nii.gz")
+        >>> name.kind, name.case_id, name.subject, name.series
+        ('mask', 'sub-verse401_split-verse201', 'verse401', 'verse201')
     """
     ending = _ENDING.fullmatch(name)
     if ending is None:
         return None
     tokens = ending["stem"].split("_")
     last = tokens[-1].lower()
+    kind = told = _KINDS.get(last)
     segmentations = [t for t in tokens if t.startswith("seg-")]
     if ending["kind"].lower() == "json":
-        kind = "centroids" if last in ("ctd", "iso-ctd") else None
-    elif len(tokens) > 1 and last in ("ct", "seg", "msk"):
-        kind = "ct" if last == "ct" else "mask"
-        # A predicted mask (seg-spine) or a subregion mask beside the data is no truth.
-        kind = None if kind == "mask" and segmentations not in ([], ["seg-vert"]) else kind
-    else:
+        kind = told if told == "centroids" else None
+    elif len(tokens) == 1 or told not in ("ct", "mask"):
         kind = "ct" if _MICCAI_CT.fullmatch(ending["stem"]) else None
-    core = [t for t in tokens if t not in segmentations]
-    core = core[:-1] if last in ("ct", "seg", "msk", "ctd", "iso-ctd") else core
+    elif told == "mask" and segmentations not in ([], ["seg-vert"]):
+        return None  # A predicted mask (seg-spine) or a subregion mask beside the data is no truth.
+    core = [t for t in (tokens[:-1] if told else tokens) if t not in segmentations]
     if kind is None or not core or not core[0]:
         return None
-    subject = core[0].lower().removeprefix("sub-")
-    series = subject
-    for token in core[1:]:
-        entity = token.lower().removeprefix("split-")
-        if _NUMBER.fullmatch(entity):
-            series = entity
+    subject, *entities = (token.lower() for token in core)
+    subject = subject.removeprefix("sub-")
+    numbers = [n for n in (entity.removeprefix("split-") for entity in entities) if _NUMBER.fullmatch(n)]
+    series = numbers[-1] if numbers else subject
     miccai = not core[0].lower().startswith("sub-") and last not in ("ct", "msk")
     return FileName(kind, "_".join(core), subject, series, miccai)

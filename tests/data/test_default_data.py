@@ -1,7 +1,8 @@
 import pytest
 
-from spine_tf.data import Case, load_case, spine_mask
+from spine_tf.data import Case, load_case
 from spine_tf.data.default_data import embedded_split, weighted
+from spine_tf.scans.labels import spine_mask
 
 
 @pytest.fixture
@@ -12,8 +13,8 @@ def offline(monkeypatch, tmp_path):
 
 
 def test_offline_there_are_phantoms_and_a_note(offline, tmp_path, monkeypatch):
-    monkeypatch.setattr("spine_tf.data.default_data.VALIDATION_PHANTOMS", 1)
-    monkeypatch.setattr("spine_tf.data.default_data.TEST_PHANTOMS", 1)
+    monkeypatch.setattr("spine_tf.data.default_data.VALIDATION_SEEDS", range(10_000, 10_001))
+    monkeypatch.setattr("spine_tf.data.default_data.TEST_SEEDS", range(20_000, 20_001))
     split, notes = embedded_split(tmp_path, ("tptbox-l3",), 2, progress=False)
     assert (len(split.train), len(split.val), len(split.test)) == (2, 1, 1)
     assert "missing" in notes[0]

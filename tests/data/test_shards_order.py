@@ -10,7 +10,7 @@ import tensorflow as tf
 from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.data.cache import cache_case
 from spine_tf.data.pipeline import Share, shard_dataset, steps_per_epoch, validation_dataset
-from spine_tf.data.shards_order import ShardCases, ShardOrder, open_mapped, shard_order
+from spine_tf.data.shards_order import ShardCases, ShardOrder, shard_order
 from spine_tf.data.shards_read import read_index
 from spine_tf.data.shards_write import prepare_shards
 from spine_tf.data.triplets import training_triplet
@@ -33,12 +33,26 @@ def shards(cases, tmp_path_factory) -> Path:
     return folder
 
 
+class TrackedOrder(ShardOrder):
+    """Tells which cases were opened together, and does not keep them from being let go."""
+
+    def __init__(self, *values, **more):
+        super().__init__(*values, **more)
+        self.opened, self.arrays = [], []
+
+    def _open(self, one):
+        found = super()._open(one)
+        self.opened.append([cached.case.case_id for cached in found.values()])
+        self.arrays.extend(weakref.ref(cached.hu) for cached in found.values())
+        return found
+
+
 @pytest.fixture
 def windows(shards):
     made = []
 
-    def make(data=DATA, seed=3, count=6, folder=shards, **more) -> ShardOrder:
-        made.append(ShardOrder(folder, read_index(shards)["cases"][:count], data, seed, **more))
+    def make(data=DATA, seed=3, count=6, folder=shards, **more) -> TrackedOrder:
+        made.append(TrackedOrder(folder, read_index(shards)["cases"][:count], data, seed, **more))
         return made[-1]
 
     yield make
@@ -87,56 +101,36 @@ def test_the_stream_does_not_depend_on_workers_and_goes_on_exactly_in_a_later_ep
 
 
 def test_two_windows_are_open_whatever_the_number_of_cases_and_each_is_read_once(windows):
-    alone, opened, arrays = replace(DATA, cases_open=1), [], []
-
-    def open_tracked(folder, entries):
-        opened.append([entry["case_id"] for entry in entries])
-        found = open_mapped(folder, entries)
-        arrays.extend(weakref.ref(case.hu) for case in found)
-        return found
-
-    made = windows(alone, open_cases=open_tracked)
+    made = windows(replace(DATA, cases_open=1))
     for index in range(24 * 2):
         made.get(index)
         # At its first triplet, the window before may still be in use by another worker.
-        assert sum(array() is not None for array in arrays) <= (3 if index % 4 == 0 else 2)
+        assert sum(array() is not None for array in made.arrays) <= (3 if index % 4 == 0 else 2)
     made.close()
     order = [number for epoch in (0, 1) for number in shard_order(6, 4, 1, 3, epoch)[::4]]
-    assert opened[:12] == [[f"case{number}"] for number in order]
-    assert len(opened) <= 13  # and the one read ahead
+    assert made.opened[:12] == [[f"case{number}"] for number in order]
+    assert len(made.opened) <= 13  # and the one read ahead
 
 
 def test_a_stream_that_starts_again_reads_each_window_once_more(windows):
-    opened = []
-
-    def open_counted(folder, entries):
-        opened.append(len(entries))
-        return open_mapped(folder, entries)
-
-    made = windows(open_cases=open_counted)
+    made = windows()
     for _ in range(2):
         for index in range(16):
             made.get(index)
     made.close()
-    assert len(opened) <= 2 * 3
+    assert len(made.opened) <= 2 * 3
 
 
 def test_a_workers_share_reads_each_window_once_though_a_triplet_comes_late(windows):
-    opened = []
-
-    def open_counted(folder, entries):
-        opened.append(len(entries))
-        return open_mapped(folder, entries)
-
     # Batches of 4 for two workers: the first one's triplets are 0, 1, 4, 5, 8, ...; a window has 8 of them.
     share, two = Share(0, 2), replace(DATA, workers=2)
     assert share.reach(two) == 2 + 2
-    made = windows(two, open_cases=open_counted, reach=share.reach(two))
+    made = windows(two, reach=share.reach(two))
     for index in (0, 1, 4, 8, 5, 9, 12, 13, 16, 17):
         made.get(index)
     made.close()
     # Three windows, and the one read ahead.
-    assert len(opened) <= 4
+    assert len(made.opened) <= 4
 
 
 def test_a_damaged_record_stops_the_training_with_its_name(shards, windows, tmp_path):

@@ -15,9 +15,7 @@ from spine_tf.data.loading import load_case
 from spine_tf.data.shards_read import (
     INDEX,
     ShardError,
-    case_from_frame,
     check_spec,
-    map_frame,
     open_case,
     read_example,
     read_index,
@@ -79,13 +77,10 @@ def test_the_index_tells_enough_to_split_by(prepared):
 
 def test_arrays_are_views_of_the_file(prepared):
     folder = prepared[1]
-    entry = read_index(folder)["cases"][1]
-    frame = map_frame(folder, entry)
-    case = case_from_frame(folder, entry, frame)
-    assert isinstance(frame, np.memmap)
-    assert np.shares_memory(case.hu, frame)
-    assert np.shares_memory(case.mask, frame)
-    assert not case.hu.flags.writeable
+    case = open_case(folder, read_index(folder)["cases"][1])
+    for array in (case.hu, case.mask):
+        assert isinstance(array.base.base.obj, np.memmap)  # array -> its one-dimensional form -> bytes -> the file
+        assert not array.flags.writeable
 
 
 def test_a_flipped_bit_anywhere_in_a_record_is_found_and_named(copy):
