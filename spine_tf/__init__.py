@@ -8,10 +8,10 @@ Everything a user needs is here, and is imported when it is first used:
     result.save("out")
 """
 
-import importlib
 import os
 
 from spine_tf._version import __version__
+from spine_tf.support.lazy import lazy_names
 
 # TensorFlow reads both when it is first imported, so they are set here, and only where the user has not set them.
 # oneDNN is off by default on CPUs without AVX-512; with it a training step of preset `small` takes 0.85 of the time on
@@ -20,30 +20,19 @@ from spine_tf._version import __version__
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-_PUBLIC = {
-    "Config": "config",
-    "GradientSensitivityPruning": "pruning",
-    "PRESETS": "config",
-    "build_model": "models",
-    "dice": "scoring",
-    "load_engine": "inference.engines",
-    "read_scan": "scans",
-    "remove_filters": "pruning",
-    "segment": "inference.one_scan",
-    "write_mask": "scans",
-}
-"""Public name -> the module below spine_tf that defines it."""
-
-__all__ = ["__version__", *_PUBLIC]
-
-
-def __getattr__(name: str):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'spine_tf' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"spine_tf.{_PUBLIC[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, _names = lazy_names(
+    __name__,
+    {
+        "Config": "config",
+        "GradientSensitivityPruning": "pruning",
+        "PRESETS": "config",
+        "build_model": "models",
+        "dice": "scoring",
+        "load_engine": "inference.engines",
+        "read_scan": "scans",
+        "remove_filters": "pruning",
+        "segment": "inference.one_scan",
+        "write_mask": "scans",
+    },
+)
+__all__ = ["__version__", *_names]

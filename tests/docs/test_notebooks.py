@@ -1,6 +1,7 @@
 """What the notebooks hold, read from their files; `make test` also runs them, each in a clean kernel."""
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def test_they_import_the_package_and_define_nothing(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_sentence_stands_before_every_cell_but_the_imports(path):
     kinds = [cell["cell_type"] for cell in json.loads(path.read_text())["cells"]]
-    for before, kind in zip(kinds, kinds[1:], strict=False):
+    for before, kind in itertools.pairwise(kinds):
         assert (before, kind) != ("code", "code")
 
 
