@@ -1,4 +1,4 @@
-"""A scan and its label map from elsewhere, written as a case in VerSe's layout, to train on or to score."""
+"""Imports a scan and its label map from elsewhere as a case in VerSe's layout, to train on or to score."""
 
 import dataclasses
 import json
@@ -33,9 +33,20 @@ def import_case(
         source: where scan and truth come from and under which licence, for tables and model cards.
         memory_budget_gib: as `read_scan` takes it; for the mask, too.
 
+    Returns:
+        The case, as `find_cases` will find it below `output`.
+
     Raises:
         ScanError: a file is unusable, or the two do not share a grid.
         ValueError: an unknown numbering, or no vertebra in the mask.
+
+    Example:
+        >>> hu = np.random.default_rng(0).integers(-1000, 1000, (8, 8, 8)).astype(np.int16)
+        >>> nib.Nifti1Image(hu, np.eye(4)).to_filename("ct.nii.gz")
+        >>> nib.Nifti1Image((hu > 500).astype(np.uint8) * 27, np.eye(4)).to_filename("labels.nii.gz")
+        >>> case = import_case("ct.nii.gz", "labels.nii.gz", "anna", "tree")
+        >>> int(read_label_map(case.mask).array.max())  # TotalSegmentator's 27 is VerSe's 24, L5.
+        24
     """
     if labels not in NUMBERINGS:
         raise ValueError(f"labels must be one of {sorted(NUMBERINGS)}. Received: labels={labels!r}")
@@ -46,7 +57,7 @@ def import_case(
             f"{name}: image and mask must share a grid. "
             f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
         )
-    vertebrae = relabelled(np.maximum(label_map.array, 0), NUMBERINGS[labels])
+    vertebrae = relabelled(label_map.array, NUMBERINGS[labels])
     if not spine_mask(vertebrae).any():
         raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
     subject = f"sub-{name}"
@@ -62,7 +73,7 @@ def import_case(
 
 
 def with_source(case: Case) -> Case:
-    """A case found in a tree, with what `import_case` noted of it, if it was brought there so."""
+    """Add to a case that was found in a tree what `import_case` noted of it, if it was brought there so."""
     if case.mask is None or not _source_path(case.mask).is_file():
         return case
     noted = json.loads(_source_path(case.mask).read_text())
