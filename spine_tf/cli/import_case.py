@@ -18,7 +18,9 @@ class Flags(CommonFlags):
     """Name of the subject, without `sub-`."""
     output: Path = Path("data/more")
     """Root of the tree; train.py --more takes it."""
-    labels: Literal["totalsegmentator", "verse"] = "totalsegmentator"
+    labels: Literal["totalsegmentator", "totalsegmentator_v1", "totalsegmentator_v3", "vertebrae_pp", "verse"] = (
+        "totalsegmentator"
+    )
     """How the label map numbers vertebrae."""
     source: str = ""
     """Where the scan comes from and under which licence; tables and model cards name it."""

@@ -1,7 +1,4 @@
-"""Converts a scan and its label map from elsewhere into a case in VerSe's layout, to train on or to score.
-
-A note beside the mask keeps where the two came from, so that a case found again still tells it.
-"""
+"""Imports a scan and its label map from elsewhere as a case in VerSe's layout, to train on or to score."""
 
 import dataclasses
 import json
@@ -26,33 +23,30 @@ def import_case(
     source: str = "",
     memory_budget_gib: float = MEMORY_BUDGET_GIB,
 ) -> Case:
-    """Write a scan and its label map in VerSe's layout and in RAS+ order.
-
-    The CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz` below `output`. It is written last, so that a case that is
-    found is whole.
+    """Write a scan and its label map below `output` as VerSe has them, in RAS+ order, the CT last.
 
     Args:
-        image: a NIfTI file or a folder with a DICOM series.
-        mask: a label map on the scan's grid.
-        name: of the subject, without `sub-`.
-        output: folder of the data set.
-        labels: numbering of the label map, a key of NUMBERINGS.
+        image: a NIfTI file or a DICOM series.
+        mask: label map on the scan's grid.
+        name: subject, without `sub-`; the CT becomes `rawdata/sub-<name>/sub-<name>_ct.nii.gz`.
+        labels: a key of NUMBERINGS.
         source: where scan and truth come from and under which licence, for tables and model cards.
-        memory_budget_gib: GiB that reading the scan, or its mask, may need.
+        memory_budget_gib: as `read_scan` takes it; for the mask, too.
 
     Returns:
-        the case as written; not `complete` where the labels are VerSe's.
+        The case, as `find_cases` will find it below `output`.
 
     Raises:
         ScanError: a file is unusable, or the two do not share a grid.
         ValueError: an unknown numbering, or no vertebra in the mask.
 
     Example:
-        >>> for file, array in (("ct", np.arange(-256, 256)), ("mask", np.full(512, 31))):  # 31: L1
-        ...     nib.save(nib.Nifti1Image(array.reshape(8, 8, 8).astype(np.int16), np.eye(4)), f"{file}.nii")
-        >>> case = import_case("ct.nii", "mask.nii", "anna", Path("data"))
-        >>> case.mask.name, read_label_map(case.mask).array.max().item()
-        ('sub-anna_seg-vert_msk.nii.gz', 20)
+        >>> hu = np.random.default_rng(0).integers(-1000, 1000, (8, 8, 8)).astype(np.int16)
+        >>> nib.Nifti1Image(hu, np.eye(4)).to_filename("ct.nii.gz")
+        >>> nib.Nifti1Image((hu > 500).astype(np.uint8) * 27, np.eye(4)).to_filename("labels.nii.gz")
+        >>> case = import_case("ct.nii.gz", "labels.nii.gz", "anna", "tree")
+        >>> int(read_label_map(case.mask).array.max())  # TotalSegmentator's 27 is VerSe's 24, L5.
+        24
     """
     if labels not in NUMBERINGS:
         raise ValueError(f"labels must be one of {sorted(NUMBERINGS)}. Received: labels={labels!r}")
@@ -63,7 +57,7 @@ def import_case(
             f"{name}: image and mask must share a grid. "
             f"Received: image {grid_text(volume)}; mask {grid_text(label_map)}"
         )
-    vertebrae = relabelled(np.maximum(label_map.array, 0), NUMBERINGS[labels])
+    vertebrae = relabelled(label_map.array, NUMBERINGS[labels])
     if not spine_mask(vertebrae).any():
         raise ValueError(f"mask must hold vertebrae labelled as {labels} does. Received: {Path(mask).name}")
     subject = f"sub-{name}"
@@ -79,14 +73,7 @@ def import_case(
 
 
 def with_source(case: Case) -> Case:
-    """Add what `import_case` noted of a case, if the case was imported.
-
-    Args:
-        case: as `data.verse.find_cases` finds it.
-
-    Returns:
-        the case with the source and the completeness noted; any other case unchanged.
-    """
+    """Add to a case that was found in a tree what `import_case` noted of it, if it was brought there so."""
     if case.mask is None or not _source_path(case.mask).is_file():
         return case
     noted = json.loads(_source_path(case.mask).read_text())

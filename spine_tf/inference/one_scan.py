@@ -12,6 +12,7 @@ from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH, to_dict
 from spine_tf.inference.engines import SHIPPED, Engine, load_engine
 from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import Volume, describe_geometry, read_scan, write_mask, write_probability
+from spine_tf.scans.file_names import is_nifti, nifti_stem
 from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.files import write_json
 from spine_tf.viewer.overlay import save_overlay
@@ -25,16 +26,14 @@ SUFFIXES = (".nii.gz", ".nii")
 def case_name(path: Path) -> str:
     """Name a case after its file, without .nii, .nii.gz and VerSe's `_ct`, or after its DICOM folder.
 
+    A link gives its own name, not its target's.
+
     Example:
         >>> case_name("scans/sub-verse014_ct.nii.gz")
         'sub-verse014'
     """
-    name = Path(path).resolve().name
-    for suffix in SUFFIXES:
-        if name.endswith(suffix):
-            stem = name.removesuffix(suffix)
-            return stem.removesuffix("_ct") or stem
-    return name
+    stem = nifti_stem(path)
+    return stem.removesuffix("_ct") or stem if is_nifti(path) else stem
 
 
 def output_paths(output: Path, case: str) -> dict[str, Path]:

@@ -1,6 +1,7 @@
-"""What a scan must be to enter, and the one error that says why it may not.
+"""Checks what a scan must be to enter: its shape, its size in memory and its grid.
 
-Every limit is a named constant here; every refusal is one line that names the file and the reason.
+Every limit is a named constant here. Every refusal is a ScanError of one line that names the file and the reason.
+What its values must be is in `hounsfield`.
 """
 
 from math import prod
@@ -13,29 +14,39 @@ MIN_VOXELS = 8
 """Fewest voxels along an axis: a thinner slab holds no vertebra, and a view of it no picture."""
 SPACING_RANGE_MM = (0.05, 20.0)
 """Voxel sizes outside are a wrong unit or a broken header: micro-CT ends below, summary slabs begin above."""
+MAX_EXTENT_MM = 2500.0
+"""Longest side of a scan: a whole body on its table."""
+MAX_VOLUME_M3 = 2.5
+"""Largest scan: a body's length in a field of view of 1 m. Without a bound, coarse voxels mean thousands of tiles."""
+MAX_DISTANCE_MM = 5000.0
+"""Farthest that a voxel may lie from the origin along an axis: no table travels farther."""
 MAX_SHEAR = 1e-3
 """Largest cosine between two voxel axes. At 1e-3 a 300 mm scan is off by 0.3 mm; gantry tilt starts far above."""
-MEMORY_BUDGET_GIB = 8.0
-"""What a scan may need unless its reader is told otherwise; label maps always."""
 WORKING_BYTES = 8
 """Bytes a voxel costs after reading: HU (int16), a probability map (float32), the mask and its stored copy (uint8)."""
-MAX_NONFINITE_SHARE = 0.05
-"""Share of NaN or infinite voxels up to which they are read as air."""
-MIN_SPAN_HU = 300
-"""Least distance between the 1st and 99th percentile: fat (-100) and spongy bone (200) alone are this far apart."""
-EIGHT_BIT_SHARE = 0.999
-"""Share of values in 0..255 from which a scan counts as an 8-bit picture."""
-METAL_HU = 4000
-"""HU above are metal; more than 1 % of them is a scale other than HU."""
 
 
 def refuse(source: str, expected: str, received) -> ScanError:
-    """The ScanError to raise, in the one form all refusals have; line breaks of foreign messages are flattened."""
+    """Make the ScanError to raise, in the one form that all refusals have; line breaks in it are flattened.
+
+    Args:
+        source: name of the file or folder.
+        expected: what it must be.
+        received: what it is; anything with a text form.
+
+    Example:
+        >>> raise refuse("scan.nii", "it must be whole", "half")
+        Traceback (most recent call last):
+        spine_tf.support.errors.ScanError: scan.nii: it must be whole. Received: half
+    """
     return ScanError(" ".join(f"{source}: {expected}. Received: {received}".split()))
 
 
 def check_shape(shape: tuple[int, ...], source: str) -> tuple[tuple[int, int, int], tuple[str, ...]]:
-    """The three axes of a declared shape, and a warning where trailing axes of length 1 were dropped.
+    """Check a declared shape, and drop trailing axes of length 1.
+
+    Returns:
+        The three axes, and a warning where axes were dropped.
 
     Raises:
         ScanError: not three axes (a time series, a single slice), or fewer than MIN_VOXELS along one of them.
@@ -53,6 +64,10 @@ def check_shape(shape: tuple[int, ...], source: str) -> tuple[tuple[int, int, in
 
 def check_memory(shape: tuple[int, ...], itemsize: int, memory_budget_gib: float, source: str) -> None:
     """Refuse a declared size whose voxels, as stored and with WORKING_BYTES each, exceed the budget in GiB.
+
+    Args:
+        shape: voxels along each axis.
+        itemsize: bytes of a stored voxel.
 
     Raises:
         ScanError: the budget does not suffice.
@@ -86,30 +101,19 @@ def check_affine(affine: np.ndarray, source: str) -> None:
         raise refuse(source, "the voxel axes must be at right angles", f"axes sheared by {degrees:.2f} degrees")
 
 
-def check_hu(hu: np.ndarray, source: str) -> tuple[str, ...]:
-    """Refuse values (x, y, z) that cannot be Hounsfield units, judged on at most about two million voxels of a lattice.
-
-    Returns:
-        Warnings about values that are possible, but unlikely in a CT.
+def check_extent(shape: tuple[int, int, int], affine: np.ndarray, source: str) -> None:
+    """Refuse a grid that no scan of a human body has; its affine (4, 4) in mm is one that `check_affine` took.
 
     Raises:
-        ScanError: the 1st to 99th percentile spans less than MIN_SPAN_HU, or EIGHT_BIT_SHARE of them lie in 0..255.
+        ScanError: a side longer than MAX_EXTENT_MM, a volume above MAX_VOLUME_M3, or a corner farther than
+            MAX_DISTANCE_MM from the origin.
     """
-    stride = max(1, round((hu.size / 2e6) ** (1 / 3)))
-    sample = hu[::stride, ::stride, ::stride]
-    p1, p99 = np.percentile(sample, (1, 99))
-    # The more telling message first: what lies in 0..255 fails the other test, too.
-    if np.mean((sample >= 0) & (sample <= 255)) >= EIGHT_BIT_SHARE:
-        expected = "values must be HU, not an 8-bit picture, unless assume_hu=True"
-        raise refuse(source, expected, f"{EIGHT_BIT_SHARE:.1%} of the values in 0..255")
-    if p99 - p1 < MIN_SPAN_HU:
-        expected = f"values must be HU, spanning {MIN_SPAN_HU} from 1st to 99th percentile, unless assume_hu=True"
-        raise refuse(source, expected, f"{p1:.0f} to {p99:.0f}")
-    warnings = []
-    if sample.min() >= 0:
-        warnings.append(
-            "no value is below 0 HU, though fat and air are: the intensities may be shifted or no CT at all"
-        )
-    if p99 > METAL_HU:
-        warnings.append(f"more than 1 % of the values lie above {METAL_HU} HU: the intensities may not be HU")
-    return tuple(warnings)
+    sides = np.array(shape) * np.linalg.norm(affine[:3, :3], axis=0)
+    if sides.max() > MAX_EXTENT_MM or sides.prod() > MAX_VOLUME_M3 * 1e9:
+        expected = f"a scan must measure at most {MAX_EXTENT_MM:g} mm along an axis, and {MAX_VOLUME_M3:g} cubic metres"
+        raise refuse(source, expected, " x ".join(f"{side:.0f}" for side in sides) + " mm")
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(shape) - 1) @ affine[:3, :3].T + affine[:3, 3]
+    farthest = np.abs(corners).max()
+    if farthest > MAX_DISTANCE_MM:
+        expected = f"a scan must lie within {MAX_DISTANCE_MM:g} mm of the origin"
+        raise refuse(source, expected, f"a corner at {farthest:.4g} mm")

@@ -45,8 +45,15 @@ TOTALSEGMENTATOR_SACRUM = (25, 26)
 NUMBERINGS = {
     "verse": {label: label for label in sorted(ALONG_SPINE)},
     "totalsegmentator": TOTALSEGMENTATOR | dict.fromkeys(TOTALSEGMENTATOR_SACRUM, SACRUM),
+    "totalsegmentator_v1": {label: 42 - label for label in range(18, 42)} | {92: SACRUM},
+    "totalsegmentator_v3": TOTALSEGMENTATOR | {25: SACRUM, 26: L6},
+    "vertebrae_pp": {label: label for label in range(C1, L5 + 1)},
 }
-"""Numbering of a label map -> its label -> VerSe id; any other label becomes background."""
+"""Numbering of a label map -> its label -> VerSe id; any other label becomes background.
+
+Those of TotalSegmentator are its tasks `total` (of version 2, of version 1, and `total_v3` with L6) and `vertebrae_pp`.
+Source: `totalsegmentator/map_to_binary.py` of TotalSegmentator 2.18.
+"""
 
 OKABE_ITO = ("#E69F00", "#0072B2", "#F0E442", "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
 """Colours that people with any form of colour blindness can tell apart, in turns light and dark; without black.
@@ -72,7 +79,7 @@ Source: DICOM PS3.16, CID 7603 "Vertebra" and CID 7192, as pydicom 3 lists them.
 
 
 def spine_mask(labels: np.ndarray) -> np.ndarray:
-    """Select the vertebrae of a label map as one class.
+    """Select the vertebrae of a label map as one class, the mask.
 
     Args:
         labels: VerSe ids, an array of any shape and integer dtype.

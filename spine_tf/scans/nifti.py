@@ -1,6 +1,10 @@
-"""NIfTI files in, NIfTI masks out. A gzip stream is read to its end once, so that its checksum counts."""
+"""Reads NIfTI files into volumes and writes masks on their grid.
+
+A gzip stream is read to its end once, so that its checksum counts.
+"""
 
 import gzip
+import stat
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +19,31 @@ from spine_tf.scans.nifti_header import HEADER_BYTES, Declared, read_header
 from spine_tf.scans.volume import Grid, Volume, canonical_volume
 from spine_tf.support.files import write_gzip
 
+MAX_TRAILING_BYTES = 1 << 16
+"""As many bytes may follow the voxels, as padding; more is another shape, or a file made to be read for hours."""
 _CHUNK = 1 << 22
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a fifo", stat.S_IFSOCK: "a socket"}
 
 
 def read_nifti(path: Path, *, assume_hu: bool = False, memory_budget_gib: float = MEMORY_BUDGET_GIB) -> Volume:
-    """A CT in a .nii or .nii.gz file as int16 HU (x, y, z) in RAS+ order.
+    """Read a CT from a .nii or .nii.gz file.
+
+    Args:
+        path: the file; what it holds counts, not its name.
+        assume_hu: take the values for HU whatever they look like.
+        memory_budget_gib: refuse, before reading it, a scan that would need more (`check_memory`).
+
+    Returns:
+        HU, int16 (x, y, z) in RAS+ order.
 
     Raises:
-        ScanError: whatever `checks` and `nifti_header` refuse, a truncated file or a broken gzip stream.
+        ScanError: no regular file, a truncated one, a broken gzip stream, or whatever `read_header` and `to_hu` refuse.
+
+    Example:
+        >>> hu = np.full((8, 8, 8), 40, np.int16)
+        >>> nib.Nifti1Image(hu, np.diag([-1, 1, 1, 1])).to_filename("scan.nii.gz")
+        >>> read_nifti("scan.nii.gz", assume_hu=True).grid.orientation
+        'LAS'
     """
     raw, declared = _read(Path(path), memory_budget_gib)
     hu, warnings = to_hu(raw, declared.slope, declared.intercept, declared.grid.source, assume_hu)
@@ -30,27 +51,49 @@ def read_nifti(path: Path, *, assume_hu: bool = False, memory_budget_gib: float 
 
 
 def read_label_map(path: Path, *, memory_budget_gib: float = MEMORY_BUDGET_GIB) -> Volume:
-    """A label map in a .nii or .nii.gz file of any real dtype; `hu` holds the labels, int16 (x, y, z) in RAS+ order.
+    """Read a label map from a .nii or .nii.gz file of any real dtype.
+
+    Args:
+        path: the file.
+        memory_budget_gib: as `read_nifti` takes it.
+
+    Returns:
+        Labels, int16 (x, y, z) in RAS+ order.
 
     Raises:
         ScanError: as `read_nifti`, or a value that is not a whole number in 0..32767.
+
+    Example:
+        >>> nib.Nifti1Image(np.full((8, 8, 8), 20.0), np.eye(4)).to_filename("mask.nii")
+        >>> labels = read_label_map("mask.nii").array
+        >>> labels.dtype, labels.max()
+        (dtype('int16'), np.int16(20))
     """
-    raw, declared = _read(Path(path), MEMORY_BUDGET_GIB)
+    raw, declared = _read(Path(path), memory_budget_gib)
     labels = to_labels(raw, declared.slope, declared.intercept, declared.grid.source)
     return canonical_volume(labels, declared.grid, declared.warnings)
 
 
 def write_mask(path: Path, mask_ras: np.ndarray, volume: Volume) -> None:
-    """Write a mask or label map as uint8 .nii.gz on the volume's stored grid: shape, affine, qform, sform and codes.
+    """Write a mask or label map as uint8 on the stored grid of its scan: shape, affine, qform, sform and codes.
 
     The header is made anew: description, intent, auxiliary file, database name and extensions of the scan are not
     in it. The file appears whole or not at all.
 
     Args:
-        mask_ras: bool or whole numbers in 0..255, on the axes of `volume.array`.
+        path: the file, which ends in .nii.gz.
+        mask_ras: (x, y, z) bool or whole numbers in 0..255, on the axes of `volume.array`.
+        volume: the scan.
 
     Raises:
         ValueError: a path that does not end in .nii.gz, another shape, or other values.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> scan = volume_from_array(np.zeros((8, 8, 8), np.int16), np.diag([2, 2, 3, 1]))
+        >>> write_mask("mask.nii.gz", np.ones(scan.shape, bool), scan)
+        >>> nib.load("mask.nii.gz").header.get_zooms() == (2, 2, 3)
+        True
     """
     stored = volume.to_stored(np.asarray(mask_ras))
     with np.errstate(invalid="ignore"):
@@ -63,10 +106,22 @@ def write_mask(path: Path, mask_ras: np.ndarray, volume: Volume) -> None:
 
 
 def write_probability(path: Path, probability_ras: np.ndarray, volume: Volume) -> None:
-    """Write probabilities in [0, 1] as .nii.gz on the volume's stored grid: uint8 with scl_slope 1/255.
+    """Write probabilities on the stored grid of their scan, as uint8 with scl_slope 1/255.
+
+    Args:
+        path: the file, which ends in .nii.gz.
+        probability_ras: (x, y, z) real numbers in [0, 1], on the axes of `volume.array`.
+        volume: the scan.
 
     Raises:
         ValueError: a path that does not end in .nii.gz, another shape, or values outside [0, 1].
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> scan = volume_from_array(np.zeros((8, 8, 8), np.int16), np.eye(4))
+        >>> write_probability("probability.nii.gz", np.full(scan.shape, 0.25), scan)
+        >>> round(float(nib.load("probability.nii.gz").get_fdata()[0, 0, 0]), 3)
+        0.251
     """
     stored = volume.to_stored(np.asarray(probability_ras))
     low, high = float(np.min(stored)), float(np.max(stored))
@@ -78,6 +133,10 @@ def write_probability(path: Path, probability_ras: np.ndarray, volume: Volume) -
 def _read(path: Path, memory_budget_gib: float) -> tuple[np.ndarray, Declared]:
     source = path.name
     try:
+        # Asked before it is opened: opening a fifo waits for its writer, for ever.
+        kind = stat.S_IFMT(path.stat().st_mode)
+        if kind != stat.S_IFREG:
+            raise refuse(source, "a regular file is needed", _KINDS.get(kind, "a device"))
         with open(path, "rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if zipped else open(path, "rb") as stream:
@@ -92,22 +151,25 @@ def _read_stream(stream, source, memory_budget_gib):
     start = stream.read(HEADER_BYTES)
     declared = read_header(start, source, memory_budget_gib)
     buffer = np.empty(declared.voxel_bytes, np.uint8)
-    filled = 0
+    end = declared.offset + buffer.size
     position = 0
     chunk = start
     # To the very end, past the last voxel too: only there does gzip compare its checksum.
     while chunk:
-        voxels = np.frombuffer(chunk, np.uint8)[max(0, declared.offset - position) :]
-        voxels = voxels[: buffer.size - filled]
+        voxels = np.frombuffer(chunk, np.uint8)[max(0, declared.offset - position) : max(0, end - position)]
+        filled = max(0, position - declared.offset)
         buffer[filled : filled + voxels.size] = voxels
-        filled += voxels.size
         position += len(chunk)
+        if position > end + MAX_TRAILING_BYTES:
+            expected = f"at most {MAX_TRAILING_BYTES} bytes may follow the {buffer.size} bytes of voxels"
+            raise refuse(source, expected, "more")
         chunk = stream.read(_CHUNK)
-    if filled < buffer.size:
-        raise refuse(source, f"{buffer.size} bytes of voxels are declared", f"{filled}, the file is truncated")
-    if position > declared.offset + buffer.size:
-        more = position - declared.offset - buffer.size
-        declared = replace(declared, warnings=(*declared.warnings, f"{more} bytes follow the voxels and were ignored"))
+    if position < end:
+        received = f"{max(0, position - declared.offset)}, the file is truncated"
+        raise refuse(source, f"{buffer.size} bytes of voxels are declared", received)
+    if position > end:
+        more = f"{position - end} bytes follow the voxels and were ignored"
+        declared = replace(declared, warnings=(*declared.warnings, more))
     return buffer.view(declared.dtype).reshape(declared.grid.shape, order="F"), declared
 
 

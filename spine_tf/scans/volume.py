@@ -1,4 +1,4 @@
-"""A scan in memory: HU in RAS+ order, its affine in mm, and the grid it was stored on, so that a mask finds back.
+"""Holds a scan in memory: HU in RAS+ order, its affine in mm, and the grid it was stored on, for its mask.
 
 Reorienting is flips and transposes only: voxels are moved, never interpolated, and what comes back is voxel exact.
 """
@@ -14,7 +14,13 @@ GRID_TOLERANCE_MM = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The voxel grid of a scan as stored, in the terms of a NIfTI header. Carries no patient's tags."""
+    """Describe the voxel grid of a scan as stored, in the terms of a NIfTI header, without a patient's tags.
+
+    Example:
+        >>> affine = np.diag([-1.0, -1.0, 2.5, 1.0])
+        >>> Grid((512, 512, 100), affine, affine, 1, None, 0, "scan.nii").orientation
+        'LPS'
+    """
 
     shape: tuple[int, int, int]
     affine: np.ndarray
@@ -39,7 +45,13 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A scan (or label map) in RAS+ order."""
+    """Hold a scan, or a label map, in RAS+ order.
+
+    Example:
+        >>> volume = volume_from_array(np.zeros((8, 9, 10), np.int16), np.diag([-1, 1, 2, 1]))
+        >>> volume.spacing_mm, volume.affine[0, 3]
+        ((1.0, 1.0, 2.0), np.float64(-7.0))
+    """
 
     array: np.ndarray
     """(x, y, z) int16 or float32, HU or the ids of a label map; x grows to the patient's right, y to the front, z to
@@ -61,7 +73,13 @@ class Volume:
         return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
 
     def to_stored(self, array: np.ndarray) -> np.ndarray:
-        """Turn an array (x, y, z, ...) on the volume's axes to the stored grid's axes; nothing is copied.
+        """Turn an array from the volume's axes to those of the stored grid; nothing is copied.
+
+        Args:
+            array: (x, y, z, ...) of any dtype.
+
+        Returns:
+            (i, j, k, ...), flipped and transposed.
 
         Raises:
             ValueError: its first three axes are not the volume's, or the volume was resized and left its grid.
@@ -76,33 +94,49 @@ class Volume:
         return stored
 
     def as_stored(self) -> "Volume":
-        """Give the same scan in stored order (PreprocessSpec.canonical=False); its `to_stored` changes nothing."""
+        """Give the same scan in stored order (`PreprocessSpec.canonical=False`); its `to_stored` changes nothing."""
         return replace(self, array=self.to_stored(self.array), affine=self.grid.affine)
 
 
 def canonical_volume(stored: np.ndarray, grid: Grid, warnings: tuple[str, ...] = ()) -> Volume:
-    """Volume in RAS+ order from an array (i, j, k) on its stored grid. Oblique grids go to the nearest axes."""
+    """Turn an array (i, j, k) on its stored grid to RAS+ order; oblique grids go to the nearest axes."""
     turn = io_orientation(grid.affine)
     affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
     return Volume(apply_orientation(stored, turn), affine, grid, tuple(warnings))
 
 
 def grid_from_affine(shape: tuple[int, int, int], affine: np.ndarray, source: str) -> Grid:
-    """Grid of an array that never was a NIfTI file (DICOM, phantom): qform and sform both say `affine`, code 1."""
+    """Make the grid of what never was a NIfTI file (DICOM, phantom): qform and sform both say `affine`, code 1."""
     affine = np.asarray(affine, np.float64)
     return Grid(tuple(int(n) for n in shape), affine, affine, 1, affine, 1, source)
 
 
 def volume_from_array(array: np.ndarray, affine: np.ndarray, source: str = "array") -> Volume:
-    """Volume of an array (i, j, k) of HU or labels and its affine (4, 4) in RAS+ mm, in any orientation; unchecked."""
+    """Make a volume of an array and its affine, in any orientation; nothing is checked.
+
+    Args:
+        array: (i, j, k) int16 or float32, HU or labels.
+        affine: (4, 4) index of `array` to RAS+ mm.
+        source: a name for messages.
+
+    Example:
+        >>> hu = np.arange(3, dtype=np.int16).reshape(3, 1, 1)
+        >>> volume_from_array(hu, np.diag([-1, 1, 1, 1])).array.ravel()
+        array([2, 1, 0], dtype=int16)
+    """
     return canonical_volume(array, grid_from_affine(array.shape, affine, source))
 
 
 def same_grid(a: Volume | Grid, b: Volume | Grid) -> bool:
-    """Whether two scans describe the same voxels once both are in RAS+ order.
+    """Tell whether two scans describe the same voxels once both are in RAS+ order.
 
     The order in which either file stores its axes does not count, nor which header field holds the affine: VerSe masks
     differ from their CT in both. Shapes must be equal and no corner voxel farther apart than GRID_TOLERANCE_MM.
+
+    Example:
+        >>> scan, mask = (volume_from_array(np.zeros((4, 5, 6)), np.diag([1, 1, z, 1])) for z in (2, 2.1))
+        >>> same_grid(scan, scan), same_grid(scan, mask)
+        (True, False)
     """
     shape_a, affine_a = _canonical_geometry(a)
     shape_b, affine_b = _canonical_geometry(b)
@@ -110,14 +144,21 @@ def same_grid(a: Volume | Grid, b: Volume | Grid) -> bool:
 
 
 def corner_distance_mm(affine_a: np.ndarray, affine_b: np.ndarray, shape: tuple[int, int, int]) -> float:
-    """Largest distance in mm between where two affines (4, 4) put the corner voxels of one shape."""
+    """Measure how far apart two affines (4, 4) put a corner voxel of one shape at most, in mm."""
     corners = np.array([[*corner, 1] for corner in np.ndindex(2, 2, 2)], float)
     corners[:, :3] *= np.array(shape) - 1
     return float(np.linalg.norm((corners @ (affine_a - affine_b).T)[:, :3], axis=1).max())
 
 
 def describe_geometry(volume: Volume) -> dict:
-    """Geometry for reports, as JSON types: nothing in it comes from a tag or a file name."""
+    """Give the geometry of a scan for reports, as JSON types; nothing in it comes from a tag or a file name.
+
+    Example:
+        >>> volume = volume_from_array(np.zeros((8, 9, 10), np.int16), np.diag([-1, 1, 2, 1]))
+        >>> about = describe_geometry(volume)
+        >>> about["extent_mm"], about["stored_orientation"]
+        ([8.0, 9.0, 20.0], 'LAS')
+    """
     grid = volume.grid
     return {
         "shape": [int(n) for n in volume.shape],

@@ -37,6 +37,13 @@ def test_verse_labels_stay(tmp_path):
     np.testing.assert_array_equal(load_case(case)[1], mask)
 
 
+def test_the_refined_vertebrae_of_totalsegmentator_are_numbered_as_verse_numbers_them(tmp_path):
+    _, mask = write(tmp_path, [24, 3])  # L5 and C3
+    case = import_case(tmp_path / "ct.nii.gz", tmp_path / "labels.nii.gz", "one", tmp_path / "tree", "vertebrae_pp")
+    np.testing.assert_array_equal(load_case(case)[1], mask)
+    assert case.complete
+
+
 def test_what_cannot_be_a_case_is_refused_and_nothing_written(tmp_path):
     write(tmp_path, [5, 0])
     with pytest.raises(ValueError, match=r"vertebrae labelled as totalsegmentator does. Received: labels.nii.gz"):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from spine_tf.scans.checks import ScanError, check_affine, check_hu, check_memory, check_shape, refuse
-from spine_tf.scans.intensity import to_hu, to_labels
+from spine_tf.scans.checks import ScanError, check_affine, check_extent, check_memory, check_shape, refuse
 
 
 def _ct(shape=(20, 20, 20)) -> np.ndarray:
@@ -65,72 +64,19 @@ def test_affine_refusals(entries, reason):
         check_affine(affine, "s")
 
 
-def test_values_that_cannot_be_hu():
-    assert check_hu(_ct(), "s") == ()
-    # -100 to 200 in steps of 1: the middle 98 % span 294.
-    with pytest.raises(ScanError, match=r"spanning 300 .* unless assume_hu=True\. Received: -98 to 197"):
-        check_hu(np.resize(np.arange(-100, 201), (20, 20, 20)), "s")
-    assert check_hu(np.resize(np.arange(-110, 211), (20, 20, 20)), "s") == ()
-    picture = np.resize(np.arange(256), (20, 20, 20))
-    picture[0, 0, :8] = 4095  # 8 of 8000 voxels
-    with pytest.raises(ScanError, match=r"not an 8-bit picture, unless assume_hu=True\. Received: 99\.9%"):
-        check_hu(picture, "s")
+def test_extent_is_that_of_a_body_on_its_table():
+    check_extent((100, 100, 125), np.diag([10.0, 10.0, 20.0, 1.0]), "s")  # 1 x 1 x 2.5 m
+    for shape, received in [
+        ((128, 8, 8), "2560 x 160 x 160 mm"),  # too long
+        ((100, 100, 100), "2000 x 2000 x 2000 mm"),  # 8 cubic metres
+    ]:
+        with pytest.raises(ScanError, match=rf"at most 2500 mm along an axis.*Received: {received}"):
+            check_extent(shape, np.diag([20.0, 20.0, 20.0, 1.0]), "s")
 
 
-def test_values_that_are_unlikely_in_hu_are_said():
-    assert "below 0 HU" in check_hu(_ct() + 1024, "s")[0]
-    assert "above 4000 HU" in check_hu(_ct() * 5, "s")[0]
-
-
-def test_int16_hu_are_clamped_in_place():
-    raw = _ct()
-    raw[0, 0, :3] = (-3024, -2000, -1025)
-    hu, warnings = to_hu(raw, 1.0, 0.0, "s")
-    assert hu is raw
-    assert hu.min() == -1024
-    assert warnings == ("3 voxels lie below -1024 HU (lowest -3024, scanner padding); set to -1024",)
-
-
-def test_scaled_and_wide_values_are_rounded_and_clipped():
-    raw = _ct().astype(np.float64)
-    raw[0, 0, :5] = (10.4, 10.6, -1100.0, 40000.0, np.nan)
-    hu, warnings = to_hu(raw, 1.0, 0.0, "s")
-    assert hu.dtype == np.int16
-    assert hu[0, 0, :5].tolist() == [10, 11, -1024, 32767, -1024]
-    assert [w.split()[0] for w in warnings] == ["stored", "1", "1", "1"]
-    hu, _ = to_hu((_ct() + 1024).astype(">u2"), 1.0, -1024.0, "s")
-    np.testing.assert_array_equal(hu, _ct())
-
-
-def test_nonfinite_voxels_up_to_a_twentieth():
-    raw = _ct().astype(np.float32)
-    raw[0] = np.inf  # 1 of 20 planes
-    hu, warnings = to_hu(raw, 1.0, 0.0, "s")
-    assert (hu[0] == -1024).all()
-    assert any("400 voxels are NaN or infinite" in w for w in warnings)
-    raw[1, 0, 0] = np.nan
-    with pytest.raises(ScanError, match="at most 5%"):
-        to_hu(raw, 1.0, 0.0, "s")
-
-
-def test_assume_hu_overrides_the_look_of_the_values():
-    picture = np.resize(np.arange(201, dtype=np.int16), (20, 20, 20))
-    with pytest.raises(ScanError):
-        to_hu(picture.copy(), 1.0, 0.0, "s")
-    hu, warnings = to_hu(picture.copy(), 1.0, 0.0, "s", assume_hu=True)
-    np.testing.assert_array_equal(hu, picture)
-    assert warnings == ()
-
-
-def test_labels_must_be_whole():
-    labels = np.resize(np.arange(29), (8, 8, 8))
-    for dtype in (np.uint8, ">i2", np.float64):
-        made = to_labels(labels.astype(dtype), 1.0, 0.0, "s")
-        assert made.dtype == np.int16
-        np.testing.assert_array_equal(made, labels)
-    np.testing.assert_array_equal(to_labels((labels * 2).astype(np.uint8), 0.5, 0.0, "s"), labels)
-    for wrong in (0.5, -1.0, np.nan, 40000.0):
-        spoilt = labels.astype(np.float32)
-        spoilt[3, 3, 3] = wrong
-        with pytest.raises(ScanError, match=rf"whole numbers in 0\.\.32767\. Received: {wrong:g}"):
-            to_labels(spoilt, 1.0, 0.0, "s")
+def test_no_corner_lies_farther_than_a_table_travels():
+    affine = np.diag([-1.0, 1.0, 1.0, 1.0])
+    affine[0, 3] = -4990.0  # its other corner is 10 voxels farther
+    check_extent((11, 9, 9), affine, "s")
+    with pytest.raises(ScanError, match=r"within 5000 mm of the origin. Received: a corner at 5001 mm"):
+        check_extent((12, 9, 9), affine, "s")

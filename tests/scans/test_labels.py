@@ -41,7 +41,12 @@ def test_codes_are_those_of_the_dicom_standard():
 
 @pytest.mark.parametrize(
     ("numbering", "expected"),
-    [("totalsegmentator", [[0, 24, 1], [0, 0, 20]]), ("verse", [[0, 27, 0], [5, 0, 0]])],
+    [
+        ("totalsegmentator", [[0, 24, 1], [0, 0, 20]]),
+        ("totalsegmentator_v1", [[0, 15, 0], [0, 0, 11]]),
+        ("vertebrae_pp", [[0, 0, 0], [5, 0, 0]]),
+        ("verse", [[0, 27, 0], [5, 0, 0]]),
+    ],
 )
 def test_labels_are_renumbered_and_others_dropped(numbering, expected):
     made = relabelled(np.array([[0, 27, 50], [5, 300, 31]]), NUMBERINGS[numbering])
@@ -51,3 +56,13 @@ def test_labels_are_renumbered_and_others_dropped(numbering, expected):
 
 def test_totalsegmentators_sacrum_and_s1_are_one():
     np.testing.assert_array_equal(relabelled(np.array([25, 26]), NUMBERINGS["totalsegmentator"]), [26, 26])
+
+
+def test_the_numberings_of_totalsegmentator_name_the_vertebrae_it_does():
+    ends = {"totalsegmentator": (50, 27), "totalsegmentator_v1": (41, 18), "totalsegmentator_v3": (50, 27)}
+    for numbering, (c1, l5) in (ends | {"vertebrae_pp": (1, 24)}).items():
+        assert [NAMES[NUMBERINGS[numbering][label]] for label in (c1, l5)] == ["C1", "L5"]
+    assert [NAMES[NUMBERINGS[numbering][26]] for numbering in ("totalsegmentator", "totalsegmentator_v3")] == [
+        "sacrum",
+        "L6",
+    ]

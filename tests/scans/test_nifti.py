@@ -2,6 +2,9 @@
 
 import gzip
 import os
+import re
+import socket
+import time
 
 import nibabel as nib
 import numpy as np
@@ -111,6 +114,71 @@ def test_forms_that_differ_are_said_and_the_sform_wins(tmp_path):
     np.testing.assert_allclose(volume.grid.affine, _affine(), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"quatern_b": 2}, "the qform is no rotation"),
+        ({"qoffset_x": np.inf}, r"the qform is no rotation \(not finite\)"),
+        ({"pixdim": [3, 2, 0.8, 1.2, 0, 0, 0, 0]}, r"the qform is no rotation \(qfac 3\)"),
+    ],
+)
+def test_a_qform_that_is_no_rotation_is_said_and_not_copied(tmp_path, fields, reason):
+    volume = read_scan(_save(tmp_path / "scan.nii", _image(_hu()), **fields))
+    assert re.search(reason, volume.warnings[0])
+    np.testing.assert_allclose(volume.grid.affine, _affine(), atol=1e-6)
+    write_mask(tmp_path / "mask.nii.gz", volume.array > 0, volume)
+    header = nib.load(tmp_path / "mask.nii.gz").header
+    assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 1)
+    assert [float(header[name]) for name in ("quatern_b", "qoffset_x")] == [0, 0]
+    assert float(header["pixdim"][0]) == 1
+    np.testing.assert_allclose(header.get_best_affine(), _affine(), atol=1e-6)
+
+
+def test_voxel_sizes_that_contradict_the_sform_are_not_copied(tmp_path):
+    fields = {"qform_code": 0, "quatern_b": 0, "quatern_c": 0, "quatern_d": 0}
+    fields |= {"qoffset_x": 0, "qoffset_y": 0, "qoffset_z": 0, "pixdim": [1, 1, 1, 1, 0, 0, 0, 0]}
+    volume = read_scan(_save(tmp_path / "scan.nii", _image(_hu()), **fields))
+    assert volume.warnings == ("the voxel sizes in pixdim differ from those of the affine; the affine is used",)
+    write_mask(tmp_path / "mask.nii.gz", volume.array > 0, volume)
+    np.testing.assert_allclose(nib.load(tmp_path / "mask.nii.gz").header.get_zooms(), (0.8, 1.2, 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("codes", "unset"), [((0, 2), "qform"), ((1, 0), "sform")])
+def test_a_form_without_code_that_says_something_else_is_said(tmp_path, codes, unset):
+    image = _image(_hu(), qform_code=codes[0], sform_code=codes[1])
+    field = {"qform": {"qoffset_x": -17.0}, "sform": {"srow_x": [*image.header["srow_x"][:3], -17.0]}}[unset]
+    volume = read_scan(_save(tmp_path / "scan.nii", image, **field))
+    assert f"differ by up to 3 mm ({unset}_code is 0)" in volume.warnings[0]
+    np.testing.assert_allclose(volume.grid.affine, _affine(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("unit", "name", "scale"), [(1, "metres", 1e-3), (3, "micrometres", 1e3)])
+@pytest.mark.parametrize("codes", [(1, 1), (1, 0), (0, 2), (0, 0)])
+def test_metres_and_micrometres_become_millimetres(tmp_path, unit, name, scale, codes):
+    affine = np.diag([scale, scale, scale, 1]) @ _affine()
+    image = _image(_hu(), affine=affine, qform_code=codes[0], sform_code=codes[1])
+    volume = read_scan(_save(tmp_path / "scan.nii", image, xyzt_units=unit))
+    assert volume.warnings[-1] == f"the header declares {name}; converted to millimetres"
+    np.testing.assert_allclose(sorted(volume.spacing_mm), (0.8, 1.2, 2), rtol=1e-6)
+    if any(codes):
+        np.testing.assert_allclose(volume.grid.affine, _affine(), atol=1e-4)
+    # The mask has the scan's own fields, so that whoever reads both sees them in one place.
+    write_mask(tmp_path / "mask.nii.gz", volume.array > 0, volume)
+    assert same_grid(read_label_map(tmp_path / "mask.nii.gz"), volume)
+    scan, mask = nib.load(tmp_path / "scan.nii"), nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(mask.affine, scan.affine)
+    assert mask.header["xyzt_units"] == scan.header["xyzt_units"] == unit
+
+
+@pytest.mark.parametrize(("unit", "said"), [(1, "metres, which its voxel sizes do not fit"), (12, "names no unit")])
+def test_units_that_cannot_be_are_millimetres_and_not_copied(tmp_path, unit, said):
+    volume = read_scan(_save(tmp_path / "scan.nii", _image(_hu()), xyzt_units=unit))
+    assert said in volume.warnings[0]
+    np.testing.assert_allclose(volume.grid.affine, _affine(), atol=1e-6)
+    write_mask(tmp_path / "mask.nii.gz", volume.array > 0, volume)
+    assert int(nib.load(tmp_path / "mask.nii.gz").header["xyzt_units"]) == unit - unit % 8 + 2
+
+
 def test_a_trailing_axis_of_one_is_dropped(tmp_path):
     volume = read_scan(_save(tmp_path / "scan.nii", _image(_hu()[..., None])))
     assert volume.grid.shape == SHAPE
@@ -134,6 +202,18 @@ def test_a_trailing_axis_of_one_is_dropped(tmp_path):
         ({"srow_x": [np.nan, 0, 0, 0]}, "affine must be finite"),
         ({"srow_x": [1, 0.3, 0, 0], "srow_y": [0, 1, 0, 0], "srow_z": [0, 0, 1, 0]}, "sheared by"),
         ({"sform_code": 0, "quatern_b": 2}, "qform must be a rotation"),
+        ({"sform_code": 0, "quatern_b": np.nan}, "qform must be a rotation"),
+        ({"sform_code": 0, "pixdim": [0.5, 2, 0.8, 1.2, 0, 0, 0, 0]}, r"qform must be a rotation. Received: qfac 0\.5"),
+        ({"sform_code": 5}, "sform_code must be one of 0 to 4"),
+        ({"qform_code": -1}, "qform_code must be one of 0 to 4"),
+        ({"bitpix": 32}, "bitpix must be that of int16, 16"),
+        ({"vox_offset": 352.5}, "at a whole byte"),
+        ({"vox_offset": 350}, "after the header"),
+        ({"vox_offset": 1e9}, "after the header"),
+        ({"vox_offset": 4000}, "0, the file is truncated"),
+        ({"scl_slope": -1, "scl_inter": 0}, "scl_slope not below 0"),
+        ({"qform_code": 0, "srow_x": [1, 0, 0, 6000], "srow_y": [0, 1, 0, 0], "srow_z": [0, 0, 1, 0]}, "of the origin"),
+        ({"qform_code": 0, "srow_x": [500, 0, 0, 0], "srow_y": [0, 1, 0, 0], "srow_z": [0, 0, 1, 0]}, "voxel sizes"),
         ({"datatype": 32}, "real numbers"),
         ({"datatype": 128}, "real numbers"),
         ({"datatype": 9999}, "known shape and data type"),
@@ -199,6 +279,50 @@ def test_every_truncation_is_refused(tmp_path):
 def test_bytes_behind_the_voxels_are_said(tmp_path):
     (tmp_path / "scan.nii").write_bytes(_image(_hu()).to_bytes() + b"1234")
     assert read_scan(tmp_path / "scan.nii").warnings == ("4 bytes follow the voxels and were ignored",)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
+def test_much_behind_the_voxels_is_not_read_to_its_end(tmp_path, name):
+    plain = _image(_hu()).to_bytes()
+    path = tmp_path / name
+    with gzip.open(path, "wb", compresslevel=1) if name.endswith("gz") else open(path, "wb") as file:
+        file.write(plain + bytes(1 << 16))
+        assert file.tell()
+    assert "65536 bytes follow" in read_scan(path).warnings[0]
+    zeros = gzip.compress(bytes(1 << 28), compresslevel=1)
+    start = time.monotonic()
+    path.write_bytes(gzip.compress(plain) + zeros * 24 if name.endswith("gz") else plain + bytes(1 << 23))
+    with pytest.raises(ScanError, match="at most 65536 bytes may follow the 1980 bytes of voxels"):
+        read_scan(path)
+    assert time.monotonic() - start < 5  # 6 GiB of zeros take minutes
+
+
+def test_what_is_no_regular_file_is_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "scan.nii")
+    with pytest.raises(ScanError, match=r"^scan\.nii: a regular file is needed\. Received: a fifo$"):
+        read_scan(tmp_path / "scan.nii")
+    (tmp_path / "link.nii").symlink_to(tmp_path / "scan.nii")
+    with pytest.raises(ScanError, match=r"link\.nii: .* a fifo"):
+        read_label_map(tmp_path / "link.nii")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "s.nii"))  # An absolute path may be too long for a socket.
+        with pytest.raises(ScanError, match="a socket"):
+            read_scan(tmp_path / "s.nii")
+    with pytest.raises(ScanError, match=r"^zero: .* a device"):
+        read_scan("/dev/zero")
+    with pytest.raises(ScanError, match="a folder"):
+        read_label_map(tmp_path)
+
+
+def test_the_ending_may_be_in_capital_letters(tmp_path):
+    path = _save(tmp_path / "scan.nii.gz", _image(_hu())).rename(tmp_path / "UPPER_ct.NII.GZ")
+    np.testing.assert_array_equal(read_scan(path).as_stored().array, _hu())
+
+
+def test_label_maps_keep_to_the_budget_that_they_are_given(tmp_path):
+    path = _save(tmp_path / "mask.nii", _image((_hu() > 0).astype(np.uint8)))
+    with pytest.raises(ScanError, match="memory_budget_gib=1e-06"):
+        read_label_map(path, memory_budget_gib=1e-6)
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -317,7 +441,9 @@ def test_odd_files_are_read_right_or_refused(shared_data, name):
     path = shared_data / "odd-nifti" / name
     if ODD[name] is None:
         truth = nib.as_closest_canonical(nib.load(path)).get_fdata()
-        np.testing.assert_array_equal(read_scan(path).array, np.maximum(truth, -1024))
+        np.testing.assert_array_equal(read_scan(path, assume_hu=True).array, np.maximum(truth, -1024))
+        with pytest.raises(ScanError, match="values must be HU"):  # It is magnetic resonance.
+            read_scan(path)
         return
     with pytest.raises(ScanError, match=ODD[name]) as refusal:
         read_scan(path)
