@@ -21,18 +21,20 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _PUBLIC = {
-    "Config": "config",
-    "GradientSensitivityPruning": "pruning",
-    "PRESETS": "config",
-    "build_model": "models",
-    "dice": "scoring",
-    "load_engine": "inference.engines",
-    "read_scan": "scans",
-    "remove_filters": "pruning",
-    "segment": "inference.one_scan",
-    "write_mask": "scans",
+    "Config": ("config", "Config"),
+    "GradientSensitivityPruning": ("pruning", "GradientSensitivityPruning"),
+    "PRESETS": ("config", "PRESETS"),
+    "build_model": ("models", "build_model"),
+    "dice": ("scoring", "dice"),
+    "load_engine": ("inference.engines", "load_engine"),
+    "load_model": ("inference.engines.keras_model", "load_model"),
+    "read_scan": ("scans", "read_scan"),
+    "remove_filters": ("pruning", "remove_filters"),
+    "segment": ("inference.one_scan", "segment"),
+    "train": ("training.run", "train_run"),
+    "write_mask": ("scans", "write_mask"),
 }
-"""Public name -> the module below spine_tf that defines it."""
+"""Public name -> the module below spine_tf that defines it, and its name there."""
 
 __all__ = ["__version__", *_PUBLIC]
 
@@ -40,7 +42,11 @@ __all__ = ["__version__", *_PUBLIC]
 def __getattr__(name: str):
     if name not in _PUBLIC:
         raise AttributeError(f"module 'spine_tf' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"spine_tf.{_PUBLIC[name]}"), name)
+    from spine_tf.support.device import quiet_loading
+
+    module, attribute = _PUBLIC[name]
+    with quiet_loading():
+        value = getattr(importlib.import_module(f"spine_tf.{module}"), attribute)
     globals()[name] = value
     return value
 
