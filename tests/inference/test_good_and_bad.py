@@ -16,10 +16,8 @@ def _good(folder) -> list:
     paths, hu = [], bright_block_hu()
     for order, signs in enumerate(np.array([[1, 1, 1], [-1, 1, 1], [-1, -1, 1], [1, 1, -1]])):
         for dtype in (np.int16, np.int32, np.float32, np.float64, np.uint16):
-            values = hu.astype(np.float64)
-            image = nib.Nifti1Image(
-                (values + 1024 if dtype == np.uint16 else values).astype(dtype), np.diag([*signs, 1])
-            )
+            shift = 1024 if dtype == np.uint16 else 0
+            image = nib.Nifti1Image((np.float64(hu) + shift).astype(dtype), np.diag([*signs, 1]))
             if shift:
                 image.header.set_slope_inter(1, -shift)
             paths.append(folder / f"good{order}{np.dtype(dtype).name}_ct.nii{'.gz' if order % 2 else ''}")
