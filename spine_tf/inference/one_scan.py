@@ -158,10 +158,9 @@ def segment(
         volume = scan
     else:
         start = time.monotonic()
-        facts["made_from"] = made_from(
-            scan, engine, options | {"assume_hu": assume_hu}, series=series, memory_budget_gib=memory_budget_gib
-        )
-        volume = read_scan(scan, series=series, assume_hu=assume_hu, memory_budget_gib=memory_budget_gib)
+        reading = {"series": series, "assume_hu": assume_hu, "memory_budget_gib": memory_budget_gib}
+        facts["made_from"] = made_from(scan, engine, **options, **reading)
+        volume = read_scan(scan, **reading)
         case, seconds["read"] = case or case_name(scan), round(time.monotonic() - start, 3)
     found = segment_volume(volume, engine, batch_size=batch_size, progress=progress, **options)
     facts |= {"positions": found.positions, "seconds": seconds | found.seconds}

@@ -14,12 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from spine_tf.inference.provenance import file_sha256
 from spine_tf.support.errors import OutputError
-from spine_tf.support.files import remove_parts, write_json
+from spine_tf.support.files import file_sha256, remove_parts, write_json
 
 SUFFIXES = (".nii.gz", ".nii")
 """Endings of NIfTI files, in lower case."""
+
+ENDINGS = {
+    "mask": "_seg-spine_msk.nii.gz",
+    "picture": "_seg-spine_snp.png",
+    "report": "_report.json",
+    "probability": "_seg-spine_prob.nii.gz",
+    "dicom_seg": "_seg-spine.dcm",
+}
+"""Kind of a case's file -> what follows the case in its name."""
 
 
 def case_name(path: str | Path) -> str:
@@ -53,20 +61,13 @@ def output_paths(output: str | Path, case: str) -> dict[str, Path]:
         case: name of the case.
 
     Returns:
-        kind ("mask", "picture", "report", "probability", "dicom_seg") -> path; not all of them are always written.
+        kind of `ENDINGS` -> path; not all of them are always written.
 
     Example:
         >>> output_paths("out", "a")["mask"].name
         'a_seg-spine_msk.nii.gz'
     """
-    names = {
-        "mask": f"{case}_seg-spine_msk.nii.gz",
-        "picture": f"{case}_seg-spine_snp.png",
-        "report": f"{case}_report.json",
-        "probability": f"{case}_seg-spine_prob.nii.gz",
-        "dicom_seg": f"{case}_seg-spine.dcm",
-    }
-    return {kind: Path(output) / name for kind, name in names.items()}
+    return {kind: Path(output) / f"{case}{ending}" for kind, ending in ENDINGS.items()}
 
 
 def read_report(output: str | Path, case: str) -> dict | None:
@@ -185,11 +186,9 @@ def prepare_output(output: str | Path, names: Sequence[str]) -> None:
 
 
 def _is_own(kind: str, path: Path, report: dict | None) -> bool:
-    if report is None or path.is_dir():
+    if report is None or not path.is_file():
         return False
-    return kind == "report" or (
-        kind in report["files"] and report["files"][kind] in (None, file_sha256(path) if path.is_file() else None)
-    )
+    return kind == "report" or (kind in report["files"] and report["files"][kind] in (None, file_sha256(path)))
 
 
 @contextmanager

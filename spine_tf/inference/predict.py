@@ -8,17 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spine_tf.config import MEMORY_BUDGET_GIB
 from spine_tf.inference.engines import Engine
 from spine_tf.inference.one_scan import segment
-from spine_tf.inference.outputs import (
-    case_name,
-    check_free,
-    find_conflicts,
-    output_paths,
-    prepare_output,
-    read_report,
-)
+from spine_tf.inference.outputs import case_name, check_free, find_conflicts, output_paths, prepare_output, read_report
 from spine_tf.inference.provenance import made_from
 from spine_tf.scans import ScanError
 from spine_tf.scans.dicom_seg import slices_to_segment
@@ -116,10 +108,8 @@ def predict_cases(
         raise ValueError("inputs must be NIfTI files or DICOM folders, at least one. Received: none")
     names = [case_name(path) for path in inputs] if names is None else names
     prepare_output(output, names)
-    outcomes = []
-    bar = progress_bar(
-        list(zip(inputs, names, find_conflicts(inputs, names, output), strict=True)), unit="scan", disable=not progress
-    )
+    outcomes, rows = [], list(zip(inputs, names, find_conflicts(inputs, names, output), strict=True))
+    bar = progress_bar(rows, unit="scan", disable=not progress)
     for path, name, conflict in bar:
         bar.set_description(name)
         if conflict:
@@ -139,34 +129,23 @@ def is_done(
     *,
     format: str = "nifti",
     save_probability: bool = False,
-    clean_up: bool = True,
-    flips: bool = False,
-    fast: bool = False,
-    assume_hu: bool = False,
-    series: str | None = None,
-    memory_budget_gib: float = MEMORY_BUDGET_GIB,
-    **others,
+    **options,
 ) -> bool:
     """Tell whether the files of a case are there, made from this scan with this model and these options.
 
     Args:
-        path, engine, output, case, format, save_probability: as `predict_case` takes them.
-        clean_up, flips, fast, assume_hu, series, memory_budget_gib: as `one_scan.segment` takes them.
-        others: options that change no file.
+        path, engine, output, case, format, save_probability, options: as `predict_case` takes them.
 
     Raises:
         ScanError: as `made_from`, where there is a report to compare with.
     """
-    report = read_report(output, case)
+    report, paths = read_report(output, case), output_paths(output, case)
+    wanted = {"mask": True, "picture": True, "dicom_seg": format == DICOM_SEG, "probability": save_probability}
     if report is None or "made_from" not in report:
         return False
-    paths = output_paths(output, case)
-    wanted = {"mask", "picture"} | ({"dicom_seg"} if format == DICOM_SEG else set())
-    wanted |= {"probability"} if save_probability else set()
-    if not all(kind in report["files"] and paths[kind].is_file() for kind in wanted):
+    if not all(kind in report["files"] and paths[kind].is_file() for kind, is_wanted in wanted.items() if is_wanted):
         return False
-    options = {"clean_up": clean_up, "flips": flips, "fast": fast, "assume_hu": assume_hu}
-    return report["made_from"] == made_from(path, engine, options, series=series, memory_budget_gib=memory_budget_gib)
+    return report["made_from"] == made_from(path, engine, **options)
 
 
 def _attempt(path: Path, name: str, engine: Engine, output: str | Path, overwrite: bool, **options) -> Outcome:

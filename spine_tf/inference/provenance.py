@@ -11,7 +11,11 @@ from pathlib import Path
 
 from spine_tf.config import MEMORY_BUDGET_GIB, to_dict
 from spine_tf.inference.engines import Engine
+from spine_tf.inference.outputs import ENDINGS
 from spine_tf.scans.checks import refuse
+
+MASK_OPTIONS = {"clean_up": True, "flips": False, "fast": False, "assume_hu": False}
+"""Options that change a mask, and their defaults."""
 
 _CHUNK = 1 << 20
 
@@ -19,28 +23,28 @@ _CHUNK = 1 << 20
 def made_from(
     path: str | Path,
     engine: Engine,
-    options: dict,
     *,
     series: str | None = None,
     memory_budget_gib: float = MEMORY_BUDGET_GIB,
+    **options,
 ) -> dict:
     """Describe what a mask is made from, as JSON types; equal descriptions give equal masks.
 
     Args:
         path: a NIfTI file or a folder with a DICOM series.
         engine: the network and its pre-processing.
-        options: those that change a mask, by name.
-        series: SeriesInstanceUID that was asked for; it enters the digest alone.
-        memory_budget_gib: as `describe_input` takes it.
+        series, memory_budget_gib: as `describe_input` takes them.
+        options: those of `one_scan.segment`; the ones of `MASK_OPTIONS` count.
 
     Returns:
-        {"input": `describe_input`, "model": `model_sha256`, "options": options}
+        {"input": `describe_input`, "model": `model_sha256`, "options": those that count}
 
     Raises:
         ScanError: as `describe_input`.
     """
     described = describe_input(path, series=series, memory_budget_gib=memory_budget_gib)
-    return {"input": described, "model": model_sha256(engine), "options": options}
+    counted = {name: bool(options.get(name, default)) for name, default in MASK_OPTIONS.items()}
+    return {"input": described, "model": model_sha256(engine), "options": counted}
 
 
 def describe_input(
@@ -49,8 +53,8 @@ def describe_input(
     """Describe the content of a scan: how many files and bytes, and one SHA-256 of them all.
 
     Args:
-        path: a file, or a folder whose files count with their names below it; hidden ones are passed over, as the
-            reader passes over them.
+        path: a file, or a folder whose files count with their names below it; not hidden ones, which the reader passes
+            over, nor those that are named as our results, which may be written there.
         series: SeriesInstanceUID that was asked for; another one is another input.
         memory_budget_gib: bytes of one file that are read; a scan that has more of them does not fit the budget.
 
@@ -64,7 +68,7 @@ def describe_input(
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            files = sorted(one for one in path.rglob("*") if one.is_file() and not one.name.startswith("."))
+            files = sorted(one for one in path.rglob("*") if one.is_file() and not _is_passed_over(one.name))
         elif stat.S_ISREG(mode):
             files = [path]
         else:
@@ -86,10 +90,8 @@ def model_sha256(engine: Engine) -> str:
     return engine.sha256 or hashlib.sha256(facts.encode()).hexdigest()
 
 
-def file_sha256(path: str | Path) -> str:
-    """Compute the SHA-256 of a file, in hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or name.endswith(tuple(ENDINGS.values()))
 
 
 def _update(digest, path: Path, limit: int) -> None:

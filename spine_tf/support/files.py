@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written under a temporary name beside them, flushed to disk, then renamed."""
 
 import gzip
+import hashlib
 import json
 import math
 import numbers
@@ -80,6 +81,12 @@ def json_values(values):
     if isinstance(values, numbers.Real) and not isinstance(values, numbers.Integral):
         return float(values) if math.isfinite(values) else repr(float(values))
     return values
+
+
+def file_sha256(path: Path) -> str:
+    """Compute the SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(path: Path) -> None:

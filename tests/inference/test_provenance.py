@@ -27,6 +27,8 @@ def test_a_folder_is_its_files_and_their_names(tmp_path):
     assert (first["files"], first["bytes"]) == (2, 6)
     # What the reader passes over does not count.
     (tmp_path / ".DS_Store").write_bytes(b"x")
+    # And our own results, where the folder is the output too.
+    (tmp_path / "a_seg-spine_msk.nii.gz").write_bytes(b"x")
     assert describe_input(tmp_path) == first
     (tmp_path / "below" / "2").write_bytes(b"owt")
     assert describe_input(tmp_path) != first

@@ -70,7 +70,7 @@ def load_model(model: str | Path | None = None) -> keras.Model:
     for weight in network.weights:
         values = keras.ops.convert_to_numpy(weight)
         if np.issubdtype(values.dtype, np.number) and not np.isfinite(values).all():
-            raise ModelError(f"model must have finite weights. Received: {path}: NaN or infinity in {weight.path}")
+            raise ModelError(f"model must be one of finite weights. Received: {path}: NaN or infinity in {weight.path}")
     return network
 
 
