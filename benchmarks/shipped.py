@@ -9,11 +9,11 @@ def write_shipped(path: Path, batch: int = 1) -> None:
     """Write it in float32, as `export.py` does, for batches of `batch` triplets."""
     from spine_tf.export.litert import write_litert
     from spine_tf.inference.engines import SHIPPED
-    from spine_tf.inference.engines.keras_model import load_safely
+    from spine_tf.inference.engines.keras_model import load_model
     from spine_tf.inference.engines.merging import merge_normalization
     from spine_tf.inference.engines.model_files import PUBLISHED_NETWORK
 
-    network = load_safely(SHIPPED / PUBLISHED_NETWORK)
+    network = load_model(SHIPPED / PUBLISHED_NETWORK)
     merge_normalization(network)
     write_litert(network, path, "float32", batch=batch)
 

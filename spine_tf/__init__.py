@@ -29,9 +29,11 @@ __getattr__, __dir__, _names = lazy_names(
         "build_model": "models",
         "dice": "scoring",
         "load_engine": "inference.engines",
+        "load_model": "inference.engines.keras_model",
         "read_scan": "scans",
         "remove_filters": "pruning",
         "segment": "inference.one_scan",
+        "train": "training.run:train_run",
         "write_mask": "scans",
     },
 )

@@ -12,7 +12,7 @@ from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import SHIPPED, load_engine
-from spine_tf.inference.one_scan import case_name, output_paths
+from spine_tf.inference.outputs import case_name, output_paths
 from spine_tf.inference.predict import predict_cases
 from spine_tf.models.weight_files import LITE0, converted_weights
 from spine_tf.scans import read_label_map

@@ -17,7 +17,7 @@ from spine_tf.data.splits import read_split
 from spine_tf.experiments.cells import GRIDS, cell_config, run_place, seed_folder
 from spine_tf.experiments.drawings.architecture import architecture_figure, branch_figure
 from spine_tf.experiments.results import read_run
-from spine_tf.inference.predict import output_paths
+from spine_tf.inference.outputs import output_paths
 from spine_tf.models import build_model
 from spine_tf.scans import read_label_map
 from spine_tf.scans.labels import spine_mask

@@ -20,11 +20,11 @@ from spine_tf.export.litert import SCHEMES, write_litert
 from spine_tf.export.parity import calibration_batches, compare, fast_cost
 from spine_tf.export.saved_model import export_saved_model
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.inference.engines.keras_model import load_model
 from spine_tf.inference.engines.manifest import write_manifest
 from spine_tf.inference.engines.merging import merge_normalization
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
-from spine_tf.inference.one_scan import case_name
+from spine_tf.inference.outputs import case_name
 from spine_tf.scans import Volume, read_scan
 from spine_tf.scans.labels import spine_mask
 from spine_tf.support.environment import describe_environment
@@ -106,7 +106,7 @@ def export_products(
     part = target / f".{version}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        network = load_safely(source)
+        network = load_model(source)
         merge_normalization(network)
         export_saved_model(network, engine.spec, engine.metadata, part)
         write_json(part / METADATA, engine.metadata)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spine_tf.config import Config, to_dict
 from spine_tf.data.splits import write_split
-from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.inference.engines.keras_model import load_model
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
@@ -46,4 +46,4 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
     write_split(run.split, split)
     write_json(run.pretrained, metadata["pretrained"])
     write_json(run.metadata, metadata)
-    save_model(load_safely(Path(published) / PUBLISHED_NETWORK), run.network)
+    save_model(load_model(Path(published) / PUBLISHED_NETWORK), run.network)

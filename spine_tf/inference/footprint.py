@@ -1,4 +1,4 @@
-"""What models cost on this machine's CPU: size on disk, peak memory, time. Run in processes of their own.
+"""Measures what models cost on this machine's CPU: peak memory and time, in processes of their own.
 
 In the process that trained it, a model's memory would hide behind what training took.
 """
@@ -21,16 +21,21 @@ BATCH_SIZES = (1, 8)
 
 
 def peak_memory_mib(model: Path, batch_size: int = 8) -> dict[str, float]:
-    """Peak memory of a process that loads a model and predicts one batch: MiB of resident memory.
+    """Measure the peak memory of a process that loads a model and predicts one batch.
+
+    Args:
+        model: as `load_engine` takes it.
+        batch_size: triplets at once.
 
     Returns:
-        "start": the peak before the model was loaded, which is TensorFlow's own; "peak": after the prediction.
+        MiB of resident memory. "start": the peak before the model was loaded, which is TensorFlow's own; "peak": after
+        the prediction.
     """
     return _in_a_process(_peak_memory, Path(model), batch_size)
 
 
 def latencies(models: dict[str, Path], batch_sizes=BATCH_SIZES, rounds: int = 20) -> dict[int, dict[str, list[float]]]:
-    """Seconds of a prediction on the CPU, the models in turn in one process, so that whatever slows one slows all.
+    """Time predictions on the CPU, the models in turn in one process, so that whatever slows one slows all.
 
     Args:
         models: name -> as `load_engine` takes it.
@@ -44,7 +49,7 @@ def latencies(models: dict[str, Path], batch_sizes=BATCH_SIZES, rounds: int = 20
 
 
 def speed_ratio(one: list[float], other: list[float]) -> float:
-    """How long the first takes as a multiple of the other: the median of the rounds' ratios."""
+    """Compute how long the first takes as a multiple of the other: the median of the rounds' ratios."""
     return median(a / b for a, b in zip(one, other, strict=True))
 
 

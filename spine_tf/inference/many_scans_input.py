@@ -1,13 +1,13 @@
-"""Which scans a folder or a CSV names, and what each is called."""
+"""Finds the scans that a folder or a CSV names, and what each is called."""
 
 import csv
 import os
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from spine_tf.data.verse_names import parse_name
-from spine_tf.inference.one_scan import SUFFIXES, case_name
+from spine_tf.inference.outputs import case_name
+from spine_tf.scans.file_names import is_nifti
 
 NOT_SCANS = ("derivatives", "masks", "labels", "labelstr", "labelsts")
 """Folders that hold masks: VerSe's and BIDS' derivatives, and the usual names beside them; lower case."""
@@ -25,17 +25,27 @@ class Scan:
     path: Path
 
 
-def find_scans(source: Path, output: Path | None = None) -> list[Scan]:
-    """The scans below a folder, or in the lines of a CSV, each with a case name of its own.
+def find_scans(source: str | Path, output: str | Path | None = None) -> list[Scan]:
+    """Find the scans below a folder, or in the lines of a CSV.
 
     Args:
         source: a folder: every NIfTI file below it that is not named as a mask, and every folder with DICOM files in
             it; not below `NOT_SCANS`, hidden folders and `output`. Or a .csv file with the column `path` (relative to
             the CSV; whether it is there is not looked at) and, if the files' names do not do, `case`.
+        output: folder of the results, whose files are no scans.
+
+    Returns:
+        the scans of a folder sorted by path, those of a CSV in its order; `segment_many` fails those of one name.
 
     Raises:
-        ValueError: no such source, nothing in it, a CSV without `path`, or a case name that is no file's name or that
-            two scans have.
+        ValueError: no such source, nothing in it, a CSV without `path`, or a case name that is no file's name.
+
+    Example:
+        >>> Path("scans").mkdir()
+        >>> for name in ("a_ct.nii.gz", "a_seg-vert_msk.nii.gz"):
+        ...     Path("scans", name).touch()
+        >>> [scan.case for scan in find_scans("scans")]
+        ['a']
     """
     source = Path(source)
     if source.is_dir():
@@ -62,7 +72,7 @@ def _below(root: Path, output: Path | None) -> list[Path]:
             if not name.startswith(".") and name.lower() not in NOT_SCANS and (here / name).resolve() != own
         ]
         names = [name for name in names if not name.startswith(".")]
-        images = [name for name in names if name.endswith(SUFFIXES)]
+        images = [name for name in names if is_nifti(name)]
         found += [here / name for name in images if _is_image(name)]
         if any(_is_dicom(here / name) for name in names if name not in images):
             found.append(here)
@@ -75,13 +85,13 @@ def _is_image(name: str) -> bool:
     parsed = parse_name(name)
     if parsed is not None:
         return parsed.kind == "ct"
-    words = name.split(".nii")[0].split("_")
-    return words[-1].lower() not in _MASK_ENDINGS and not any(word.startswith("seg-") for word in words)
+    words = name.lower().split(".nii")[0].split("_")
+    return words[-1] not in _MASK_ENDINGS and not any(word.startswith("seg-") for word in words)
 
 
 def _is_dicom(path: Path) -> bool:
-    # The index of a CD lies above its series.
-    if path.name == "DICOMDIR":
+    # The index of a CD lies above its series; a fifo is never opened.
+    if path.name == "DICOMDIR" or not path.is_file():
         return False
     try:
         with open(path, "rb") as file:
@@ -107,15 +117,8 @@ def _listed(source: Path) -> list[Scan]:
 
 
 def _check_names(scans: list[Scan]) -> None:
-    paths = defaultdict(list)
     for scan in scans:
         if scan.case != Path(scan.case).name or scan.case.startswith("."):
             raise ValueError(
                 f"case must be a name that a file can have. Received: {scan.case!r} for {str(scan.path)!r}"
             )
-        paths[scan.case].append(str(scan.path))
-    twice = [(case, found) for case, found in paths.items() if len(found) > 1]
-    if twice:
-        case, found = twice[0]
-        expected = "each scan must have a case name of its own; the column 'case' of a CSV gives it one"
-        raise ValueError(f"{expected}. Received: {len(twice)} names for several scans, {case!r} for {found}")

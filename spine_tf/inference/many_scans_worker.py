@@ -1,4 +1,4 @@
-"""What a worker process of Ray's does: it holds the model, and does case by case what `predict` does.
+"""Works as a process of Ray's: holds the model, and does case by case what `predict` does.
 
 Who works on a case is written down while it does, so that a case whose worker dies is told from one that nobody began.
 """
@@ -9,8 +9,9 @@ import socket
 from pathlib import Path
 
 from spine_tf.config import PREDICTION_BATCH
-from spine_tf.inference.one_scan import output_paths
+from spine_tf.inference.outputs import output_paths
 from spine_tf.inference.predict import Outcome, is_done, predict_cases
+from spine_tf.support.errors import SpineError
 from spine_tf.support.files import write_json
 
 MAX_TRIES = 3
@@ -45,7 +46,7 @@ class Segmenter:
             self.refusal = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
     def __call__(self, batch: dict) -> dict[str, list[str]]:
-        """{"case", "path"} -> {"case", "status", "detail"}, lists of equal length."""
+        """Segment the cases of a batch: {"case", "path"} -> {"case", "status", "detail"}, lists of equal length."""
         pairs = zip(batch["case"], batch["path"], strict=True)
         outcomes = [self._segment(str(case), Path(str(path))) for case, path in pairs]
         return {name: [getattr(one, name) for one in outcomes] for name in ("case", "status", "detail")}
@@ -53,30 +54,44 @@ class Segmenter:
     def _segment(self, case: str, path: Path) -> Outcome:
         if self.refusal is not None:
             return Outcome(case, REFUSED, self.refusal)
-        started = self.output / STARTED / f"{case}.json"
+        started, report = self.output / STARTED / f"{case}.json", output_paths(self.output, case)["report"]
         try:
-            tries = _tries(started)
-            # With --overwrite a report tells nothing before the first try, which removes it.
-            if (tries or not self.overwrite) and is_done(self.output, case, self.options.get("format")):
+            earlier = _read(started)
+            written = earlier is not None and _stamp(report) != earlier.get("report")
+            if written and is_done(path, self.engine, self.output, case, **self.options):
                 return Outcome(case, "done", "its worker died between the report and the answer")
-            if tries >= MAX_TRIES:
+            if earlier and earlier["tries"] >= MAX_TRIES:
                 # What tells so stays: should this block be done again, the case is not.
                 return Outcome(case, "failed", f"{path.name}: its worker process died {MAX_TRIES} times")
-            if not tries:
-                output_paths(self.output, case)["report"].unlink(missing_ok=True)
-            write_json(started, {"tries": tries + 1, "host": socket.gethostname(), "pid": os.getpid()})
+            earlier = earlier or {"tries": 0, "report": _stamp(report)}
+            at_work = {"tries": earlier["tries"] + 1, "host": socket.gethostname(), "pid": os.getpid()}
+            write_json(started, earlier | at_work)
             (outcome,) = predict_cases(
-                [path], self.engine, self.output, names=[case], overwrite=True, progress=False, **self.options
+                [path],
+                self.engine,
+                self.output,
+                names=[case],
+                overwrite=self.overwrite,
+                progress=False,
+                **self.options,
             )
-            if outcome.status == "failed" or not self.overwrite:
+            if outcome.status != "done" or not self.overwrite:
                 started.unlink()
-        except OSError as error:
+        except (OSError, SpineError) as error:
             return Outcome(case, "failed", f"{path.name}: {type(error).__name__}: {error}")
         return outcome
 
 
-def _tries(started: Path) -> int:
+def _read(started: Path) -> dict | None:
     try:
-        return int(json.loads(started.read_text())["tries"])
+        return json.loads(started.read_text())
     except FileNotFoundError:
-        return 0
+        return None
+
+
+def _stamp(report: Path) -> int | None:
+    """Tell when a report was written, so that with --overwrite this job's is told from an earlier one."""
+    try:
+        return report.stat().st_mtime_ns
+    except OSError:
+        return None

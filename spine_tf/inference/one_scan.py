@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -10,52 +11,33 @@ import numpy as np
 
 from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH, to_dict
 from spine_tf.inference.engines import SHIPPED, Engine, load_engine
+from spine_tf.inference.outputs import case_name, write_case
+from spine_tf.inference.provenance import made_from
 from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import Volume, describe_geometry, read_scan, write_mask, write_probability
-from spine_tf.scans.file_names import is_nifti, nifti_stem
+from spine_tf.scans.dicom_seg import write_dicom_seg
+from spine_tf.scans.dicom_series import Slice
 from spine_tf.support.environment import describe_environment, peak_memory_gib
-from spine_tf.support.files import write_json
 from spine_tf.viewer.overlay import save_overlay
 
 SMALL_ML = 5.0
 """A mask below this volume is warned of: a single lumbar vertebra has about 60 ml."""
 
-SUFFIXES = (".nii.gz", ".nii")
-
-
-def case_name(path: Path) -> str:
-    """Name a case after its file, without .nii, .nii.gz and VerSe's `_ct`, or after its DICOM folder.
-
-    A link gives its own name, not its target's.
-
-    Example:
-        >>> case_name("scans/sub-verse014_ct.nii.gz")
-        'sub-verse014'
-    """
-    stem = nifti_stem(path)
-    return stem.removesuffix("_ct") or stem if is_nifti(path) else stem
-
-
-def output_paths(output: Path, case: str) -> dict[str, Path]:
-    """Give the files of a case by kind, named as VerSe names derivatives.
-
-    Example:
-        >>> output_paths("out", "a")["mask"].name
-        'a_seg-spine_msk.nii.gz'
-    """
-    names = {
-        "mask": f"{case}_seg-spine_msk.nii.gz",
-        "picture": f"{case}_seg-spine_snp.png",
-        "report": f"{case}_report.json",
-        "probability": f"{case}_seg-spine_prob.nii.gz",
-        "dicom_seg": f"{case}_seg-spine.dcm",
-    }
-    return {kind: Path(output) / name for kind, name in names.items()}
-
 
 @dataclass(frozen=True, eq=False)
 class SegmentedScan:
-    """A scan with the mask that a network gave it. A notebook shows it as a picture."""
+    """A scan with the mask that a network gave it. A notebook shows it as a picture.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> volume = volume_from_array(np.zeros((10, 10, 10), np.int16), np.diag([10.0, 10.0, 10.0, 1.0]))
+        >>> mask = volume.array == 0
+        >>> result = SegmentedScan("a", volume, mask, np.ones(mask.shape, np.float32))
+        >>> round(result.mask_ml)
+        1000
+        >>> result.save("out")["mask"]
+        'a_seg-spine_msk.nii.gz'
+    """
 
     case: str
     """What its files are named after."""
@@ -75,39 +57,50 @@ class SegmentedScan:
         """Volume of the mask in millilitres."""
         return mask_ml(self.mask, self.volume)
 
-    def save(self, folder: str | Path, *, save_probability: bool = False) -> dict:
-        """Write mask, picture and report; the report comes last, so that it tells that a case is done.
+    def save(
+        self, folder: str | Path, *, save_probability: bool = False, slices: Sequence[Slice] | None = None
+    ) -> dict:
+        """Write mask, picture and report, all or none; the case's own earlier files are replaced, no others.
 
-        The mask lies on the scan's own grid, with its affine, qform and sform. No file carries a patient's tags.
+        The mask lies on the scan's own grid, with its affine, qform and sform. These files carry no patient's tags.
 
         Args:
             folder: is made where it is missing.
             save_probability: write the probabilities as well.
+            slices: of the DICOM series (`scans.dicom_seg.slices_to_segment`): write a DICOM Segmentation as well, with
+                the patient's tags that such a file must have.
 
         Returns:
-            what the report holds: geometry, volume of the mask, warnings, seconds, model and versions.
+            what the report holds: geometry, volume of the mask, warnings, seconds, model, versions, and the SHA-256 of
+            each file.
+
+        Raises:
+            OutputError: the folder cannot be written, is full, or has a file of such a name that no report names.
         """
-        paths, start = output_paths(folder, self.case), time.monotonic()
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        write_mask(paths["mask"], self.mask, self.volume)
-        if save_probability:
-            write_probability(paths["probability"], self.probability, self.volume)
-        save_overlay(paths["picture"], self.volume, {"spine": self.mask})
-        seconds = dict(self.facts.get("seconds", {})) | {"write": round(time.monotonic() - start, 3)}
-        report = {
-            "case": self.case,
-            "mask": paths["mask"].name,
-            "mask_ml": round(self.mask_ml, 2),
-            "warnings": list(self.warnings),
-            "geometry": describe_geometry(self.volume),
-            **self.facts,
-            "seconds": seconds,
-            "total_seconds": round(sum(seconds.values()), 3),
-            "peak_memory_gib": round(peak_memory_gib(), 2),
-            "environment": describe_environment(),
-        }
-        write_json(paths["report"], report)
-        return report
+        start = time.monotonic()
+
+        def write(paths: dict[str, Path]) -> dict:
+            write_mask(paths["mask"], self.mask, self.volume)
+            if save_probability:
+                write_probability(paths["probability"], self.probability, self.volume)
+            if slices is not None:
+                write_dicom_seg(paths["dicom_seg"], self.mask, self.volume, slices, self.facts["model"])
+            save_overlay(paths["picture"], self.volume, {"spine": self.mask})
+            seconds = self.facts.get("seconds", {}) | {"write": round(time.monotonic() - start, 3)}
+            return {
+                "case": self.case,
+                "mask": paths["mask"].name,
+                "mask_ml": round(self.mask_ml, 2),
+                "warnings": list(self.warnings),
+                "geometry": describe_geometry(self.volume),
+                **self.facts,
+                "seconds": seconds,
+                "total_seconds": round(sum(seconds.values()), 3),
+                "peak_memory_gib": round(peak_memory_gib(), 2),
+                "environment": describe_environment(),
+            }
+
+        return write_case(folder, self.case, write)
 
     def _repr_png_(self) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
@@ -144,33 +137,33 @@ def segment(
         batch_size: triplets at once.
         progress: show a bar.
 
+    Returns:
+        the mask with its volume, warnings and facts.
+
     Raises:
         ScanError: the scan is refused; one line names it and says why.
-        ValueError: the model cannot be loaded.
+        ModelError: the model cannot be loaded, or answers what is no probability.
 
     Example:
-        >>> hu = np.full((24, 24, 24), -1000, np.int16)
-        >>> air = volume_from_array(hu, np.diag([2.0, 2.0, 2.0, 1.0]))
-        >>> segment(air).mask.any()  # doctest: +SKIP
-        False
+        >>> from spine_tf.scans import volume_from_array
+        >>> air = volume_from_array(np.full((24, 24, 24), -1000, np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))
+        >>> result = segment(air)
+        >>> result.mask.shape, result.warnings
+        ((24, 24, 24), ('the mask is empty: no spine was found',))
     """
     engine = model if isinstance(model, Engine) else _shipped_engine() if model is None else load_engine(model)
-    seconds = {}
+    options = {"clean_up": clean_up, "flips": flips, "fast": fast}
+    seconds, facts = {}, {"model": engine.name, "preprocess": to_dict(engine.spec), **options}
     if isinstance(scan, Volume):
         volume = scan
     else:
         start = time.monotonic()
-        volume = read_scan(scan, series=series, assume_hu=assume_hu, memory_budget_gib=memory_budget_gib)
+        reading = {"series": series, "assume_hu": assume_hu, "memory_budget_gib": memory_budget_gib}
+        facts["made_from"] = made_from(scan, engine, **options, **reading)
+        volume = read_scan(scan, **reading)
         case, seconds["read"] = case or case_name(scan), round(time.monotonic() - start, 3)
-    options = {"clean_up": clean_up, "flips": flips, "fast": fast}
     found = segment_volume(volume, engine, batch_size=batch_size, progress=progress, **options)
-    facts = {
-        "model": engine.name,
-        "preprocess": to_dict(engine.spec),
-        **options,
-        "positions": found.positions,
-        "seconds": seconds | found.seconds,
-    }
+    facts |= {"positions": found.positions, "seconds": seconds | found.seconds}
     warnings = (*volume.warnings, *mask_warnings(found.mask, volume))
     return SegmentedScan(case or "scan", volume, found.mask, found.probability, warnings, facts)
 

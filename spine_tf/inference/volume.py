@@ -12,6 +12,7 @@ import numpy as np
 
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.inference.engines import Engine
+from spine_tf.inference.limits import check_work
 from spine_tf.scans import Volume
 from spine_tf.scans.volume import canonical_volume
 from spine_tf.views.backend import NumpyBackend
@@ -75,7 +76,24 @@ def segment_volume(
         flips: also segment the mirror image (left and right) and average; at most twice the time.
         fast: take every second position and interpolate; half the time of the network.
         progress: show a bar.
+
+    Returns:
+        mask and probabilities on the axes of the volume.
+
+    Raises:
+        ScanError: more voxels along an axis than `limits.MAX_AXIS`, or more triplets than `limits.MAX_TRIPLETS`.
+        ModelError: the network answers what is no probability.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> hu = np.where(np.indices((32, 32, 32)).max(axis=0) < 16, 1300, -300).astype(np.int16)
+        >>> spec = PreprocessSpec(image_size=32, smoothing_mm=0.0, body_box=False)
+        >>> bright = Engine(lambda *views: np.stack(views, axis=-1)[..., 1, :], spec, {}, "bright")
+        >>> result = segment_volume(volume_from_array(hu, np.eye(4)), bright, clean_up=False)
+        >>> int(result.mask.sum()) == 16**3
+        True
     """
+    check_work(volume, engine.spec, batch_size)
     backend = NumpyBackend(progress, engine.at_once)
     if engine.volume is not None and engine.spec.canonical and not (flips or fast):
         with backend.phase("server"):

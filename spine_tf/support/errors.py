@@ -13,6 +13,10 @@ class ScanError(SpineError):
     """A scan or a mask that is refused; the message names the file, what was expected and what was received."""
 
 
+class OutputError(SpineError):
+    """Files that cannot be written: no folder, no right, no room, or a place that is taken by somebody else's file."""
+
+
 class ShardError(SpineError):
     """Shards that cannot be trained on; the message names the file and, where it is one case's fault, the case."""
 

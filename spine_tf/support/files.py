@@ -1,13 +1,15 @@
 """Files that appear whole or not at all: written under a temporary name beside them, flushed to disk, then renamed."""
 
 import gzip
+import hashlib
 import json
 import math
 import numbers
 import os
 import re
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,10 +31,20 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove the temporary files that killed writers left in a folder. Nobody may be writing in it."""
+def remove_parts(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove the temporary files and folders that killed writers left in a folder. Nobody may be writing them.
+
+    Args:
+        folder: looked at alone, not what is below it.
+        names: of the files that they should have become; None: any.
+    """
     for path in Path(folder).glob(".*"):
-        if re.match(r"\.[0-9a-f]{8}\..", path.name):
+        part = re.fullmatch(r"\.[0-9a-f]{8}\.(.+)", path.name)
+        if part is None or (names is not None and part[1] not in names):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 
@@ -69,6 +81,12 @@ def json_values(values):
     if isinstance(values, numbers.Real) and not isinstance(values, numbers.Integral):
         return float(values) if math.isfinite(values) else repr(float(values))
     return values
+
+
+def file_sha256(path: Path) -> str:
+    """Compute the SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def flush(path: Path) -> None:

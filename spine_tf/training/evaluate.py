@@ -9,7 +9,7 @@ from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import read_split
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.predict import output_paths
+from spine_tf.inference.outputs import output_paths
 from spine_tf.inference.volume import segment_volume
 from spine_tf.scans import write_mask
 from spine_tf.scans.labels import spine_mask

@@ -19,7 +19,7 @@ import numpy as np
 
 from spine_tf.config import Config, PruneSettings, to_dict
 from spine_tf.data.splits import read_split, write_split
-from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.inference.engines.keras_model import load_model
 from spine_tf.pruning import remove_filters
 from spine_tf.pruning.kept_filters import layer_rows
 from spine_tf.pruning.zeroing import zero_filters
@@ -102,7 +102,7 @@ def run_pruning(
 
 def load_network(folder: Path):
     """The network of a run's folder, uncompiled and without penalties."""
-    model = load_safely(RunFolder(folder).network)
+    model = load_model(RunFolder(folder).network)
     penalise(model, None)
     return model
 

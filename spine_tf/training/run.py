@@ -60,7 +60,7 @@ def start_folder(folder: Path, config: Config, resume: bool) -> None:
 def train_run(
     config: Config,
     folder: Path,
-    data_root: Path,
+    data_root: Path = Path("data"),
     *,
     resume: bool = False,
     max_minutes: float | None = None,

@@ -1,4 +1,4 @@
-"""A picture of masks on their scan: axial, coronal and sagittal through the mask, as a radiologist hangs them."""
+"""Draws masks on their scan: axial, coronal and sagittal through the mask, as a radiologist hangs them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,13 +45,22 @@ def save_overlay(
     Nothing of the scan but its voxels is in the file; `title` is the caller's.
 
     Args:
+        path: of the PNG.
         volume: in RAS+ order.
         masks: name for the legend to array (x, y, z) like `volume.array`, foreground above 0; may be empty.
         truth: array (x, y, z), drawn as a contour over the masks.
+        title: above the slices.
         colours: of the masks, in their order.
 
     Raises:
         ValueError: a volume in another order, a mask of another shape, or more masks than colours.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> volume = volume_from_array(np.zeros((20, 20, 20), np.int16), np.eye(4))
+        >>> save_overlay("scan.png", volume, {"spine": volume.array == 0})
+        >>> Path("scan.png").read_bytes()[1:4]
+        b'PNG'
     """
     path = Path(path)
     axes_codes = "".join(aff2axcodes(volume.affine))
@@ -84,17 +93,36 @@ def save_errors(path: str | Path, volume: Volume, mask: np.ndarray, truth: np.nd
     """Write a PNG as `save_overlay` does, of where a mask is right, too much, or missing.
 
     Args:
+        path: of the PNG.
         volume: in RAS+ order.
         mask, truth: arrays (x, y, z) like `volume.array`, foreground above 0.
 
     Raises:
         ValueError: as `save_overlay`.
+
+    Example:
+        >>> from spine_tf.scans import volume_from_array
+        >>> volume = volume_from_array(np.zeros((20, 20, 20), np.int16), np.eye(4))
+        >>> save_errors("errors.png", volume, volume.array == 0, volume.array == 1)
+        >>> Path("errors.png").read_bytes()[1:4]
+        b'PNG'
     """
     save_overlay(path, volume, compare(truth, mask), colours=tuple(ERRORS.values()))
 
 
 def compare(truth: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Where a mask is right, too much, or missing; keys of `ERRORS`, bool arrays of the masks' shape."""
+    """Find where a mask is right, too much, or missing.
+
+    Args:
+        truth, mask: arrays of one shape, foreground above 0.
+
+    Returns:
+        keys of `ERRORS` -> bool arrays of that shape.
+
+    Example:
+        >>> {name: where.tolist() for name, where in compare(np.array([1, 1, 0]), np.array([1, 0, 1])).items()}
+        {'found': [True, False, False], 'too much': [False, False, True], 'missed': [False, True, False]}
+    """
     truth, mask = np.asarray(truth) > 0, np.asarray(mask) > 0
     return {"found": truth & mask, "too much": mask & ~truth, "missed": truth & ~mask}
 

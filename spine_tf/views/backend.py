@@ -17,7 +17,17 @@ from spine_tf.support.progress import progress_bar
 
 
 class NumpyBackend:
-    """NumPy, at once. Adds up the seconds of each phase and the triplets that the network took."""
+    """Run everything on NumPy, and add up the seconds of each phase and the triplets that the network took.
+
+    Args:
+        progress: show a bar while a network runs.
+        at_once: batches at work at the same time.
+
+    Example:
+        >>> backend = NumpyBackend()
+        >>> backend.chunks(lambda start, stop: np.arange(start, stop), 5, size=2).tolist()
+        [0, 1, 2, 3, 4]
+    """
 
     xp = np
 
@@ -38,11 +48,11 @@ class NumpyBackend:
         self.positions += int(positions)
 
     def chunks(self, function: Callable, n: int, size: int) -> np.ndarray:
-        """`function(start, stop)` for consecutive ranges of at most `size` up to n, joined along the first axis."""
+        """Join `function(start, stop)` of consecutive ranges of at most `size` up to n, along the first axis."""
         return _joined((function(start, min(start + size, n)) for start in range(0, n, size)), n)
 
     def batches(self, function: Callable, n: int, size: int) -> np.ndarray:
-        """`chunks` of a network, `at_once` of them at the same time; with a bar where there is progress to show."""
+        """Do as `chunks` for a network, `at_once` of them at the same time, with a bar if there is progress to show."""
         starts = range(0, n, size)
         with ThreadPoolExecutor(self.at_once) as pool:
             parts = pool.map(lambda start: function(start, min(start + size, n)), starts)
@@ -56,31 +66,31 @@ class NumpyBackend:
         return state
 
     def cond(self, test, then: Callable, otherwise: Callable):
-        """What `then()` gives where the test holds, else what `otherwise()` gives."""
+        """Give what `then()` gives where the test holds, else what `otherwise()` gives."""
         return then() if test else otherwise()
 
     def place(self, values, box, shape):
-        """An array of `shape` with `values` in the box, and 0 (or False) outside."""
+        """Make an array of `shape` with `values` in the box, and 0 (or False) outside."""
         out = np.zeros(shape, values.dtype)
         out[box] = values
         return out
 
     def add(self, total, box, values):
-        """`total` with `values` added in the box."""
+        """Add `values` to `total` in the box, and give it back."""
         total[box] += values
         return total
 
     def contiguous(self, array):
-        """The same array in the order of its axes in memory: slices are cut faster from it."""
+        """Give the same array in the order of its axes in memory: slices are cut faster from it."""
         return np.ascontiguousarray(array)
 
     def components(self, blocks):
-        """Labels of connected components (26 neighbours) of a bool array: a positive integer each, 0 outside."""
+        """Label connected components (26 neighbours) of a bool array: a positive integer each, 0 outside."""
         return ndimage.label(blocks, structure=np.ones((3, 3, 3)))[0]
 
 
 def _joined(parts: Iterable[np.ndarray], n: int) -> np.ndarray:
-    """Arrays one behind the other along the first axis, n long altogether."""
+    """Join arrays along the first axis, n long altogether."""
     out, start = None, 0
     for part in parts:
         if out is None:

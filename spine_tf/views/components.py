@@ -1,4 +1,4 @@
-"""Clean-up of a predicted mask."""
+"""Cleans a predicted mask of what is no spine: components that are small beside the largest."""
 
 from spine_tf.views.backend import NUMPY
 from spine_tf.views.tiles import box_around
@@ -18,13 +18,21 @@ def drop_small_components(mask, spacing_mm, min_share: float = 0.3, gap_mm: floa
         spacing_mm: voxel sizes along x, y, z.
         min_share: in [0, 1]; 1 keeps the largest component alone, 0 everything.
         gap_mm: 0 for parts that touch only.
-        backend: the backend.
+        backend: what runs it (`views/backend.py`).
 
     Returns:
         (x, y, z) bool.
 
     Raises:
         ValueError: min_share out of its range, a negative gap.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((1, 1, 40), bool)
+        >>> mask[..., :10] = mask[..., 12:15] = mask[..., 38:] = True
+        >>> kept = drop_small_components(mask, spacing_mm=(1.0, 1.0, 1.0))
+        >>> np.flatnonzero(kept).tolist()
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14]
     """
     if not 0 <= min_share <= 1:
         raise ValueError(f"min_share must be in [0, 1]. Received: min_share={min_share!r}")

@@ -1,4 +1,4 @@
-"""What is done to HU before slicing: clamping, normalising, smoothing, resizing, and the box around the body.
+"""Prepares HU for slicing: clamping, normalising, smoothing, resizing, and the box around the body.
 
 Smoothing and resizing are 1-D linear maps applied along one axis after another, so both are matrices, and the same
 matrices serve NumPy and a TensorFlow graph: functions take the array namespace `xp` (`numpy` or `keras.ops`).
@@ -18,7 +18,7 @@ BODY_SHARE = 0.05
 
 
 def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, stride: float | None = None, xp=np):
-    """The (n_out, n_in) matrix that resamples an axis linearly, averaging when it shrinks (no aliasing).
+    """Build the matrix that resamples an axis linearly, averaging when it shrinks (no aliasing).
 
     Args:
         n_in: samples before, at least 1.
@@ -29,7 +29,14 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, stride: float | Non
         xp: `numpy` or `keras.ops`.
 
     Returns:
-        float32 matrix, pixel centres at half-integers. Rows sum to 1; those that a `stride` puts outside the axis to 0.
+        (n_out, n_in) float32, pixel centres at half-integers. Rows sum to 1; those that a `stride` puts outside the
+        axis to 0.
+
+    Source: paper, "Data augmentation" (smoothing) and "Pre-processing" (resizing to 256 x 256).
+
+    Example:
+        >>> resize_matrix(4, 2).round(3).tolist()
+        [[0.375, 0.375, 0.25, 0.0], [0.0, 0.25, 0.375, 0.375]]
     """
     # In a graph the sizes of a scan are tensors, so they are made float32 here rather than by Python.
     before, after = xp.array(n_in, dtype="float32"), xp.array(n_out, dtype="float32")
@@ -63,19 +70,53 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, stride: float | Non
 
 
 def gaussian_matrix(n: int, sigma: float, xp=np):
-    """The (n, n) float32 matrix of Gaussian smoothing with `sigma` in samples; rows sum to 1, also at the border."""
+    """Build the matrix of Gaussian smoothing along an axis.
+
+    Args:
+        n: samples.
+        sigma: in samples.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        (n, n) float32; rows sum to 1, also at the border.
+    """
     positions = xp.arange(n, dtype="float32")
     weights = xp.exp(-0.5 * ((positions[None, :] - positions[:, None]) / sigma) ** 2)
     return _float32(weights / xp.sum(weights, axis=1, keepdims=True), xp)
 
 
 def along_axis(matrix, array, axis: int, xp=np):
-    """Apply an (m, n) matrix along one axis of length n of an array; that axis then has length m."""
+    """Apply a matrix along one axis of an array.
+
+    Args:
+        matrix: (m, n).
+        array: of any number of axes; `axis` has length n.
+        axis: which one.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        the array with length m along the axis.
+    """
     return xp.moveaxis(xp.tensordot(matrix, array, axes=[[1], [axis]]), 0, axis)
 
 
 def clamp_window(hu, spec: PreprocessSpec, xp=np) -> tuple[float, float]:
-    """The HU that become 0 and 1: `window_hu`, or what of it the scan uses when `normalise="scan"`."""
+    """Find the HU that become 0 and 1: `window_hu`, or what of it the scan uses when `normalise="scan"`.
+
+    Args:
+        hu: (x, y, z) HU, any real dtype.
+        spec: window_hu and normalise are used.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        low and high. Of a scan, its 1st and 99th percentile in the window; the window where they are under 1 HU apart.
+
+    Source: paper, "Pre-processing" (clamping).
+
+    Example:
+        >>> clamp_window(np.zeros((8, 8, 8)), PreprocessSpec(window_hu=(-300.0, 1300.0)))
+        (-300.0, 1300.0)
+    """
     low, high = spec.window_hu
     if spec.normalise == "window":
         return low, high
@@ -88,30 +129,48 @@ def clamp_window(hu, spec: PreprocessSpec, xp=np) -> tuple[float, float]:
 
 
 def _between(sample, position, xp):
-    """Linear interpolation in a sorted array."""
+    """Interpolate linearly in a sorted array."""
     below = xp.floor(position)
     low, high = (xp.take(sample, xp.array(edge, dtype="int32")) for edge in (below, xp.ceil(position)))
     return low + (high - low) * (position - below)
 
 
 def normalise(hu, window_hu, xp=np):
-    """Clamp HU to the window and map it to [0, 1], float32, same shape.
+    """Clamp HU to a window and map it to [0, 1].
+
+    Args:
+        hu: HU of any shape and real dtype.
+        window_hu: the HU that become 0 and 1.
+        xp: `numpy` or `keras.ops`.
+
+    Returns:
+        float32 of the same shape.
 
     Source: paper, "Clamping adjusts pixel values to stay within a specified range".
+
+    Example:
+        >>> normalise(np.array([-1000, -300, 500, 3000]), (-300.0, 1300.0)).tolist()
+        [0.0, 0.0, 0.5, 1.0]
     """
     low, high = window_hu
     return (xp.clip(_float32(hu, xp), low, high) - low) / (high - low)
 
 
 def body_box(hu, xp=np) -> tuple[slice, slice, slice]:
-    """The box around the body: on each axis from the first to the last plane that holds enough body.
+    """Find the box around the body: on each axis from the first to the last plane that holds enough body.
 
     Args:
-        hu: (x, y, z).
-        xp: as in `resize_matrix`.
+        hu: (x, y, z) HU.
+        xp: `numpy` or `keras.ops`.
 
     Returns:
         one slice per axis; the whole volume when nothing in it is denser than `BODY_HU`.
+
+    Example:
+        >>> hu = np.full((6, 6, 6), -1000)
+        >>> hu[1:4, 2:, :] = 40
+        >>> body_box(hu)
+        (slice(1, 4, None), slice(2, 6, None), slice(0, 6, None))
     """
     body, box = xp.greater(hu, BODY_HU), []
     for axis in range(3):
@@ -121,7 +180,7 @@ def body_box(hu, xp=np) -> tuple[slice, slice, slice]:
 
 
 def first_to_last(line, xp=np) -> slice:
-    """From the first to the last True of a line (n,) of bool; all of it where there is none."""
+    """Span a line (n,) of bool from its first to its last True; all of it where there is none."""
     n, some = xp.shape(line)[0], xp.any(line)
     first, behind = (xp.argmax(xp.array(one, dtype="int32")) for one in (line, xp.flip(line)))
     start, stop = xp.where(some, first, 0), xp.where(some, n - behind, n)

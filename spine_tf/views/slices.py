@@ -49,7 +49,7 @@ def n_positions(shape, spec: PreprocessSpec, spacing_mm=None, pixel_mm: float | 
 
 
 def longest_mm(shape, spacing_mm, xp=np):
-    """Measure the longest side of a volume (x, y, z), in mm, float64."""
+    """Measure the longest side of a volume: shape (x, y, z) and spacing_mm to mm, float64."""
     sides = [xp.array(n, dtype="float64") * mm for n, mm in zip(shape, spacing_mm, strict=True)]
     return xp.max(xp.stack(sides))
 
@@ -132,6 +132,15 @@ def cut_slices(
 
     Returns:
         (n, image_size, image_size) float32 in [0, 1].
+
+    Source: paper, "Pre-processing" and "Data augmentation".
+
+    Example:
+        >>> hu = np.full((4, 6, 5), 500)
+        >>> spec = PreprocessSpec(image_size=32, smoothing_mm=0.0)
+        >>> slices = cut_slices(hu, "coronal", np.arange(6), (-300.0, 1300.0), (1.0, 1.0, 1.0), spec)
+        >>> slices.shape, float(slices[0, 0, 0])
+        ((6, 32, 32), 0.5)
     """
     axis, sigma_mm = VIEW_AXIS[view], spec.smoothing_mm if smoothing_mm is None else smoothing_mm
     shape = xp.shape(hu)
@@ -155,7 +164,12 @@ def with_neighbours(slices, indices, xp=np):
         indices: (batch,) integers.
 
     Returns:
-        (batch, H, W, 3).
+        (batch, H, W, 3); at the border the border slice is repeated.
+
+    Example:
+        >>> slices = np.arange(4.0).reshape(4, 1, 1)
+        >>> with_neighbours(slices, np.array([0, 2])).reshape(2, 3).tolist()
+        [[0.0, 0.0, 1.0], [1.0, 2.0, 3.0]]
     """
     last = xp.shape(slices)[0] - 1
     return xp.stack([xp.take(slices, xp.clip(indices + d, 0, last), axis=0) for d in (-1, 0, 1)], axis=-1)
@@ -176,6 +190,12 @@ def fuse_views(
 
     Returns:
         (x, y, z) float32 mean of the views.
+
+    Example:
+        >>> stacks = {"axial": np.zeros((5, 8, 8)), "coronal": np.zeros((5, 8, 8)), "sagittal": np.ones((5, 8, 8))}
+        >>> fused = fuse_views(stacks, (3, 4, 5))
+        >>> fused.shape, round(float(fused[0, 0, 0]), 3)
+        ((3, 4, 5), 0.333)
     """
     stacks, xp = [], backend.xp
     for view in VIEWS:

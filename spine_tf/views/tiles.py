@@ -1,4 +1,4 @@
-"""Where a volume is looked at: overlapping tiles that cover it, and the box around a spine that was found.
+"""Covers a volume by overlapping tiles, and finds the box around a spine.
 
 With isotropic pixels an image spans `image_size * pixel_mm`; a larger volume is covered by tiles, and what they say
 is blended by weights that sum to 1 in every voxel.
@@ -22,7 +22,7 @@ def tile_axes(shape, spacing_mm, span_mm: float | None, backend=NUMPY) -> list[t
         shape: (x, y, z) voxels.
         spacing_mm: voxel size.
         span_mm: longest side of a tile; None: one tile is the whole volume.
-        backend: the backend.
+        backend: what runs it (`views/backend.py`).
 
     Returns:
         for each axis: starts (count,) int32 of the tiles, their length in voxels, and blending weights
@@ -48,12 +48,21 @@ def tile_axes(shape, spacing_mm, span_mm: float | None, backend=NUMPY) -> list[t
 
 
 def tile_count(axes: list[tuple], backend=NUMPY):
-    """How many tiles the axes make."""
+    """Count the tiles that the axes make."""
     return math.prod(backend.xp.shape(starts)[0] for starts, _, _ in axes)
 
 
 def tile_of(axes: list[tuple], number, backend=NUMPY) -> tuple[Box, list]:
-    """One tile by its number, z fastest: a box of voxels, and its blending weights along x, y, z."""
+    """Give one tile by its number, z fastest.
+
+    Args:
+        axes: as `tile_axes` gives them.
+        number: from 0 to `tile_count`.
+        backend: what runs it.
+
+    Returns:
+        a box of voxels, and its blending weights along x, y, z, each (length,) float32.
+    """
     box, weights = [], []
     for starts, side, of_axis in reversed(axes):
         count = backend.xp.shape(starts)[0]
@@ -64,9 +73,16 @@ def tile_of(axes: list[tuple], number, backend=NUMPY) -> tuple[Box, list]:
 
 
 def box_around(mask, spacing_mm, margin_mm: tuple[float, ...], backend=NUMPY) -> Box:
-    """The box around a mask (x, y, z) bool, with a margin on both sides of each axis where the volume is that large.
+    """Find the box around a mask, with a margin on both sides of each axis where the volume is that large.
 
-    The whole volume where the mask is empty.
+    Args:
+        mask: (x, y, z) bool.
+        spacing_mm: voxel size.
+        margin_mm: of each axis.
+        backend: what runs it.
+
+    Returns:
+        one slice per axis; the whole volume where the mask is empty.
     """
     xp, box = backend.xp, []
     for axis, (mm, margin) in enumerate(zip(spacing_mm, margin_mm, strict=True)):

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.many_scans import FAILURES, RESULTS, segment_many, start_ray
+from spine_tf.inference.many_scans import FAILURES, RESULTS, segment_many
 from spine_tf.inference.many_scans_input import Scan, find_scans
+from spine_tf.inference.many_scans_ray import start_ray
 from spine_tf.inference.many_scans_worker import MAX_TRIES, STARTED
-from spine_tf.inference.one_scan import output_paths
+from spine_tf.inference.outputs import output_paths
 from spine_tf.inference.predict import predict_cases
 
 ray = pytest.importorskip("ray")
@@ -138,7 +139,7 @@ def test_a_second_run_does_what_is_not_done(threshold_lite, five_scans, tmp_path
     scans, output = find_scans(five_scans), tmp_path / "out"
     assert [one.status for one in segment_many(scans, threshold_lite, output, workers=2)] == ["failed", *["done"] * 4]
     first = {path.name: path.stat().st_mtime_ns for path in output.iterdir() if path.name.startswith("scan")}
-    output_paths(output, "scan2")["report"].unlink()
+    output_paths(output, "scan2")["mask"].unlink()
     shutil.copy(five_scans / "scan0_ct.nii.gz", five_scans / "broken.nii.gz")
     assert [one.status for one in segment_many(scans, threshold_lite, output)] == [
         "done",
@@ -152,8 +153,14 @@ def test_a_second_run_does_what_is_not_done(threshold_lite, five_scans, tmp_path
     assert _rows(output / FAILURES) == []
     again = {path.name for path in output.iterdir() if first.get(path.name, 0) != path.stat().st_mtime_ns}
     assert not any(name.startswith(("scan0", "scan1", "scan3")) for name in again)
-    # With all done no worker is needed, and no model.
-    assert {one.status for one in segment_many(scans, "none.tflite", output)} == {"skipped"}
+    # The name of another scan, and one scan given twice: none of it is taken for what it is not.
+    (five_scans / "other").mkdir()
+    _scan(five_scans / "other" / "scan0_ct.nii.gz", 7)
+    both = [scans[1], Scan("scan0", five_scans / "other" / "scan0_ct.nii.gz"), scans[2], scans[2]]
+    assert [one.status for one in segment_many(both, threshold_lite, output)] == ["failed"] * 2 + ["skipped"] * 2
+    assert [row["status"] for row in _rows(output / RESULTS)] == ["failed"] * 2 + ["skipped"] * 2
+    assert [row["case"] for row in _rows(output / FAILURES)] == ["scan0", "scan0"]
+    assert [one.status for one in segment_many(both[1:2], threshold_lite, output)] == ["done"]
     last = output_paths(output, "scan0")["report"].stat().st_mtime_ns
     assert [one.status for one in segment_many(scans[1:2], threshold_lite, output, overwrite=True)] == ["done"]
     assert output_paths(output, "scan0")["report"].stat().st_mtime_ns > last
@@ -180,7 +187,12 @@ def test_what_cannot_be_run_is_refused_before_any_case(five_scans, tmp_path):
         segment_many(scans, "none.tflite", tmp_path / "out", workers=0)
     with pytest.raises(ValueError, match=r"workers must be at most the 2 cores of this machine. Received: workers=3"):
         segment_many(scans, "none.tflite", tmp_path / "out", workers=3)
+    with pytest.raises(ValueError, match=r"scans must be at least one. Received: none"):
+        segment_many([], "none.tflite", tmp_path / "out")
     assert not list((tmp_path / "out").glob("*"))
+    (tmp_path / "out" / RESULTS).write_text("patient,age\n")
+    with pytest.raises(ValueError, match=r"results.csv must be free, .* Received: 'patient,age'"):
+        segment_many(scans, "none.tflite", tmp_path / "out")
 
 
 def test_ray_tells_nobody():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spine_tf.inference.many_scans_worker import MAX_TRIES, REFUSED, STARTED, Segmenter
-from spine_tf.inference.one_scan import output_paths
+from spine_tf.inference.outputs import output_paths
 from spine_tf.support.files import write_json
 from tests.support.scans import bright_block_hu
 
@@ -65,7 +65,7 @@ def test_a_report_ends_a_case_but_not_one_to_be_overwritten(settings, batch, tmp
     report = output_paths(tmp_path, "one")["report"]
     assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "done"
     first = report.stat().st_mtime_ns
-    assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "done"
+    assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "skipped"
     assert report.stat().st_mtime_ns == first
     again = Segmenter(settings | {"output": str(tmp_path), "overwrite": True})
     assert _ended(again(batch))[0] == "done"
@@ -95,5 +95,5 @@ def test_what_is_at_work_names_its_process(settings, batch, tmp_path):
 
     worker.engine = replace(worker.engine, predict=watched)
     worker(batch)
-    assert set(seen[0]) == {"tries", "host", "pid"}
+    assert set(seen[0]) == {"tries", "report", "host", "pid"}
     assert seen[0]["tries"] == 1

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -23,3 +25,18 @@ def test_a_gpu_that_is_not_there_is_said():
 def test_threads_are_at_least_one():
     with pytest.raises(ValueError, match="threads must be at least 1"):
         use_device("cpu", 0)
+
+
+def test_tensorflow_loads_without_notes_but_errors_are_shown():
+    script = """
+import os, sys
+from spine_tf.support.device import quiet_loading, use_device
+use_device("auto")
+assert "tensorflow" in sys.modules
+del sys.modules["tensorflow"]
+with quiet_loading():
+    os.write(2, b"I0000 00:00:17.5 1 port.cc:153] oneDNN custom operations\\nE0000 00:00:18.1 1 x.cc:1] broken\\n")
+print("after", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["E0000 00:00:18.1 1 x.cc:1] broken", "after"]

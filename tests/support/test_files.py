@@ -52,6 +52,14 @@ def test_what_a_killed_writer_left_can_be_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".notes.txt", "a.txt"]
 
 
+def test_what_was_to_become_of_other_names_stays_and_folders_go_too(tmp_path):
+    for name in (".01234567.a", ".01234567.b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mask").touch()
+    remove_parts(tmp_path, {"a"})
+    assert [path.name for path in tmp_path.iterdir()] == [".01234567.b"]
+
+
 def test_gzip_files_of_one_content_are_equal(tmp_path):
     for name in ("a.gz", "b.gz"):
         write_gzip(tmp_path / name, b"spine")

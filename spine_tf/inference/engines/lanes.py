@@ -1,4 +1,4 @@
-"""Several batches at work at the same time, each in a function of its own.
+"""Runs several batches at the same time, each in a function of its own.
 
 Where a network keeps but one core busy, another batch has the rest: 0.84 of the time a triplet on two cores. But never
 in one function: with oneDNN, TensorFlow 2.21 keeps what a convolution adds to its result in the kernel that both calls
@@ -15,12 +15,15 @@ ALONE = 50
 
 
 def in_lanes(make: Callable[[], Callable], lanes: int = 1, alone: int = ALONE) -> Callable:
-    """A function to be called from any number of threads: `lanes` of them are at work, the others wait.
+    """Make a function to be called from any number of threads: `lanes` of them are at work, the others wait.
 
     Args:
         make: gives a function that only one thread at a time may call, another one each time.
         lanes: functions in all.
         alone: calls for which the first one is enough; after them another is made where a call would have to wait.
+
+    Returns:
+        a function of the same arguments.
     """
     free, lock = LifoQueue(), threading.Lock()
     free.put(make())

@@ -1,4 +1,4 @@
-"""A .tflite file as an engine, run by LiteRT: no TensorFlow and no Keras is needed."""
+"""Runs a .tflite file with LiteRT, without TensorFlow and Keras."""
 
 from pathlib import Path
 
@@ -19,6 +19,9 @@ def litert_predictor(path: Path, image_size: int, batch_size: int, threads: int 
         image_size: side of the slices, as its metadata says.
         batch_size: triplets at once, where the file leaves it open; else its own batch holds.
         threads: None: all cores.
+
+    Returns:
+        `predict`, which one thread at a time may call.
 
     Raises:
         ModelError: the file is no LiteRT model, or takes or gives something other than triplets of image_size.

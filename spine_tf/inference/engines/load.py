@@ -1,5 +1,6 @@
 """Loads a network with the engine that its path asks for."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -11,13 +12,14 @@ from spine_tf.inference.engines.lanes import in_lanes
 from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
+from spine_tf.support.device import quiet_loading
 from spine_tf.support.errors import ModelError
 
 ADDRESS = re.compile(r"[a-z]+://")
 
 
 def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: int | None = None) -> Engine:
-    """Load a network by what its path is.
+    """Load a network that predicts, by what its path is.
 
     Args:
         model: a `.keras` file, or a folder with one (`find_network`); a SavedModel folder, or one of its numbered
@@ -31,6 +33,14 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
             (an `.h5` file, a Lambda layer, unknown custom code, another content than its manifest says).
         ServerError: a server that does not answer, or refuses.
         ValueError: an address of another form, or a server's metadata that does not fit.
+
+    Example:
+        >>> load_engine("scan.nii.gz")
+        Traceback (most recent call last):
+        spine_tf.support.errors.ModelError: model must be a .keras or .tflite file, ... Received: model='scan.nii.gz'
+        >>> from spine_tf.inference.engines import SHIPPED
+        >>> load_engine(SHIPPED).spec.image_size
+        128
     """
     # What runs a network is imported here, not above: --help and a refused model answer at once, and a machine needs
     # to have the one it uses only.
@@ -52,12 +62,23 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
     except (TypeError, ValueError) as error:
         raise ModelError(f"{facts}: {error}") from error
-    predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
-    return Engine(predict, spec, metadata, path.name, at_once=at_once)
+    with quiet_loading():
+        predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
+    # The manifest of a SavedModel has the digests of all of its files, and was compared with them.
+    digest = hashlib.sha256((path if is_file else path / MANIFEST).read_bytes() + facts.read_bytes())
+    return Engine(predict, spec, metadata, path.name, at_once=at_once, sha256=digest.hexdigest())
 
 
 def runs_here_on_tensorflow(model: str | Path) -> bool:
-    """Whether this process needs TensorFlow to run a model: not for a `.tflite` file, nor for one that a server has."""
+    """Tell whether this process needs TensorFlow to run a model: not for a `.tflite` file, nor for one of a server.
+
+    Args:
+        model: as `load_engine` takes it.
+
+    Example:
+        >>> runs_here_on_tensorflow("model.tflite"), runs_here_on_tensorflow("runs/paper")
+        (False, True)
+    """
     return Path(model).suffix != ".tflite" and not ADDRESS.match(str(model))
 
 
@@ -81,7 +102,13 @@ def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None
 
 
 def read_metadata(path: Path) -> dict:
-    """What travels with a model: `preprocess` (a PreprocessSpec's fields) and facts of its training.
+    """Read what travels with a model: `preprocess` (a PreprocessSpec's fields) and facts of its training.
+
+    Args:
+        path: of `metadata.json`.
+
+    Returns:
+        the JSON object.
 
     Raises:
         ModelError: no such file, no JSON, or no key "preprocess".

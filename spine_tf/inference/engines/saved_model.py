@@ -1,4 +1,4 @@
-"""A SavedModel folder as an engine."""
+"""Runs a SavedModel, after comparing it with its manifest."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from spine_tf.support.errors import ModelError
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The SavedModel in a folder: itself, or its highest-numbered version; None where there is none."""
+    """Find the SavedModel in a folder: itself, or its highest-numbered version; None where there is none."""
     folder = Path(folder)
     if (folder / "saved_model.pb").is_file():
         return folder

@@ -1,19 +1,23 @@
 """A model from somebody else is data: whatever code its file carries or names, none of it may run."""
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from spine_tf.config import VIEWS
 from spine_tf.inference.engines import load_engine
-from spine_tf.inference.engines.keras_model import load_safely
+from spine_tf.inference.engines.keras_model import load_model
 from spine_tf.support.errors import ModelError
 from tests.support.paths import SCRIPTS
 
@@ -115,7 +119,62 @@ def test_what_is_no_archive_or_not_there_says_so(folder):
     (folder / "best.keras").write_bytes(b"not a zip")
     assert _refusal(folder / "best.keras").endswith("best.keras: no archive")
     with pytest.raises(ModelError, match=r"nowhere\.keras: no file"):
-        load_safely(folder / "nowhere.keras")
+        load_model(folder / "nowhere.keras")
+
+
+def test_the_model_of_a_file_a_folder_and_the_shipped_one(threshold_run, tmp_path):
+    by_file, by_folder = load_model(threshold_run / "best.keras"), load_model(threshold_run)
+    assert [w.shape for w in by_file.weights] == [w.shape for w in by_folder.weights]
+    shutil.copy(threshold_run / "best.keras", tmp_path / "model.keras")
+    assert load_model(tmp_path).count_params() == by_file.count_params() == 12
+    assert load_model().input_shape[0] == (None, 128, 128, 3)
+    with pytest.raises(ModelError, match="no file"):
+        load_model(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(folder, value):
+    model = _model(keras.layers.Conv2D(2, 1, name="shared"))
+    kernel, bias = model.get_layer("shared").get_weights()
+    kernel[0, 0, 2, 1] = value
+    model.get_layer("shared").set_weights([kernel, bias])
+    model.save(folder / "best.keras")
+    assert _refusal(folder / "best.keras").endswith("best.keras: NaN or infinity in shared/kernel")
+
+
+def _repacked(folder: Path, method: int = zipfile.ZIP_DEFLATED, **members: bytes) -> Path:
+    """A good archive of which some members have another content."""
+    _model(keras.layers.Conv2D(2, 1)).save(folder / "whole.keras")
+    with zipfile.ZipFile(folder / "whole.keras") as whole, zipfile.ZipFile(folder / "best.keras", "w", method) as made:
+        for name in whole.namelist():
+            made.writestr(name, members.get(name.replace(".", "_"), whole.read(name)))
+    return folder / "best.keras"
+
+
+def test_an_archive_that_grows_is_refused_before_it_is_read(folder):
+    # 80 MiB of spaces around the config: 80 kB in the archive.
+    path = _repacked(folder, config_json=b" " * (80 * 2**20))
+    assert path.stat().st_size < 2**20
+    tracemalloc.start()
+    assert _refusal(path).endswith("best.keras: config.json of 80 MiB, packed too tightly")
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    path = _repacked(folder, model_weights_h5=bytes(80 * 2**20))
+    assert _refusal(path).endswith("best.keras: model.weights.h5 of 80 MiB, packed too tightly")
+    assert "metadata.json of 0 MiB" in _refusal(_repacked(folder, zipfile.ZIP_LZMA))
+
+
+def test_weights_that_grow_are_refused(folder):
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for number in range(2):
+            file.create_dataset(f"layers/{number}", (2**24,), "float32", compression="gzip", chunks=(2**20,))
+    words = _refusal(_repacked(folder, model_weights_h5=content.getvalue()))
+    assert "best.keras: arrays of 128 MiB in a file of 0 MiB" in words
+
+
+def test_an_archive_that_was_packed_again_loads(folder):
+    assert load_model(_repacked(folder)).count_params() == 3 * 2 + 2 + 3 * 3
 
 
 @pytest.mark.parametrize("script", ["predict", "export"])
