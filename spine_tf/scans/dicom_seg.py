@@ -1,5 +1,6 @@
 """A mask as a DICOM Segmentation of the series it came from: a frame for each slice, on that slice's own pixels."""
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -8,9 +9,9 @@ import numpy as np
 
 from spine_tf._version import __version__
 from spine_tf.scans.checks import refuse
-from spine_tf.scans.dicom import quiet
 from spine_tf.scans.dicom_geometry import stack_slices
-from spine_tf.scans.dicom_series import Slice, find_series
+from spine_tf.scans.dicom_header import Slice
+from spine_tf.scans.dicom_series import find_series
 from spine_tf.scans.volume import Volume
 from spine_tf.support.files import whole_file
 
@@ -52,15 +53,14 @@ def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
             some anonymisers leave them; a series without ONE_EACH, or with tags that are no DICOM; highdicom is not
             installed; or as `read_dicom`.
     """
-    source = Path(path).resolve().name
+    source = Path(os.path.abspath(path)).name
     try:
         import highdicom  # noqa: F401  asked for here, not after a network has run
     except ImportError as error:
         raise refuse(source, "a DICOM segmentation needs the package highdicom", error) from None
     if not Path(path).is_dir():
         raise refuse(source, "a DICOM segmentation needs a folder with a DICOM series", "a file")
-    with quiet():
-        stack = stack_slices(find_series(Path(path), series, source)[0], source)
+    stack = stack_slices(find_series(Path(path), series, source), source)
     if not stack.even or stack.shifts.any():
         expected = "a DICOM segmentation needs slices that lie on a rectangular grid (write NIfTI instead)"
         raise refuse(source, expected, "; ".join(stack.warnings))
