@@ -49,7 +49,7 @@ class Elements:
     """What the walk through a file found, up to its end or to where the file is damaged."""
 
     values: dict[int, bytes] = field(default_factory=dict)
-    """Values by tag, e.g. 0x00080060; of the top level alone, as they are stored."""
+    """Values by tag, e.g. 0x00080060; of the top level and the meta header alone, as stored."""
     transfer_syntax: str = ""
     """TransferSyntaxUID; empty where the file does not name one."""
     big_endian: bool = False
@@ -102,7 +102,7 @@ def read_pixel_bytes(path: Path, elements: Elements) -> list[bytes]:
     """
     pieces = []
     with open(path, "rb") as file:
-        _to_data_set(file, Elements())
+        _to_data_set(file, frozenset(), Elements())
         body = _inflated(file) if elements.transfer_syntax == _DEFLATED else file
         for offset, length in elements.pixels[1 if elements.encapsulated else 0 :]:
             body.seek(offset)
@@ -114,7 +114,7 @@ def read_pixel_bytes(path: Path, elements: Elements) -> list[bytes]:
 
 def _walk_file(file: BinaryIO, wanted: frozenset[int], elements: Elements) -> None:
     """Walk the meta header, then the data set in the transfer syntax that it names."""
-    _to_data_set(file, elements)
+    _to_data_set(file, wanted, elements)
     body = _inflated(file) if elements.transfer_syntax == _DEFLATED else file
     start = _peek(body, 8)
     # Group 0008 comes first: read in the other byte order it is 0800.
@@ -128,7 +128,7 @@ def _walk_file(file: BinaryIO, wanted: frozenset[int], elements: Elements) -> No
     _walk(body, explicit, wanted, elements)
 
 
-def _to_data_set(file: BinaryIO, elements: Elements) -> None:
+def _to_data_set(file: BinaryIO, wanted: frozenset[int], elements: Elements) -> None:
     """Read the meta header (group 0002, always explicit little endian) and stop behind it."""
     head = _peek(file, 132)
     elements.is_dicom = head[128:] == b"DICM"
@@ -139,6 +139,8 @@ def _to_data_set(file: BinaryIO, elements: Elements) -> None:
         tag, _, length, size = _header(head, True, "<")
         file.seek(file.tell() + size)
         value = _value(file, tag, length, _size(file))
+        if tag in wanted:
+            elements.values[tag] = value
         if tag == _TRANSFER_SYNTAX:
             elements.transfer_syntax = value.decode("ascii", "replace").strip(" \0")
 
@@ -194,6 +196,8 @@ def _header(head: bytes, explicit: bool, order: str) -> tuple[int, bytes, int, i
     tag, vr = group << 16 | number, head[4:6]
     if not explicit or group == 0xFFFE or not (vr.isalpha() and vr.isupper()):
         return tag, b"", struct.unpack(f"{order}I", head[4:8])[0], 8
+    if vr not in _LONG_VRS | _SHORT_VRS:
+        raise _Damage(f"element {_name(tag)} is of no known VR")
     if vr not in _LONG_VRS:
         return tag, vr, struct.unpack(f"{order}H", head[6:8])[0], 8
     if len(head) < 12:

@@ -21,6 +21,7 @@ NATIVE_SYNTAXES = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.1000
 """Transfer syntaxes of uncompressed pixels; where a file names none, they are."""
 _CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _TAGS = {
+    "MediaStorageSOPClassUID": 0x00020002,
     "ImageType": 0x00080008,
     "SOPClassUID": 0x00080016,
     "SOPInstanceUID": 0x00080018,
@@ -117,14 +118,16 @@ def read_header(path: Path) -> Slice | Damaged | str:
     texts = {name: value.decode("latin-1").strip(" \0") for name, value in values.items() if value.strip(b" \0")}
     if not elements.is_dicom:
         return Damaged(path, elements.damage) if _may_be_slice(path) else "no readable image"
+    if not elements.damage and not elements.pixels:
+        elements.damage = "there are no PixelData"
     other = _something_else(texts, elements)
     if other:
         return other
-    series = texts.get("SeriesInstanceUID", "")
+    series = texts.get("SeriesInstanceUID", "") if "SeriesInstanceUID" in values else None
     if elements.damage:
-        return Damaged(path, elements.damage, series if "SeriesInstanceUID" in values else None)
+        return Damaged(path, elements.damage, series)
     try:
-        return _slice(path, series, texts, elements)
+        return _slice(path, texts, elements)
     except ValueError as error:
         return Damaged(path, "".join(c if c.isprintable() else "?" for c in str(error)[:200]), series)
 
@@ -140,26 +143,24 @@ def _may_be_slice(path: Path) -> bool:
 def _something_else(texts: dict[str, str], elements: Elements) -> str:
     """Say what a file is that is no slice of a CT; empty if it is one, or if a damaged file does not tell."""
     modality = texts.get("Modality", "")
-    storage = texts.get("SOPClassUID", _CT_IMAGE_STORAGE)
+    storage = texts.get("SOPClassUID") or texts.get("MediaStorageSOPClassUID") or _CT_IMAGE_STORAGE
     if modality != "CT" and (modality or not elements.damage or storage != _CT_IMAGE_STORAGE):
         return f"modality {modality or 'unknown'}"
     if "LOCALIZER" in texts.get("ImageType", "").upper():
         return "localizer"
+    if storage != _CT_IMAGE_STORAGE and not (elements.pixels and "ImagePositionPatient" in texts):
+        return "CT object that is no slice"
     if elements.damage:
         return ""
-    if not elements.pixels and storage != _CT_IMAGE_STORAGE:
-        return "CT object without an image"
     colours = texts.get("PhotometricInterpretation", "MONOCHROME2")
     if _integer(elements, "SamplesPerPixel", 1) != 1 or not colours.startswith("MONOCHROME"):
         return "colour picture"
     if texts.get("NumberOfFrames", "1").strip() not in ("0", "1"):
         return "multi-frame CT (export it as single slices)"
-    if "ImagePositionPatient" not in texts and "ImageOrientationPatient" not in texts and elements.pixels:
-        return "CT without position, orientation or pixel spacing"
     return ""
 
 
-def _slice(path: Path, series: str, texts: dict[str, str], elements: Elements) -> Slice:
+def _slice(path: Path, texts: dict[str, str], elements: Elements) -> Slice:
     """The slice that a whole file holds; ValueError says what is not possible in it."""
     columns, rows = (_integer(elements, name, 0) for name in ("Columns", "Rows"))
     allocated = _integer(elements, "BitsAllocated", 0)
@@ -169,6 +170,9 @@ def _slice(path: Path, series: str, texts: dict[str, str], elements: Elements) -
     high = _integer(elements, "HighBit", stored - 1)
     if allocated not in (8, 16, 32) or not 0 < stored <= allocated or high != stored - 1:
         raise ValueError(f"BitsAllocated {allocated}, BitsStored {stored} and HighBit {high} do not fit each other")
+    signed = _integer(elements, "PixelRepresentation", 0)
+    if signed not in (0, 1):
+        raise ValueError(f"PixelRepresentation {signed} is neither 0 nor 1")
     position = _numbers(texts, "ImagePositionPatient", 3)
     directions = _numbers(texts, "ImageOrientationPatient", 6).reshape(2, 3)
     spacing = _numbers(texts, "PixelSpacing", 2)
@@ -177,7 +181,9 @@ def _slice(path: Path, series: str, texts: dict[str, str], elements: Elements) -
     if np.abs(position).max() > MAX_POSITION_MM:
         raise ValueError(f"ImagePositionPatient {texts['ImagePositionPatient']} is more than 10 m away")
     if np.abs(directions @ directions.T - np.eye(2)).max() > 2 * MAX_SHEAR:
-        raise ValueError(f"ImageOrientationPatient {texts['ImageOrientationPatient']} is not two unit vectors, upright")
+        raise ValueError(
+            f"ImageOrientationPatient {texts['ImageOrientationPatient']} is not two unit vectors at right angles"
+        )
     low, top = SPACING_RANGE_MM
     if not ((spacing >= low) & (spacing <= top)).all():
         raise ValueError(f"PixelSpacing {texts['PixelSpacing']} is not in {low:g} to {top:g} mm")
@@ -186,7 +192,7 @@ def _slice(path: Path, series: str, texts: dict[str, str], elements: Elements) -
     _check_pixels(elements, columns * rows * allocated // 8)
     return Slice(
         path,
-        series,
+        texts.get("SeriesInstanceUID", ""),
         texts.get("SOPInstanceUID", ""),
         (columns, rows),
         position,
@@ -196,7 +202,7 @@ def _slice(path: Path, series: str, texts: dict[str, str], elements: Elements) -
         slope,
         intercept,
         (allocated, stored),
-        _integer(elements, "PixelRepresentation", 0) == 1,
+        signed == 1,
         texts.get("ImageType", "").upper(),
         texts.get("ConvolutionKernel", ""),
         tuple(sha256(texts[name].encode()).digest() if name in texts else b"" for name in ONE_EACH),

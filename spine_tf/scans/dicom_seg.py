@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 import warnings
 from pathlib import Path
 
@@ -36,6 +37,9 @@ MAY_BE_EMPTY = (
     "SliceThickness",
 )
 """What a slice has to have, if only empty (DICOM's type 2); some anonymisers remove them."""
+
+_TAG_ERRORS = (AttributeError, EOFError, KeyError, OSError, RuntimeError, struct.error, TypeError, ValueError)
+"""What pydicom and highdicom raise for tags that are no DICOM; NotImplementedError and RecursionError are among them."""
 
 
 def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
@@ -104,23 +108,34 @@ def write_dicom_seg(path: Path, mask_ras: np.ndarray, volume: Volume, slices: li
 
 
 def _headers(slices: list[Slice], source: str) -> list:
-    """The slices' tags, with MAY_BE_EMPTY in all of them; ScanError without ONE_EACH."""
+    """The slices' tags, with MAY_BE_EMPTY in all of them; ScanError without ONE_EACH, or for tags that are none."""
     import pydicom
 
     with warnings.catch_warnings(action="ignore"):
-        images = [pydicom.dcmread(item.path, stop_before_pixels=True, force=True) for item in slices]
-        for image in images:
-            # Some anonymisers empty it; that these are CT slices is known by their modality.
-            image.SOPClassUID = image.get("SOPClassUID") or pydicom.uid.CTImageStorage
-            for keyword in MAY_BE_EMPTY:
-                image.setdefault(keyword, None)
-        for keyword in ONE_EACH:
-            found = [str(image.get(keyword) or "") for image in images]
-            if not all(found) or len(set(found)) > 1:
-                expected = f"a DICOM segmentation needs one {keyword} in all slices (write NIfTI instead)"
-                received = f"{len(set(found) - {''})} in {sum(map(bool, found))} of {len(found)} slices"
-                raise refuse(source, expected, received)
+        try:
+            images = [pydicom.dcmread(item.path, stop_before_pixels=True, force=True) for item in slices]
+            for image in images:
+                # Some anonymisers empty it; that these are CT slices is known by their modality.
+                image.SOPClassUID = image.get("SOPClassUID") or pydicom.uid.CTImageStorage
+                for keyword in MAY_BE_EMPTY:
+                    image.setdefault(keyword, None)
+            found = {keyword: [str(image.get(keyword) or "") for image in images] for keyword in ONE_EACH}
+        except _TAG_ERRORS as error:
+            raise _no_tags(error, source) from None
+    for keyword, uids in found.items():
+        if not all(uids) or len(set(uids)) > 1:
+            expected = f"a DICOM segmentation needs one {keyword} in all slices (write NIfTI instead)"
+            received = f"{len(set(uids) - {''})} in {sum(map(bool, uids))} of {len(uids)} slices"
+            raise refuse(source, expected, received)
     return images
+
+
+def _no_tags(error: Exception, source: str) -> Exception:
+    """The refusal of tags that are no DICOM."""
+    expected = "a DICOM segmentation repeats the tags of patient and study, which must be as DICOM wants them"
+    # Some of these messages quote the tag, which may be the patient's.
+    words = str(error) if isinstance(error, AttributeError) else re.sub(r"(['\"]).*\1", "'...'", str(error))
+    return refuse(source, expected, f"{type(error).__name__}: {words}")
 
 
 def _build(images: list, frames: np.ndarray, network: str, source: str):
@@ -163,8 +178,5 @@ def _build(images: list, frames: np.ndarray, network: str, source: str):
                 series_description=DESCRIPTION,
                 omit_empty_frames=bool(frames.any()),
             )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        expected = "a DICOM segmentation repeats the tags of patient and study, which must be as DICOM wants them"
-        # Some of these messages quote the tag, which may be the patient's.
-        words = str(error) if isinstance(error, AttributeError) else re.sub(r"(['\"]).*\1", "'...'", str(error))
-        raise refuse(source, expected, f"{type(error).__name__}: {words}") from None
+    except _TAG_ERRORS as error:
+        raise _no_tags(error, source) from None
