@@ -32,7 +32,7 @@ def read_scan(
     """A CT as int16 HU (x, y, z) in RAS+ order, from a NIfTI file or a folder that holds a DICOM series.
 
     Args:
-        series: SeriesInstanceUID to take from a DICOM folder; by default its largest CT series.
+        series: SeriesInstanceUID to take from a DICOM folder; by default an original, axial CT series is preferred.
         assume_hu: take the values for HU whatever they look like.
         memory_budget_gib: refuse, before reading it, a scan that would need more (see `checks.WORKING_BYTES`).
 

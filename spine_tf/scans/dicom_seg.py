@@ -39,7 +39,7 @@ MAY_BE_EMPTY = (
 """What a slice has to have, if only empty (DICOM's type 2); some anonymisers remove them."""
 
 _TAG_ERRORS = (AttributeError, EOFError, KeyError, OSError, RuntimeError, struct.error, TypeError, ValueError)
-"""What pydicom and highdicom raise for tags that are no DICOM; NotImplementedError and RecursionError are among them."""
+"""What pydicom and highdicom raise for tags that are no DICOM; RuntimeError stands for RecursionError and its like."""
 
 
 def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
@@ -49,7 +49,7 @@ def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
 
     Args:
         path: a DICOM folder, as for `read_scan`.
-        series: SeriesInstanceUID; None: the largest CT series.
+        series: SeriesInstanceUID; None prefers one, as `read_scan` does.
 
     Raises:
         ScanError: no DICOM folder; a series that was resampled when it was read (gantry tilt, uneven slice
