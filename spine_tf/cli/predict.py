@@ -23,7 +23,7 @@ class Flags(CommonFlags):
     overwrite: bool = False
     """Do cases again that are done."""
     series: str | None = None
-    """SeriesInstanceUID to take from a DICOM folder instead of its largest CT series."""
+    """SeriesInstanceUID to take from a DICOM folder instead of the preferred one (original, axial, soft kernel)."""
     assume_hu: bool = False
     """Take the values for HU, whatever they look like."""
     memory_budget_gib: float = MEMORY_BUDGET_GIB

@@ -39,7 +39,7 @@ def read_scan(
 
     Args:
         path: the file or folder.
-        series: SeriesInstanceUID to take from a DICOM folder; by default its largest CT series.
+        series: SeriesInstanceUID to take from a DICOM folder; by default an original, axial CT series is preferred.
         assume_hu: take the values for HU whatever they look like: nothing is refused for them, no offset taken off.
         memory_budget_gib: refuse, before reading it, a scan that would need more (see `checks.WORKING_BYTES`).
 

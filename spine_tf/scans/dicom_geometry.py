@@ -1,4 +1,4 @@
-"""Where the slices of a series lie, and how uneven gaps and gantry tilt become a rectangular grid."""
+"""Puts the slices of a series in order, and makes a rectangular grid of them where gaps or gantry tilt left none."""
 
 from dataclasses import dataclass
 from math import ceil, floor
@@ -7,12 +7,13 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.scans.checks import MAX_SHEAR, refuse
-from spine_tf.scans.dicom_series import Slice
+from spine_tf.scans.dicom_gaps import find_planes
+from spine_tf.scans.dicom_header import Slice
+from spine_tf.scans.dicom_pixels import read_pixels
+from spine_tf.scans.dicom_series import Series
 
-EVEN_TOLERANCE = 0.05
-"""A slice may lie this share of the slice distance off an even series before the series is resampled."""
-MAX_GAP = 2.5
-"""Largest gap, in median slice distances, that is bridged by interpolation: one missing slice, not two."""
+SAME_PLACE_MM = 1e-3
+"""Slices whose positions differ by less lie in one place."""
 JITTER_MM = 0.1
 """In-plane shifts up to this are rounding of the positions, not tilt."""
 MAX_TILT_DEG = 35.0
@@ -56,45 +57,41 @@ class Stack:
         return _LPS_TO_RAS @ affine
 
 
-def stack_slices(slices: list[Slice], source: str) -> Stack:
+def stack_slices(series: Series, source: str) -> Stack:
     """Order slices by ImagePositionPatient along their normal (SliceThickness and file names are not asked).
 
+    Copies of a slice, sent again under another SOPInstanceUID or not, are read once if their pixels are equal.
+
+    Args:
+        series: from `find_series`.
+        source: the scan's name, for messages.
+
     Raises:
-        ScanError: two slices in one place, a gap of more than MAX_GAP median slice distances, or a shift beyond
-            MAX_TILT_DEG.
+        ScanError: fewer than two slices; two different ones in one place; a shift beyond MAX_TILT_DEG; or whatever
+            `find_planes` refuses.
     """
-    normal = _normal(slices[0])
-    ordered, warnings = _without_copies(sorted(slices, key=lambda s: float(s.position_mm @ normal)))
+    normal = _normal(series.slices[0])
+    ordered, warnings = _without_copies(sorted(series.slices, key=lambda s: float(s.position_mm @ normal)), source)
     if len(ordered) < 2:
         raise refuse(source, "a series must have at least two slices", len(ordered))
-    offsets = np.array([s.position_mm for s in ordered]) - ordered[0].position_mm  # (n, 3)
-    distances = offsets @ normal
-    gaps = np.diff(distances)
-    median = float(np.median(gaps))
-    if gaps.min() < 1e-3:
-        raise refuse(
-            source, "every slice must have its own position", "two in one place (several phases in one series?)"
-        )
-    if gaps.max() > MAX_GAP * median:
-        expected = f"no gap may exceed {MAX_GAP:g} times the slice distance of {median:.3g} mm"
-        raise refuse(source, expected, f"{gaps.max():.3g} mm, slices are missing")
-    slice_distance_mm = float(distances[-1] / (len(ordered) - 1))
-    off_mm = np.abs(distances - slice_distance_mm * np.arange(len(ordered)))
-    even = bool(off_mm.max() <= EVEN_TOLERANCE * slice_distance_mm)
-    if not even:
-        slice_distance_mm = median
-        warnings += (
-            f"slice distances vary from {gaps.min():.3g} to {gaps.max():.3g} mm; "
-            f"resampled to {median:.3g} mm, the grid on which masks are written",
-        )
-    shifts, tilt_warnings = _shifts(ordered[0], offsets, distances, source)
-    return Stack(ordered, distances, shifts, slice_distance_mm, even, warnings + tilt_warnings)
+    positions = np.array([s.position_mm for s in ordered])  # (slices, 3)
+    offsets = positions - positions[0]
+    planes = find_planes(offsets @ normal, _rounding_mm(positions, normal), source, series.damaged)
+    shifts, tilt_warnings = _shifts(ordered[0], offsets, offsets @ normal, source)
+    warnings += planes.warnings + tilt_warnings
+    return Stack(ordered, planes.distances_mm, shifts, planes.slice_distance_mm, planes.even, warnings)
 
 
 def resample_stack(hu: np.ndarray, stack: Stack, fill: int) -> np.ndarray:
-    """HU (columns, rows, slices) int16 as read, linearly interpolated onto the stack's rectangular grid.
+    """Interpolate slices linearly onto the stack's rectangular grid.
 
-    Without tilt and uneven gaps the array itself is returned. Outside the slices the value is `fill`.
+    Args:
+        hu: (columns, rows, slices) int16, slices in the stack's order.
+        stack: where they lie.
+        fill: HU outside the slices.
+
+    Returns:
+        (columns, rows, slices) int16 of shape `stack.shape`; without tilt and gaps `hu` itself.
     """
     if stack.shifts.any():
         straight = np.empty((*stack.shape[:2], hu.shape[2]), np.int16, order="F")
@@ -123,23 +120,33 @@ def resample_stack(hu: np.ndarray, stack: Stack, fill: int) -> np.ndarray:
     return hu
 
 
-def _normal(item):
-    normal = np.cross(*item.directions)
-    return normal / max(np.linalg.norm(normal), 1e-12)
+def _normal(item: Slice) -> np.ndarray:
+    return np.cross(*item.directions)
 
 
-def _without_copies(ordered):
-    kept, seen = [], set()
-    for item in ordered:
-        key = (item.instance, *item.position_mm)
-        if not item.instance or key not in seen:
+def _without_copies(ordered: list[Slice], source: str) -> tuple[list[Slice], tuple[str, ...]]:
+    """Leave out slices that lie where the one before lies and have its pixels."""
+    kept = ordered[:1]
+    for item in ordered[1:]:
+        here = np.abs(item.position_mm - kept[-1].position_mm).max() < SAME_PLACE_MM
+        if not here or not np.array_equal(read_pixels(item, source), read_pixels(kept[-1], source)):
             kept.append(item)
-        seen.add(key)
     dropped = len(ordered) - len(kept)
     return kept, (f"{dropped} slices are in the folder twice; read once",) if dropped else ()
 
 
-def _shifts(first, offsets, distances, source):
+def _rounding_mm(positions: np.ndarray, normal: np.ndarray) -> float:
+    """How far rounding of positions (slices, 3) to 1, 0.1 or 0.01 mm may move a slice along the normal; else 0."""
+    for unit_mm in (1.0, 0.1, 0.01):
+        if np.abs(positions / unit_mm - np.rint(positions / unit_mm)).max() < 1e-4:
+            return unit_mm * float(np.abs(normal).sum())
+    return 0.0
+
+
+def _shifts(
+    first: Slice, offsets: np.ndarray, distances: np.ndarray, source: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """In-plane shifts (slices, 2) in pixels against the first slice, zeros unless a gantry was tilted."""
     in_plane_mm = offsets @ first.directions.T  # (n, 2)
     reach = np.linalg.norm(in_plane_mm, axis=1)
     if reach.max() <= max(JITTER_MM, MAX_SHEAR * distances[-1]):

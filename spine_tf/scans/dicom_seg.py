@@ -1,6 +1,8 @@
 """A mask as a DICOM Segmentation of the series it came from: a frame for each slice, on that slice's own pixels."""
 
+import os
 import re
+import struct
 import warnings
 from pathlib import Path
 
@@ -8,9 +10,9 @@ import numpy as np
 
 from spine_tf._version import __version__
 from spine_tf.scans.checks import refuse
-from spine_tf.scans.dicom import quiet
 from spine_tf.scans.dicom_geometry import stack_slices
-from spine_tf.scans.dicom_series import Slice, find_series
+from spine_tf.scans.dicom_header import Slice
+from spine_tf.scans.dicom_series import find_series
 from spine_tf.scans.volume import Volume
 from spine_tf.support.files import whole_file
 
@@ -36,6 +38,9 @@ MAY_BE_EMPTY = (
 )
 """What a slice has to have, if only empty (DICOM's type 2); some anonymisers remove them."""
 
+_TAG_ERRORS = (AttributeError, EOFError, KeyError, OSError, RuntimeError, struct.error, TypeError, ValueError)
+"""What pydicom and highdicom raise for tags that are no DICOM; RuntimeError stands for RecursionError and its like."""
+
 
 def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
     """The slices that a segmentation of a scan will lie on, in the order of the scan's stored planes.
@@ -44,7 +49,7 @@ def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
 
     Args:
         path: a DICOM folder, as for `read_scan`.
-        series: SeriesInstanceUID; None: the largest CT series.
+        series: SeriesInstanceUID; None prefers one, as `read_scan` does.
 
     Raises:
         ScanError: no DICOM folder; a series that was resampled when it was read (gantry tilt, uneven slice
@@ -52,15 +57,14 @@ def slices_to_segment(path: Path, series: str | None = None) -> list[Slice]:
             some anonymisers leave them; a series without ONE_EACH, or with tags that are no DICOM; highdicom is not
             installed; or as `read_dicom`.
     """
-    source = Path(path).resolve().name
+    source = Path(os.path.abspath(path)).name
     try:
         import highdicom  # noqa: F401  asked for here, not after a network has run
     except ImportError as error:
         raise refuse(source, "a DICOM segmentation needs the package highdicom", error) from None
     if not Path(path).is_dir():
         raise refuse(source, "a DICOM segmentation needs a folder with a DICOM series", "a file")
-    with quiet():
-        stack = stack_slices(find_series(Path(path), series, source)[0], source)
+    stack = stack_slices(find_series(Path(path), series, source), source)
     if not stack.even or stack.shifts.any():
         expected = "a DICOM segmentation needs slices that lie on a rectangular grid (write NIfTI instead)"
         raise refuse(source, expected, "; ".join(stack.warnings))
@@ -104,23 +108,34 @@ def write_dicom_seg(path: Path, mask_ras: np.ndarray, volume: Volume, slices: li
 
 
 def _headers(slices: list[Slice], source: str) -> list:
-    """The slices' tags, with MAY_BE_EMPTY in all of them; ScanError without ONE_EACH."""
+    """The slices' tags, with MAY_BE_EMPTY in all of them; ScanError without ONE_EACH, or for tags that are none."""
     import pydicom
 
     with warnings.catch_warnings(action="ignore"):
-        images = [pydicom.dcmread(item.path, stop_before_pixels=True, force=True) for item in slices]
-        for image in images:
-            # Some anonymisers empty it; that these are CT slices is known by their modality.
-            image.SOPClassUID = image.get("SOPClassUID") or pydicom.uid.CTImageStorage
-            for keyword in MAY_BE_EMPTY:
-                image.setdefault(keyword, None)
-        for keyword in ONE_EACH:
-            found = [str(image.get(keyword) or "") for image in images]
-            if not all(found) or len(set(found)) > 1:
-                expected = f"a DICOM segmentation needs one {keyword} in all slices (write NIfTI instead)"
-                received = f"{len(set(found) - {''})} in {sum(map(bool, found))} of {len(found)} slices"
-                raise refuse(source, expected, received)
+        try:
+            images = [pydicom.dcmread(item.path, stop_before_pixels=True, force=True) for item in slices]
+            for image in images:
+                # Some anonymisers empty it; that these are CT slices is known by their modality.
+                image.SOPClassUID = image.get("SOPClassUID") or pydicom.uid.CTImageStorage
+                for keyword in MAY_BE_EMPTY:
+                    image.setdefault(keyword, None)
+            found = {keyword: [str(image.get(keyword) or "") for image in images] for keyword in ONE_EACH}
+        except _TAG_ERRORS as error:
+            raise _no_tags(error, source) from None
+    for keyword, uids in found.items():
+        if not all(uids) or len(set(uids)) > 1:
+            expected = f"a DICOM segmentation needs one {keyword} in all slices (write NIfTI instead)"
+            received = f"{len(set(uids) - {''})} in {sum(map(bool, uids))} of {len(uids)} slices"
+            raise refuse(source, expected, received)
     return images
+
+
+def _no_tags(error: Exception, source: str) -> Exception:
+    """The refusal of tags that are no DICOM."""
+    expected = "a DICOM segmentation repeats the tags of patient and study, which must be as DICOM wants them"
+    # Some of these messages quote the tag, which may be the patient's.
+    words = str(error) if isinstance(error, AttributeError) else re.sub(r"(['\"]).*\1", "'...'", str(error))
+    return refuse(source, expected, f"{type(error).__name__}: {words}")
 
 
 def _build(images: list, frames: np.ndarray, network: str, source: str):
@@ -163,8 +178,5 @@ def _build(images: list, frames: np.ndarray, network: str, source: str):
                 series_description=DESCRIPTION,
                 omit_empty_frames=bool(frames.any()),
             )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        expected = "a DICOM segmentation repeats the tags of patient and study, which must be as DICOM wants them"
-        # Some of these messages quote the tag, which may be the patient's.
-        words = str(error) if isinstance(error, AttributeError) else re.sub(r"(['\"]).*\1", "'...'", str(error))
-        raise refuse(source, expected, f"{type(error).__name__}: {words}") from None
+    except _TAG_ERRORS as error:
+        raise _no_tags(error, source) from None

@@ -7,21 +7,13 @@ import numpy as np
 import pytest
 
 from spine_tf.scans import ScanError, describe_geometry, read_label_map, read_scan, same_grid, write_mask
-from tests.support.dicom_series import SHAPE, SPACING, STEP, UID, write_series
-
-
-def _hu(shape=SHAPE) -> np.ndarray:
-    return np.random.default_rng(0).integers(-900, 1500, shape).astype(np.int16)
-
-
-def _even(count=SHAPE[2], step=STEP, start=(-20.0, -30.0, 100.0)):
-    return [np.add(start, (0, 0, step * k)) for k in range(count)]
+from tests.support.dicom_series import SHAPE, SPACING, STEP, UID, even_positions, some_hu, write_series
 
 
 @pytest.mark.parametrize("compress", ["", "JPEG2000", "JPEG"])
 def test_voxels_and_affine_of_a_series(tmp_path, compress):
-    hu = _hu()
-    write_series(tmp_path / "series", hu, _even(), compress=compress)
+    hu = some_hu()
+    write_series(tmp_path / "series", hu, even_positions(), compress=compress)
 
     volume = read_scan(tmp_path / "series")
 
@@ -38,16 +30,16 @@ def test_voxels_and_affine_of_a_series(tmp_path, compress):
 
 
 def test_slices_stored_head_first_come_out_the_same(tmp_path):
-    hu = _hu()
-    write_series(tmp_path / "up", hu, _even())
-    write_series(tmp_path / "down", hu[:, :, ::-1], _even()[::-1])
+    hu = some_hu()
+    write_series(tmp_path / "up", hu, even_positions())
+    write_series(tmp_path / "down", hu[:, :, ::-1], even_positions()[::-1])
     up, down = read_scan(tmp_path / "up"), read_scan(tmp_path / "down")
     np.testing.assert_array_equal(up.array, down.array)
     assert same_grid(up, down)
 
 
 def test_coronal_series_ends_in_ras_order(tmp_path):
-    hu = _hu()
+    hu = some_hu()
     axes = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])  # columns to the left, rows to the feet, slices to the back
     positions = [np.array([-20.0, -30.0 + STEP * k, 100.0]) for k in range(SHAPE[2])]
     write_series(tmp_path / "series", hu, positions, axes=axes)
@@ -58,8 +50,8 @@ def test_coronal_series_ends_in_ras_order(tmp_path):
 
 
 def test_rescale_is_applied(tmp_path):
-    hu = _hu()
-    write_series(tmp_path / "series", hu, _even(), _0028_1052="-1024", _0028_1053="1")
+    hu = some_hu()
+    write_series(tmp_path / "series", hu, even_positions(), _0028_1052="-1024", _0028_1053="1")
     # The file holds HU + 1024.
     stored = (hu[:, :, 0] + 1024).astype("<u2").tobytes(order="F")
     assert any(stored in file.read_bytes() for file in (tmp_path / "series").iterdir())
@@ -67,7 +59,7 @@ def test_rescale_is_applied(tmp_path):
 
 
 def test_mask_of_a_series_lies_on_its_grid_and_carries_no_tags(tmp_path):
-    write_series(tmp_path / "series", _hu(), _even())
+    write_series(tmp_path / "series", some_hu(), even_positions())
     volume = read_scan(tmp_path / "series")
     mask = volume.array > 700
     write_mask(tmp_path / "mask.nii.gz", mask, volume)
@@ -82,11 +74,15 @@ def test_mask_of_a_series_lies_on_its_grid_and_carries_no_tags(tmp_path):
 
 
 def test_largest_series_is_taken_and_named_and_series_chooses(tmp_path):
-    hu = _hu()
-    write_series(tmp_path / "scans", hu, _even(), uid=f"{UID}.111")
-    write_series(tmp_path / "scans", hu[:, :, :9], _even(9), uid=f"{UID}.222")
+    hu = some_hu()
+    write_series(tmp_path / "scans", hu, even_positions(), uid=f"{UID}.111")
+    write_series(tmp_path / "scans", hu[:, :, :9], even_positions(9), uid=f"{UID}.222")
     write_series(
-        tmp_path / "scans" / "scout", hu[:, :, :1], _even(1), uid=f"{UID}.333", _0008_0008="ORIGINAL\\LOCALIZER"
+        tmp_path / "scans" / "scout",
+        hu[:, :, :1],
+        even_positions(1),
+        uid=f"{UID}.333",
+        _0008_0008="ORIGINAL\\LOCALIZER",
     )
     (tmp_path / "scans" / "notes.txt").write_text("no image")
 
@@ -100,17 +96,17 @@ def test_largest_series_is_taken_and_named_and_series_chooses(tmp_path):
 
 
 def test_series_of_two_slice_sizes_is_split(tmp_path):
-    write_series(tmp_path / "scans", _hu(), _even())
-    write_series(tmp_path / "scans" / "more", _hu((16, 9, 2)), _even(2))
+    write_series(tmp_path / "scans", some_hu(), even_positions())
+    write_series(tmp_path / "scans" / "more", some_hu((16, 9, 2)), even_positions(2))
     volume = read_scan(tmp_path / "scans")
     assert volume.shape == SHAPE
     assert "16 x 9 pixels" in volume.warnings[0]
 
 
 def test_one_missing_slice_is_interpolated_and_said(tmp_path):
-    hu = _hu()
+    hu = some_hu()
     kept = [k for k in range(SHAPE[2]) if k != 5]
-    write_series(tmp_path / "series", hu[:, :, kept], [_even()[k] for k in kept])
+    write_series(tmp_path / "series", hu[:, :, kept], [even_positions()[k] for k in kept])
     volume = read_scan(tmp_path / "series")
     assert "slice distances vary from 2 to 4 mm; resampled to 2 mm" in volume.warnings[0]
     stored = volume.as_stored().array
@@ -123,15 +119,15 @@ def test_one_missing_slice_is_interpolated_and_said(tmp_path):
 @pytest.mark.parametrize(
     ("positions", "reason"),
     [
-        ([p for k, p in enumerate(_even()) if k not in (5, 6)], "slices are missing"),
-        ([*_even(11), _even(11)[4]], "every slice must have its own position"),
-        ([np.add(p, (0, 1.8 * k, 0)) for k, p in enumerate(_even())], "gantry tilt of at most 35 degrees"),
-        (_even(7), "at least 8 voxels along every axis"),
-        (_even(12, step=30.0), "voxel sizes must lie in"),
+        ([p for k, p in enumerate(even_positions()) if k not in (5, 6)], "slices are missing"),
+        ([*even_positions(11), even_positions(11)[4]], "every slice must have its own position"),
+        ([np.add(p, (0, 1.8 * k, 0)) for k, p in enumerate(even_positions())], "gantry tilt of at most 35 degrees"),
+        (even_positions(7), "at least 8 voxels along every axis"),
+        (even_positions(12, step=30.0), "voxel sizes must lie in"),
     ],
 )
 def test_refused_positions(tmp_path, positions, reason):
-    write_series(tmp_path / "series", _hu()[:, :, : len(positions)], positions)
+    write_series(tmp_path / "series", some_hu()[:, :, : len(positions)], positions)
     with pytest.raises(ScanError, match=rf"^series: .*{reason}"):
         read_scan(tmp_path / "series")
 
@@ -157,7 +153,7 @@ def test_gantry_tilt_is_straightened(tmp_path):
 
 
 def test_tilt_towards_the_front_moves_the_origin(tmp_path):
-    hu = _hu((10, 9, 12))
+    hu = some_hu((10, 9, 12))
     write_series(tmp_path / "series", hu, [np.array([0, -1.1 * k, 5.0 * k]) for k in range(12)])
     volume = read_scan(tmp_path / "series")
     assert volume.as_stored().shape == (10, 20, 12)
@@ -167,7 +163,7 @@ def test_tilt_towards_the_front_moves_the_origin(tmp_path):
 
 
 def test_copies_of_a_slice_are_read_once(tmp_path):
-    write_series(tmp_path / "series", _hu(), _even())
+    write_series(tmp_path / "series", some_hu(), even_positions())
     shutil.copytree(tmp_path / "series", tmp_path / "series" / "copy")
     volume = read_scan(tmp_path / "series")
     assert volume.shape == SHAPE
@@ -175,8 +171,8 @@ def test_copies_of_a_slice_are_read_once(tmp_path):
 
 
 def test_truncated_slice_refuses_its_series_only(tmp_path):
-    write_series(tmp_path / "scans", _hu(), _even(), uid=f"{UID}.111")
-    write_series(tmp_path / "scans", _hu()[:, :, :9], _even(9), uid=f"{UID}.222")
+    write_series(tmp_path / "scans", some_hu(), even_positions(), uid=f"{UID}.111")
+    write_series(tmp_path / "scans", some_hu()[:, :, :9], even_positions(9), uid=f"{UID}.222")
     victim = next(p for p in (tmp_path / "scans").iterdir() if p.name.startswith("222"))
     victim.write_bytes(victim.read_bytes()[:-40])
     assert "1 CT slices of other series cannot be read" in read_scan(tmp_path / "scans").warnings[1]
@@ -185,7 +181,7 @@ def test_truncated_slice_refuses_its_series_only(tmp_path):
 
 
 def test_other_modalities_are_refused(tmp_path):
-    write_series(tmp_path / "mr", _hu(), _even(), _0008_0060="MR")
+    write_series(tmp_path / "mr", some_hu(), even_positions(), _0008_0060="MR")
     with pytest.raises(ScanError, match=r"a CT series is needed\. Received: 12 x modality MR"):
         read_scan(tmp_path / "mr")
     (tmp_path / "empty").mkdir()
@@ -194,7 +190,7 @@ def test_other_modalities_are_refused(tmp_path):
 
 
 def test_memory_budget_counts_before_pixels_are_read(tmp_path):
-    write_series(tmp_path / "series", _hu(), _even())
+    write_series(tmp_path / "series", some_hu(), even_positions())
     with pytest.raises(ScanError, match=r"fit memory_budget_gib=1e-06"):
         read_scan(tmp_path / "series", memory_budget_gib=1e-6)
 

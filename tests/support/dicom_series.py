@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import SimpleITK as sitk
 
 SHAPE = (10, 9, 12)  # (columns, rows, slices)
@@ -41,8 +42,33 @@ def write_series(folder: Path, hu, positions, *, uid=UID, axes=IDENTITY, compres
         if compress:
             writer.UseCompressionOn()
             writer.SetCompressor(compress)
-        # Names neither end in .dcm nor sort in the order of the slices.
-        target = folder / f"{uid[-3:]}{(k * 7) % 13:03d}"
+        target = slice_path(folder, k, uid)
         writer.SetFileName(f"{target}.dcm")
         writer.Execute(image)
         Path(f"{target}.dcm").rename(target)
+
+
+def slice_path(folder: Path, k: int, uid: str = UID) -> Path:
+    """Where `write_series` writes slice k < 127: names neither end in .dcm nor sort in the order of the slices."""
+    return folder / f"{uid[-3:]}{(k * 71) % 127:03d}"
+
+
+def change_series(folder: Path, change) -> Path:
+    """Make change(number, dataset) to each file of a series, in the order of their names."""
+    for number, path in enumerate(sorted(folder.iterdir())):
+        dataset = pydicom.dcmread(path)
+        change(number, dataset)
+        dataset.save_as(path)
+    return folder
+
+
+def some_hu(shape=SHAPE) -> np.ndarray:
+    """Air, fat, muscle and bone in a random order, int16 HU."""
+    rng = np.random.default_rng(0)
+    tissue = rng.choice([-1000, -100, 50, 700], shape, p=[0.4, 0.2, 0.3, 0.1])
+    return (tissue + rng.integers(-20, 21, shape)).astype(np.int16)
+
+
+def even_positions(count=SHAPE[2], step=STEP, start=(-20.0, -30.0, 100.0)) -> list[np.ndarray]:
+    """Positions of axial slices that lie `step` mm apart."""
+    return [np.add(start, (0, 0, step * k)) for k in range(count)]
