@@ -29,10 +29,14 @@ LOWEST_HU = -1040
 """The 12-bit range ends at -1024, and interpolation overshoots it a little."""
 BELOW_LOWEST = 0.05
 """What a value below LOWEST_HU costs an offset, in nats: enough to decide between 1000 and 1024, which are close."""
-ODD_LIKELIHOOD = -9.5
-"""Mean log density under which values do not look like HU, in nats; real scans have -7.5 to -6.6, shifted ones less."""
+MIN_LIKELIHOOD = -8.5
+"""Mean log density of a CT at its right offset, in nats, at least; real ones have -7.5 to -6.6."""
 MIN_GAIN = 1.0
 """By how many nats a voxel an offset must be likelier than none; real shifted scans gain 1.0 to 4."""
+OTHER_OFFSETS_HU = range(-1000, 3001, 50)
+"""Offsets that are too coarse to be taken off, but tell that there is one."""
+OTHER_GAIN = 2.0
+"""From how many nats on they do: real scans gain 0.0, those + 500 HU more than 2.1."""
 FAT_HU = -50
 """Fat, lung and air lie below."""
 USUAL_FAT_SHARE = 0.10
@@ -73,7 +77,7 @@ def find_offset(sample: np.ndarray) -> int:
         return 0
     none, *found = (_likelihood(values - offset, shares) for offset in (0, *OFFSETS_HU))
     best = int(np.argmax(found))
-    return OFFSETS_HU[best] if found[best] >= max(none + MIN_GAIN, ODD_LIKELIHOOD) else 0
+    return OFFSETS_HU[best] if found[best] >= max(none + MIN_GAIN, MIN_LIKELIHOOD) else 0
 
 
 def check_hu(sample: np.ndarray, source: str) -> tuple[str, ...]:
@@ -89,7 +93,7 @@ def check_hu(sample: np.ndarray, source: str) -> tuple[str, ...]:
     Raises:
         ScanError: EIGHT_BIT_SHARE of the values lie in 0..255, they span less than MIN_SPAN_HU from the 1st to the
             99th percentile, less than MIN_FAT_SHARE lies below FAT_HU, or more than MAX_IMPOSSIBLE_SHARE below
-            PADDING_HU or above METAL_HU.
+            PADDING_HU or above METAL_HU, or they look like HU with an offset that is not known to the unit.
 
     Example:
         >>> check_hu(np.arange(-1000, 1000), "scan.nii")
@@ -114,11 +118,13 @@ def check_hu(sample: np.ndarray, source: str) -> tuple[str, ...]:
     if max(low, metal) > MAX_IMPOSSIBLE_SHARE:
         expected = f"values must be HU: {PADDING_HU} to {METAL_HU}, but for padding and metal, unless assume_hu=True"
         raise refuse(source, expected, f"{low:.1%} below and {metal:.1%} above")
+    others = [_likelihood(values - offset, shares) for offset in OTHER_OFFSETS_HU]
+    if max(others) > max(_likelihood(values, shares) + OTHER_GAIN, MIN_LIKELIHOOD):
+        about = OTHER_OFFSETS_HU[int(np.argmax(others))]
+        raise refuse(source, "values must be HU, unless assume_hu=True", f"what looks like HU with about {about} added")
     warnings = []
     if shares[values < FAT_HU].sum() < USUAL_FAT_SHARE:
         warnings.append(f"hardly any tissue lies below {FAT_HU} HU, though fat does: the intensities may be shifted")
-    if _likelihood(values, shares) < ODD_LIKELIHOOD:
-        warnings.append("air, fat and muscle are not where they lie in HU: the intensities may not be HU")
     if metal > 0.01:
         warnings.append(f"more than 1 % of the values lie above {METAL_HU} HU: the intensities may not be HU")
     return tuple(warnings)

@@ -114,22 +114,19 @@ def _grid(header, shape, source):
         warnings.append(f"the qform is no rotation ({trouble}); the sform is used")
         codes["qform"] = 0
     forms = {"qform": qform, "sform": _sform(header, codes["sform"])}
-    if codes["sform"] or codes["qform"]:
-        chosen, other = ("sform", "qform") if codes["sform"] else ("qform", "sform")
-        affine = forms[chosen]
-    else:
-        chosen, other, affine = "assumed one", None, header.get_base_affine()
+    chosen, other = ("sform", "qform") if codes["sform"] else ("qform", "sform")
+    if not codes[chosen]:
+        forms = {chosen: header.get_base_affine(), other: None}
         warnings.append(
             "neither qform nor sform is set; orientation and origin are unknown, LAS and the centre assumed"
         )
-    scale, units, unit_warnings = _millimetres(header, affine)
-    to_mm = np.diag([scale, scale, scale, 1.0])
-    affine = to_mm @ affine
-    forms = {name: None if form is None else to_mm @ form for name, form in forms.items()}
+    scale, units, unit_warnings = _millimetres(header, forms[chosen])
+    forms = {name: None if form is None else np.diag([scale] * 3 + [1]) @ form for name, form in forms.items()}
+    affine = forms[chosen]
     check_affine(affine, source)
     check_extent(shape, affine, source)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    apart = 0.0 if forms.get(other) is None else corner_distance_mm(affine, forms[other], shape)
+    apart = 0.0 if forms[other] is None else corner_distance_mm(affine, forms[other], shape)
     if apart > GRID_TOLERANCE_MM:
         unset = "" if codes[other] else f" ({other}_code is 0)"
         warnings.append(f"sform and qform differ by up to {apart:.3g} mm{unset}; the {chosen} is used")
@@ -141,8 +138,8 @@ def _grid(header, shape, source):
     fields |= {"qform_code": codes["qform"], "sform_code": codes["sform"], "xyzt_units": units}
     fields["pixdim"] = np.array([_qfac(header), *sizes])
     version = 2 if isinstance(header, nib.Nifti2Header) else 1
-    set_forms = [forms[name] if codes[name] else None for name in ("qform", "sform")]
-    grid = Grid(shape, affine, set_forms[0], codes["qform"], set_forms[1], codes["sform"], source, fields, version)
+    qform, sform = (forms[name] if codes[name] else None for name in ("qform", "sform"))
+    grid = Grid(shape, affine, qform, codes["qform"], sform, codes["sform"], source, fields, version)
     return grid, (*warnings, *unit_warnings)
 
 

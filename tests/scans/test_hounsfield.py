@@ -59,6 +59,13 @@ def tissues(deviation=20) -> np.ndarray:
     return np.rint(np.random.default_rng(0).normal([-1000, -100, 50, 400], deviation, (5000, 4)))
 
 
+@pytest.mark.parametrize("offset", [-400, 500, 700])
+def test_an_unusual_offset_is_refused(offset):
+    assert find_offset(tissues() + offset) == 0
+    with pytest.raises(ScanError, match=rf"HU with about {offset} added"):
+        check_hu(tissues() + offset, "s")
+
+
 @pytest.mark.parametrize("offset", [0, *OFFSETS_HU])
 @pytest.mark.parametrize("deviation", [5, 20, 60])
 def test_the_offset_is_found_in_a_histogram_of_tissues(offset, deviation):
