@@ -18,7 +18,8 @@ MAX_TRIES = 3
 """How often a case may take its worker process down before it counts as failed."""
 
 STARTED = ".started"
-"""Folder below the output, while a job runs: a file for each case at work, or whose worker died."""
+"""Folder below the output, while a job runs: a file for each case that is at work or was done by this job, or whose
+worker died."""
 
 REFUSED = "refused"
 """A status: the worker cannot load the model, for any case."""
@@ -59,7 +60,7 @@ class Segmenter:
             earlier = _read(started)
             written = earlier is not None and _stamp(report) != earlier.get("report")
             if written and is_done(path, self.engine, self.output, case, **self.options):
-                return Outcome(case, "done", "its worker died between the report and the answer")
+                return Outcome(case, "done", "done in this job; its worker died before the answer")
             if earlier and earlier["tries"] >= MAX_TRIES:
                 # What tells so stays: should this block be done again, the case is not.
                 return Outcome(case, "failed", f"{path.name}: its worker process died {MAX_TRIES} times")
@@ -75,7 +76,7 @@ class Segmenter:
                 progress=False,
                 **self.options,
             )
-            if outcome.status != "done" or not self.overwrite:
+            if outcome.status != "done":
                 started.unlink()
         except (OSError, SpineError) as error:
             return Outcome(case, "failed", f"{path.name}: {type(error).__name__}: {error}")
@@ -90,7 +91,7 @@ def _read(started: Path) -> dict | None:
 
 
 def _stamp(report: Path) -> int | None:
-    """Tell when a report was written, so that with --overwrite this job's is told from an earlier one."""
+    """Tell when a report was written, so that this job's is told from an earlier one."""
     try:
         return report.stat().st_mtime_ns
     except OSError:

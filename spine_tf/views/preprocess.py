@@ -35,8 +35,8 @@ def resize_matrix(n_in: int, n_out: int, sigma: float = 0.0, stride: float | Non
     Source: paper, "Data augmentation" (smoothing) and "Pre-processing" (resizing to 256 x 256).
 
     Example:
-        >>> resize_matrix(4, 2).round(3).tolist()
-        [[0.375, 0.375, 0.25, 0.0], [0.0, 0.25, 0.375, 0.375]]
+        >>> resize_matrix(2, 4).tolist()
+        [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
     """
     # In a graph the sizes of a scan are tensors, so they are made float32 here rather than by Python.
     before, after = xp.array(n_in, dtype="float32"), xp.array(n_out, dtype="float32")

@@ -35,7 +35,7 @@ def n_positions(shape, spec: PreprocessSpec, spacing_mm=None, pixel_mm: float | 
         xp: `numpy` or `keras.ops`.
 
     Example:
-        >>> n_positions((40, 50, 60), PreprocessSpec(image_size=32))
+        >>> int(n_positions((40, 50, 60), PreprocessSpec(image_size=32)))
         32
     """
     limit = spec.image_size if spec.max_positions is None else spec.max_positions

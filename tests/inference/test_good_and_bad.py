@@ -24,8 +24,13 @@ def _good(folder) -> list:
             nib.save(image, paths[-1])
     for number in range(10):
         paths.append(folder / f"series{number}")
-        positions = [(0.0, 0.0, STEP * k) for k in range(hu.shape[2])]
-        write_series(paths[-1], hu, positions, uid=f"1.2.3.{number}", spacing=(1.0, 1.0))
+        write_series(
+            paths[-1],
+            hu[:, :, :13],
+            [(0.0, 0.0, STEP * k) for k in range(13)],
+            uid=f"1.2.3.{number}",
+            spacing=(1.0, 1.0),
+        )
     return paths
 
 

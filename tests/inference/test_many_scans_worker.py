@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import nibabel as nib
@@ -42,7 +43,7 @@ def test_a_case_that_took_its_worker_down_before_is_counted(settings, batch, tmp
     assert _ended(worker(batch))[0] == "failed"
     write_json(started, {"tries": MAX_TRIES - 1})
     assert _ended(worker(batch))[0] == "done"
-    assert not started.exists()
+    assert json.loads(started.read_text())["tries"] == MAX_TRIES
 
 
 def test_failing_is_not_dying(settings, batch, tmp_path):
@@ -65,6 +66,10 @@ def test_a_report_ends_a_case_but_not_one_to_be_overwritten(settings, batch, tmp
     report = output_paths(tmp_path, "one")["report"]
     assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "done"
     first = report.stat().st_mtime_ns
+    # Should this block be done again, the case is not, and it counts as done by this job.
+    assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "done"
+    # Another job.
+    shutil.rmtree(tmp_path / STARTED)
     assert _ended(Segmenter(settings | {"output": str(tmp_path)})(batch))[0] == "skipped"
     assert report.stat().st_mtime_ns == first
     again = Segmenter(settings | {"output": str(tmp_path), "overwrite": True})

@@ -257,7 +257,7 @@ def test_a_nifti_file_is_refused_before_the_network_runs(tmp_path):
     assert outcome.status == "failed"
     assert outcome.detail == "a_ct.nii.gz: a DICOM segmentation needs a folder with a DICOM series. Received: a file"
     assert not ran
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_predict_writes_it_beside_the_mask(threshold_run, tmp_path):
