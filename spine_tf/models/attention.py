@@ -1,4 +1,4 @@
-"""Attention modules that refine a feature map in line: same shape in and out.
+"""Builds attention modules, which refine a feature map in line: same shape in and out.
 
 Source: paper, "Proposed LinkNet-152 model for spine segmentation": "each of the first four blocks of EfficientNetB7 is
 followed by an attention module". It does not say which module; `ATTENTION` holds the choices.
@@ -15,11 +15,13 @@ MIN_BOTTLENECK = 4
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class ChannelPool(layers.Layer):
-    """Mean and maximum over the channels: (batch, H, W, C) -> (batch, H, W, 2), of the layer's compute dtype.
+    """Takes mean and maximum over the channels: (batch, H, W, C) -> (batch, H, W, 2), of the layer's compute dtype.
+
+    Source: Woo et al., "CBAM", ECCV 2018, equation 3.
 
     Args:
-        zeros: as if the map had this many further channels that are zero. A network whose zeroed channels were removed
-            needs them: without them the mean would change, and so would a maximum that is below zero.
+        zeros: number of further channels that are zero and that the map no longer has. Both statistics are taken as if
+            it had them: they were part of them before pruning removed them.
     """
 
     def __init__(self, zeros: int = 0, **kwargs):
@@ -42,19 +44,25 @@ class ChannelPool(layers.Layer):
 
 
 def bottleneck_filters(channels: int) -> int:
-    """Channels of the squeezed representation: channels / 16, at least 4, never more than there are."""
+    """Count the channels of the squeezed representation: channels / 16, at least 4, never more than there are."""
     return min(channels, max(MIN_BOTTLENECK, channels // REDUCTION))
 
 
+def _reduce(x, name: str):
+    """Squeeze the channels by a 1x1 convolution with ReLU."""
+    filters = bottleneck_filters(x.shape[-1])
+    return layers.Conv2D(filters, 1, activation="relu", kernel_initializer="he_normal", name=name)(x)
+
+
 def cbam(x, name: str):
-    """Convolutional Block Attention Module: channel attention, then spatial attention.
+    """Apply a Convolutional Block Attention Module: channel attention, then spatial attention.
 
     Source: Woo et al., "CBAM", ECCV 2018, equations 2 and 3. The averaged and the maximal descriptor pass the shared
     two-layer perceptron as two rows of one map, so that every layer of the graph is called once.
 
     Args:
         x: Keras tensor (batch, H, W, C).
-        name: address of the module; its last layer has this very name, its parts start with it.
+        name: name of the module's last layer, and the beginning of its other layers' names.
 
     Returns:
         The refined Keras tensor (batch, H, W, C).
@@ -63,13 +71,7 @@ def cbam(x, name: str):
     average = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_channel_avg")(x)
     maximum = layers.GlobalMaxPooling2D(keepdims=True, name=f"{name}_channel_max")(x)
     pair = layers.Concatenate(axis=1, name=f"{name}_channel_pair")([average, maximum])  # (batch, 2, 1, C)
-    pair = layers.Conv2D(
-        bottleneck_filters(channels),
-        1,
-        activation="relu",
-        kernel_initializer="he_normal",
-        name=f"{name}_channel_reduce",
-    )(pair)
+    pair = _reduce(pair, f"{name}_channel_reduce")
     pair = layers.Conv2D(channels, 1, name=f"{name}_channel_expand")(pair)
     # The sum of the two rows, as in equation 2, is twice their mean.
     mean = layers.AveragePooling2D((2, 1), name=f"{name}_channel_mean")(pair)  # (batch, 1, 1, C)
@@ -83,22 +85,21 @@ def cbam(x, name: str):
 
 
 def squeeze_excite(x, name: str):
-    """Squeeze-and-excitation: channel attention from the averaged descriptor alone.
+    """Apply squeeze-and-excitation: channel attention from the averaged descriptor alone.
 
     Source: Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4. Arguments and result as `cbam`.
     """
     channels = x.shape[-1]
     squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)  # (batch, 1, 1, C)
-    squeezed = layers.Conv2D(
-        bottleneck_filters(channels), 1, activation="relu", kernel_initializer="he_normal", name=f"{name}_reduce"
-    )(squeezed)
+    squeezed = _reduce(squeezed, f"{name}_reduce")
     weights = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_expand")(squeezed)
     return layers.Multiply(name=name)([x, weights])
 
 
 def no_attention(x, name: str):
-    """The map itself; `name` is not used."""
+    """Return the map as it is; `name` is not used."""
     return x
 
 
 ATTENTION = {"cbam": cbam, "se": squeeze_excite, "none": no_attention}
+"""Kind of attention -> the function that applies it, of the signature of `cbam`."""

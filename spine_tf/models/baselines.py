@@ -1,4 +1,4 @@
-"""The networks that the paper compares with: LinkNet, FPN, PSPNet and U-Net of single slices, and LinkNet-152 alone.
+"""Builds the networks that the paper compares with: LinkNet, FPN, PSPNet, U-Net of single slices, LinkNet-152 alone.
 
 Source: paper, sections "LinkNet-34" to "U-Net model", Tables 3 to 5. It feeds them with "images of the spine obtained
 from CT scan" of 256 x 256 pixels and does not say of which view.
@@ -24,13 +24,13 @@ from spine_tf.models.attention_linknet import (
     triplet_model,
 )
 from spine_tf.models.encoders import ENCODERS, input_scaling
-from spine_tf.models.linknet import NETWORKS, build_linknet, zoo_network
+from spine_tf.models.linknet import NETWORKS, zoo_network
 
 
 def single_view(
     image_size: int, network: str, encoder: str, decoder: str = "transpose", norm_momentum: float = 0.99
 ) -> keras.Model:
-    """A network of segmentation-models that segments every slice by itself: no view knows of the others.
+    """Build a network of segmentation-models that segments every slice by itself, of whatever view.
 
     Encoder layers are called `shared_stem_conv`, `shared_stage1_unit1_conv1` and so on. An EfficientNet's input is
     scaled as ImageNet's was, so that its ImageNet weights fit; other encoders read [0, 1].
@@ -40,6 +40,7 @@ def single_view(
         network: a row of `linknet.NETWORKS`.
         encoder: one of `linknet.ENCODERS`; the paper has resnet34, mobilenetv2, resnet50 and efficientnetb7.
         decoder: "transpose" or "upsampling", for LinkNet ("uses transposed convolution") and U-Net.
+        norm_momentum: momentum of every batch normalisation's moving statistics, in (0, 1).
 
     Returns:
         A model with inputs and output as `build_attention_linknet`: channel v of the mask comes from the slice of view
@@ -60,13 +61,18 @@ def single_view(
 def build_stacked_linknet(
     image_size: int, linknet_encoder: str = "resnet152", decoder: str = "transpose", norm_momentum: float = 0.99
 ) -> keras.Model:
-    """The proposed network without its branches: LinkNet-152 on the three slices side by side, nine channels.
+    """Build the proposed network without its branches: LinkNet-152 on the three slices side by side, nine channels.
 
-    An ablation: what the attended branches add. Arguments, result and errors as `build_attention_linknet`.
+    An ablation: it shows what the branches add. Arguments, result and errors as `build_attention_linknet`.
+
+    Example:
+        >>> model = build_stacked_linknet(32, linknet_encoder="resnet18")
+        >>> model.get_layer("feature_map").output.shape
+        (None, 32, 32, 9)
     """
     inputs = triplet_inputs(image_size)
     slices = layers.Concatenate(name="feature_map")(inputs)  # (batch, S, S, 3 * V)
-    logits = build_linknet(slices, linknet_encoder, decoder, masks=len(VIEWS))
+    logits = zoo_network(slices, "linknet", linknet_encoder, decoder, len(VIEWS), prefix="linknet")
     return triplet_model(inputs, logits, "stacked_linknet", norm_momentum)
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet encoders built from a block table of our own, so that attention can stand between the blocks.
+"""Builds EfficientNet encoders from a block table of our own, so that attention can stand between the blocks.
 
 A new encoder is one row in `ENCODERS`. Source: Tan and Le, "EfficientNet", ICML 2019; layer for layer the same as
 `keras.applications.efficientnet`, whose weights `copy_weights` takes over.
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from spine_tf.config import require
 from spine_tf.models.attention import ATTENTION
 from spine_tf.models.layers import Excite, FusedBatchNormalization, NormalizedSwish, swish
 
@@ -21,7 +22,7 @@ DROP_CONNECT = 0.2
 
 
 class Block(NamedTuple):
-    """One block of the table at width and depth 1; only its first repetition has the stride."""
+    """Describes one block of the table at width and depth 1; only its first repetition has the stride."""
 
     kernel: int
     repeats: int
@@ -31,7 +32,7 @@ class Block(NamedTuple):
 
 
 class Encoder(NamedTuple):
-    """One encoder: the table of its seven blocks and how they are scaled."""
+    """Describes one encoder: the table of its seven blocks and how they are scaled."""
 
     width: float
     depth: float
@@ -76,66 +77,58 @@ ENCODERS = {
 
 
 def kernel_initializer() -> keras.initializers.Initializer:
-    """EfficientNet's initialisation, a new one for every layer: one instance draws the same values each time it is
-    asked, so that all kernels of one shape, and the three branches with them, would start equal."""
+    """Make EfficientNet's initializer, a new one for every layer.
+
+    One instance draws the same values each time. Layers that shared it would start equal, and so would the branches.
+    """
     return keras.initializers.VarianceScaling(scale=2.0, mode="fan_out", distribution="truncated_normal")
 
 
 def scaled_filters(filters: int, width: float) -> int:
-    """`filters` times `width`, rounded to a multiple of 8, but by no more than 10 % down."""
+    """Multiply filters by a width and round to a multiple of 8, but by no more than 10 % down."""
     scaled = filters * width
     rounded = max(8, int(scaled + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-def _conv(x, filters: int, kernel: int, stride: int, name: str):
-    return layers.Conv2D(
-        filters,
-        kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=kernel_initializer(),
-        name=name,
-    )(x)
+def convolution(x, filters: int, kernel: int, stride: int, name: str):
+    """Convolve without a bias, zero-padded: (batch, H, W, C) -> (batch, H / stride, W / stride, filters)."""
+    start = kernel_initializer()
+    return layers.Conv2D(filters, kernel, stride, "same", use_bias=False, kernel_initializer=start, name=name)(x)
 
 
 def _activated(x, activation: str, bn_name: str, name: str):
-    """Batch normalisation and activation; with swish one layer, which takes the name of the former."""
+    """Normalise and activate; with swish by one layer, which takes the name of the normalisation."""
     if activation == "swish":
         return NormalizedSwish(name=bn_name)(x)
     return layers.Activation(activation, name=name)(FusedBatchNormalization(name=bn_name)(x))
 
 
 def _squeeze_excite(x, filters: int, activation: str, name: str):
+    """Weigh the channels by squeeze-and-excitation."""
     squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)  # (batch, 1, 1, C)
     activation = swish if activation == "swish" else activation
-    squeezed = layers.Conv2D(
-        filters, 1, activation=activation, kernel_initializer=kernel_initializer(), name=f"{name}_se_reduce"
-    )(squeezed)
-    weights = layers.Conv2D(
-        x.shape[-1], 1, activation="sigmoid", kernel_initializer=kernel_initializer(), name=f"{name}_se_expand"
-    )(squeezed)
-    return Excite(name=f"{name}_se_excite")([x, weights])
+    for part, width, function in (("reduce", filters, activation), ("expand", x.shape[-1], "sigmoid")):
+        squeezed = layers.Conv2D(
+            width, 1, activation=function, kernel_initializer=kernel_initializer(), name=f"{name}_se_{part}"
+        )(squeezed)
+    return Excite(name=f"{name}_se_excite")([x, squeezed])
 
 
 def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int, drop_rate: float, name: str):
+    """Apply one repetition of a block: expand, convolve each channel, project, and add the input where it fits."""
     inputs, filters_in = x, x.shape[-1]
     if block.expand != 1:
-        x = _conv(x, filters_in * block.expand, 1, 1, f"{name}_expand_conv")
+        x = convolution(x, filters_in * block.expand, 1, 1, f"{name}_expand_conv")
         x = _activated(x, row.activation, f"{name}_expand_bn", f"{name}_expand_activation")
+    start = kernel_initializer()
     x = layers.DepthwiseConv2D(
-        block.kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=kernel_initializer(),
-        name=f"{name}_dwconv",
+        block.kernel, stride, "same", use_bias=False, depthwise_initializer=start, name=f"{name}_dwconv"
     )(x)
     x = _activated(x, row.activation, f"{name}_bn", f"{name}_activation")
     if row.squeeze is not None:
         x = _squeeze_excite(x, max(1, int(filters_in * row.squeeze)), row.activation, name)
-    x = _conv(x, filters, 1, 1, f"{name}_project_conv")
+    x = convolution(x, filters, 1, 1, f"{name}_project_conv")
     x = FusedBatchNormalization(name=f"{name}_project_bn")(x)
     if stride == 1 and filters_in == filters:
         if drop_rate > 0:
@@ -145,9 +138,9 @@ def _inverted_residual(x, row: Encoder, block: Block, stride: int, filters: int,
 
 
 def input_scaling(encoder: str, name: str) -> layers.Layer:
-    """What brings pixels in [0, 1] to what a row of `ENCODERS` expects.
+    """Make the layer that brings pixels in [0, 1] to what a row of `ENCODERS` expects.
 
-    One affine map instead of Keras' Rescaling, Normalization, Rescaling, with the same values.
+    One affine map with the values of Keras' Rescaling, Normalization and Rescaling.
     """
     row = ENCODERS[encoder]
     return layers.Rescaling(
@@ -158,7 +151,9 @@ def input_scaling(encoder: str, name: str) -> layers.Layer:
 
 
 def encode(x, encoder: str, attention: str, prefix: str) -> list:
-    """All seven blocks of an encoder, an attention module in line after each of the first four.
+    """Apply all seven blocks of an encoder, an attention module in line after each of the first four.
+
+    Source: paper, "Proposed LinkNet-152 model for spine segmentation", Fig. 5.
 
     Layer names are addresses: `{prefix}_block2a_expand_conv`, `{prefix}_block2_attention`; without the prefix they are
     those of `keras.applications`.
@@ -175,12 +170,11 @@ def encode(x, encoder: str, attention: str, prefix: str) -> list:
     Raises:
         ValueError: an unknown encoder or attention.
     """
-    for name, value, table in (("encoder", encoder, ENCODERS), ("attention", attention, ATTENTION)):
-        if value not in table:
-            raise ValueError(f"{name} must be one of {sorted(table)}. Received: {name}={value!r}")
+    require(encoder in ENCODERS, "encoder", f"one of {sorted(ENCODERS)}", encoder)
+    require(attention in ATTENTION, "attention", f"one of {sorted(ATTENTION)}", attention)
     row = ENCODERS[encoder]
     x = input_scaling(encoder, f"{prefix}_scaling")(x)
-    x = _conv(x, scaled_filters(row.stem, row.width), 3, 2, f"{prefix}_stem_conv")
+    x = convolution(x, scaled_filters(row.stem, row.width), 3, 2, f"{prefix}_stem_conv")
     x = _activated(x, row.activation, f"{prefix}_stem_bn", f"{prefix}_stem_activation")
 
     maps = []
@@ -204,15 +198,15 @@ def encode(x, encoder: str, attention: str, prefix: str) -> list:
 
 
 def layer_weights(model: keras.Model) -> dict[str, list[np.ndarray]]:
-    """Layer name -> what its `set_weights` takes, of all layers with weights."""
+    """Collect the weights of a model: layer name -> what its `set_weights` takes, of all layers with weights."""
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
 
 def copy_weights(source: dict[str, list[np.ndarray]], target: keras.Model, prefix: str) -> int:
     """Copy weights into one part of a model, such as those of an EfficientNet of `keras.applications` into a branch.
 
-    What has no counterpart is not copied: of an EfficientNet that is the input scaling, which is built in here, and the
-    top; the attention modules keep the weights they have.
+    Layers without a counterpart are left out: an EfficientNet's input scaling, which is built in here, and its top.
+    Attention modules keep the weights they have.
 
     Args:
         source: weights by layer name, such as `layer_weights` of `keras.applications.EfficientNetB*`, of the branch's

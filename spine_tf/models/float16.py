@@ -1,4 +1,4 @@
-"""A `.keras` file at half its size: weights stored as float16, computed with as float32."""
+"""Writes a `.keras` file at half its size: weights stored as float16, computed with as float32."""
 
 import io
 import zipfile
@@ -19,6 +19,10 @@ def write_half(source: Path, target: Path) -> None:
     Keras casts to a variable's own dtype when it loads, so the network that comes back computes in float32. A moving
     variance may lie below float16's range, and 1-D weights are a hundredth of the file.
 
+    Args:
+        source: the `.keras` file.
+        target: where the copy goes, whole or not at all.
+
     Raises:
         ValueError: a weight is too large for float16.
     """
@@ -34,6 +38,7 @@ def write_half(source: Path, target: Path) -> None:
 
 
 def _halved(weights: bytes) -> bytes:
+    """Rewrite an HDF5 file with its float32 arrays of two or more axes as float16."""
     stored = io.BytesIO()
     with h5py.File(io.BytesIO(weights)) as old, h5py.File(stored, "w") as new:
         new.attrs.update(old.attrs)

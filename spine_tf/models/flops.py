@@ -1,4 +1,4 @@
-"""What a forward pass costs: multiply-adds, counted in the traced graph."""
+"""Counts the multiply-adds of a forward pass in the traced graph."""
 
 import math
 
@@ -9,20 +9,29 @@ from keras import tree
 CONVOLUTIONS = ("Conv2D", "Conv3D")
 TRANSPOSED = ("Conv2DBackpropInput", "Conv3DBackpropInputV2")
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-"""Of functions in the graph: Keras compiles a convolution of several groups as one."""
+"""Operations that call a function of the graph: Keras compiles a convolution of several groups as one."""
 PRODUCTS = {"MatMul": "transpose_a", "BatchMatMulV2": "adj_x"}
 """Operation -> its attribute that turns the first factor."""
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Multiply-adds of one sample's forward pass: of convolutions, plain, transposed or depthwise, and dense layers.
+    """Count the multiply-adds of one sample's forward pass, in convolutions of all kinds and dense layers.
 
-    Counted in the graph that TensorFlow runs, so that a layer counts as often as it is called and as many images as it
-    is given. Additions of a bias, batch normalisation, activations, pooling and resizing count nothing; borders count
-    like the rest. Twice this is what others call FLOPs.
+    They are counted in the graph that TensorFlow runs: a layer counts once for every call and for every image it is
+    given. Biases, batch normalisation, activations, pooling and resizing count nothing; borders count like the rest.
+    Twice this number is often given as FLOPs.
+
+    Args:
+        model: functional or sequential; its inputs have a known size.
 
     Raises:
         ValueError: the size of an input or of a product is not known.
+
+    Example:
+        >>> images = keras.Input((4, 4, 3))
+        >>> model = keras.Model(images, keras.layers.Conv2D(2, 1)(images))
+        >>> multiply_adds(model)  # 16 places, 3 channels in, 2 out
+        96
     """
     samples = tree.map_structure(lambda tensor: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype), model.input)
     traced = tf.function(lambda x: model(x, training=False), autograph=False).get_concrete_function(samples)
@@ -30,6 +39,7 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def _in_graph(graph: tf.Graph) -> int:
+    """Sum over a graph and the functions that it calls."""
     total = 0
     for operation in graph.get_operations():
         if operation.type in CALLS:
@@ -41,6 +51,7 @@ def _in_graph(graph: tf.Graph) -> int:
 
 
 def _multiply_adds(operation: tf.Operation) -> int:
+    """Count one operation: outputs times the inputs that each is a sum over."""
     kind, inputs = operation.type, operation.inputs
     if kind in CONVOLUTIONS:
         return _size(operation.outputs[0]) * _size(inputs[1], slice(-1))  # kernel (..., in, out)
@@ -55,6 +66,7 @@ def _multiply_adds(operation: tf.Operation) -> int:
 
 
 def _size(tensor: tf.Tensor, axes: slice = slice(None)) -> int:
+    """Multiply the sizes of a tensor's axes."""
     shape = tensor.shape.as_list()[axes]
     if None in shape:
         raise ValueError(f"model must have inputs of known size. Received: {tensor.name} {tensor.shape}")

@@ -1,4 +1,4 @@
-"""The graph of a Keras model as a plain list of calls, nested models opened up."""
+"""Reads the graph of a Keras model as a plain list of calls, nested models opened up."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -8,24 +8,24 @@ from keras import KerasTensor, Operation
 
 
 class Call(NamedTuple):
-    """One layer, called on tensors. A layer that is called several times makes several calls."""
+    """Records one layer, called on tensors. A layer that is called several times makes several calls."""
 
     path: str
-    """The layer's name, behind those of the models it is nested in: "encoder/conv1"."""
+    """Names of the models that the layer is nested in, then its own: "encoder/conv1"."""
     layer: Operation
     inputs: tuple[KerasTensor, ...]
     outputs: tuple[KerasTensor, ...]
 
 
 class Graph(NamedTuple):
-    """The calls in an order in which they can be run, and the model's own outputs."""
+    """Holds the calls, in an order in which they can be run, and the model's outputs."""
 
     calls: list[Call]
     outputs: list[KerasTensor]
 
 
 def plain_functional(model: keras.Model) -> keras.Model:
-    """The same layers and tensors as an uncompiled functional model; nothing is copied.
+    """Make an uncompiled functional model of the same layers and tensors; nothing is copied.
 
     Raises:
         ValueError: a model whose layers are not connected by a graph.
@@ -41,7 +41,7 @@ def plain_functional(model: keras.Model) -> keras.Model:
 
 
 def is_graph(layer) -> bool:
-    """Whether a layer is itself a model with a graph of its own."""
+    """Tell whether a layer is itself a model with a graph of its own."""
     return isinstance(layer, keras.Model) and layer.built and bool(getattr(layer, "inputs", None))
 
 
@@ -85,6 +85,7 @@ def read_graph(model: keras.Model) -> Graph:
 
 
 def _nodes(model: keras.Model) -> list:
+    """List Keras' records of calls, inputs first."""
     # Keras has no public list of calls: `layer.input` is refused where a layer is called twice.
     by_depth = model._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]

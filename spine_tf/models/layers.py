@@ -1,4 +1,7 @@
-"""Batch normalisation as one kernel, and with the swish behind it; what both leave in memory for the backward pass."""
+"""Implements batch normalisation, swish and gating so that a training step keeps fewer maps in memory.
+
+Outputs are those of Keras' own layers; what differs is what they leave in memory for the backward pass.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 FUSED_DTYPES = ("float16", "bfloat16", "float32")
+"""Types of maps that TensorFlow's fused kernel takes."""
 
 _only_served = ContextVar("only_served", default=False)
 
 
 @contextmanager
 def only_served() -> Iterator[None]:
-    """Networks are traced here without gradients of their own: for a SavedModel or a LiteRT file, never for training.
+    """Leave out the gradients defined here while networks are traced for a SavedModel or a LiteRT file.
 
     TensorFlow writes the graph of every such gradient into a SavedModel, which took half of a conversion of `paper`.
+    Never to be used around training.
     """
     token = _only_served.set(True)
     try:
@@ -28,34 +33,40 @@ def only_served() -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 def swish(x):
-    """x * sigmoid(x), of any shape; Keras' own, whose gradient keeps one map less, unless `only_served`."""
+    """Compute x * sigmoid(x) of a tensor of any shape, by Keras' function, which keeps one map less for the gradient.
+
+    Within `only_served` it is computed from its parts. Source: Ramachandran et al., "Searching for Activation
+    Functions", 2017.
+    """
     return x * tf.sigmoid(x) if _only_served.get() else keras.activations.silu(x)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` of maps (batch, H, W, C), computed by TensorFlow's fused kernel.
+    """Normalises maps (batch, H, W, C) as `keras.layers.BatchNormalization`, by TensorFlow's fused kernel.
 
     Keras 3 computes moments, scaling and moving averages in some sixty operations, gradients included: a third of the
-    training graph of preset `small`. Arguments, weights and outputs are those of Keras; only the moving variance gets
-    the unbiased estimate of the batch, n / (n - 1) times Keras 3's. With `synchronized` it computes as Keras does, with
-    one sum over the replicas in place of Keras' three; their batches must be equally large.
+    training graph of preset `small`. Arguments, weights and outputs are those of Keras. Only the moving variance gets
+    the unbiased estimate of the batch, n / (n - 1) times Keras 3's.
+
+    With `synchronized` it computes as Keras does, with one sum over the replicas instead of Keras' three. The replicas'
+    batches must be equally large.
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
 
     merged = False
-    """Whether nothing but the offset is left to add (`merge_into`)."""
+    """Whether only the offset is left to add (`merge_into`)."""
 
     def merge_into(self, kernel: keras.Variable, axis: int) -> None:
-        """Move the scale into the convolution that alone feeds this layer: its kernel, whose `axis` counts filters.
+        """Move the scale into the kernel of the convolution that feeds this layer and no other.
 
-        For inference: gamma and the moving statistics become those of the identity, the offset is beta, and the layer
-        trains no more. A model that is saved after that gives the same when it is loaded, but for rounding.
+        For inference. Gamma and the moving statistics become those of the identity, beta becomes the offset, and the
+        layer cannot be trained any more. A model that is saved and loaded after that gives the same, but for rounding.
 
         Args:
-            kernel: of a convolution of (batch, H, W, C) without bias and activation.
-            axis: of the kernel; as long as C.
+            kernel: kernel of a convolution of maps (batch, H, W, C) without bias and activation.
+            axis: axis of the kernel that counts filters, of length C.
         """
         scale = self.gamma / np.sqrt(self.moving_variance + self.epsilon)  # (C,)
         axes = [1] * len(kernel.shape)
@@ -88,13 +99,13 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, self.compute_dtype)
 
     def _fusible(self, inputs, mask) -> bool:
-        """Whether the kernel can do what is asked."""
+        """Tell whether the fused kernel can compute this."""
         last_axis = self.axis in (-1, len(inputs.shape) - 1)
         fits = len(inputs.shape) == 4 and last_axis and inputs.dtype in FUSED_DTYPES
         return fits and mask is None and not self.renorm and not self.synchronized
 
     def _affine(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Scale and offset, (C,) each."""
+        """Give scale and offset, (C,) each."""
         scale = self.gamma.value if self.scale else tf.ones_like(self.moving_mean.value)
         offset = self.beta.value if self.center else tf.zeros_like(self.moving_mean.value)
         return tf.convert_to_tensor(scale), tf.convert_to_tensor(offset)
@@ -111,19 +122,19 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class NormalizedSwish(FusedBatchNormalization):
-    """`FusedBatchNormalization`, then swish; the map between the two is made again in the backward pass.
+    """Normalises as `FusedBatchNormalization`, then applies swish; the backward pass computes the map in between again.
 
-    As two layers they keep three maps for it: what comes in, what the normalisation gives, and what the swish gives
-    (for the convolution behind it). The one in the middle costs a pass over the first, and the wide maps of
-    EfficientNet are most of what a training step holds. Outputs and gradients are those of the two layers. XLA decides
-    by itself what it keeps; with `synchronized`, all three are kept.
+    As two layers they would keep three maps: the input, the normalised one, and the output, which the next convolution
+    needs. The one in the middle costs one pass over the input, and the wide maps of EfficientNet are most of what a
+    training step holds. Outputs and gradients are those of the two layers. XLA decides by itself what it keeps; with
+    `synchronized`, all three are kept.
 
     Source: Ramachandran et al., "Searching for Activation Functions", 2017; memory as in Rota Bulò et al., "In-Place
     Activated BatchNorm", CVPR 2018.
     """
 
     activation = staticmethod(swish)
-    """As layers with an activation have it; figures read it too."""
+    """Named as in Keras' layers; drawings of networks read it."""
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable and self._fusible(inputs, mask)):
@@ -175,10 +186,10 @@ class NormalizedSwish(FusedBatchNormalization):
 
 @keras.saving.register_keras_serializable(package="spine_tf")
 class Excite(keras.layers.Multiply):
-    """`keras.layers.Multiply` of maps (batch, H, W, C) and weights (batch, 1, 1, C) that keeps the product alone.
+    """Multiplies maps (batch, H, W, C) by weights (batch, 1, 1, C) and keeps only the product for the gradient.
 
-    The gradient of the weights is a sum over the maps, which are the product divided by the weights; the product is
-    kept by the convolution behind it anyway. Weights of zero get no gradient: they come from a sigmoid, which lets none
+    The gradient of the weights is a sum over the maps. These are the product divided by the weights, and the next
+    convolution keeps the product anyway. Weights of zero get no gradient: they come from a sigmoid, which lets none
     through there.
 
     Raises:
@@ -210,7 +221,12 @@ class Excite(keras.layers.Multiply):
 
 
 def synchronize_normalization(model: keras.Model, on: bool) -> None:
-    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone."""
+    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone.
+
+    Args:
+        model: changed in place, nested models included.
+        on: True for all replicas.
+    """
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = on

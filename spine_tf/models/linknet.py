@@ -34,18 +34,19 @@ import keras
 import tensorflow as tf
 from keras import layers, tree
 
+from spine_tf.config import require
 from spine_tf.models.layers import FusedBatchNormalization
 
 
 class Network(NamedTuple):
-    """One architecture of segmentation-models, with the package's own defaults but for `decoder`."""
+    """Describes one architecture of segmentation-models, with the package's own defaults but for `decoder`."""
 
     builder: str
-    """Its function in segmentation-models."""
+    """Name of its function in segmentation-models."""
     multiple: int = 32
-    """Its sides must be divisible by this; other maps are padded with zeros and its output is cropped."""
+    """Number that the sides of its input must be divisible by; other maps are padded and its output is cropped."""
     two_decoders: bool = True
-    """Whether its decoder can be had with transposed convolutions and with upsampling."""
+    """Whether its decoder can have transposed convolutions or upsampling."""
 
 
 NETWORKS = {
@@ -69,27 +70,26 @@ grouped convolutions are cut out by 512 to 3250 Lambda layers, which no safe loa
 
 _UNIT = re.compile(r"stage\d+_unit\d+")
 _COUNTER = re.compile(r"_\d+$")
-_KINDS = {"ZeroPadding2D": "pad"}
 _DECODER = re.compile(r"center_block|fpn_|segm_|psp_|aggregation|upsampling_stage|final_")
 
 
 def zoo_network(
     x, network: str, encoder: str, decoder: str, masks: int, prefix: str, argument: str = "linknet_encoder"
 ):
-    """A network of segmentation-models, from scratch, on a map of any number of channels.
+    """Apply a network of segmentation-models, with fresh weights, to a map of any number of channels.
 
     Layer names: `{prefix}_stage1_unit1_conv1` in the encoder, `decoder_stage1a_conv` in the decoder, `head_conv` last.
-    The PSPNet, which wants sides divisible by 48, sees the map in a frame of zeros (128 in 144, 256 in 288 pixels),
-    and its output is cropped.
+    PSPNet wants sides divisible by 48: it reads the map in a frame of zeros (128 in 144, 256 in 288 pixels), and its
+    output is cropped.
 
     Args:
         x: Keras tensor (batch, S, S, C), S a multiple of 32.
         network: a row of `NETWORKS`.
         encoder: one of `ENCODERS`.
-        decoder: "transpose" or "upsampling", how LinkNet and U-Net double their resolution; the others have one way.
+        decoder: "transpose" or "upsampling", how LinkNet and U-Net double their resolution; not read by the others.
         masks: number of output channels.
         prefix: first part of the encoder's names.
-        argument: what errors call `encoder`.
+        argument: name of `encoder` in errors.
 
     Returns:
         Logits, Keras tensor (batch, S, S, masks).
@@ -102,8 +102,7 @@ def zoo_network(
         (argument, encoder, ENCODERS),
         ("decoder", decoder, ("transpose", "upsampling")),
     ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {sorted(known)}. Received: {name}={value!r}")
+        require(value in known, name, f"one of {sorted(known)}", value)
     if x.shape[1] % 32 or x.shape[2] % 32:
         raise ValueError(f"the fused map must have sides that are multiples of 32. Received: shape={tuple(x.shape)}")
     row = NETWORKS[network]
@@ -111,21 +110,11 @@ def zoo_network(
     frame = tuple((pixels // 2, pixels - pixels // 2) for pixels in missing)
     if any(missing):
         x = layers.ZeroPadding2D(frame, name=f"{prefix}_frame")(x)
-    model = getattr(load_segmentation_models(), row.builder)(
-        encoder,
-        input_shape=tuple(x.shape[1:]),
-        classes=masks,
-        activation="linear",
-        encoder_weights=None,
-        **({"decoder_block_type": decoder} if row.two_decoders else {}),
-    )
+    build = getattr(load_segmentation_models(), row.builder)
+    kind = {"decoder_block_type": decoder} if row.two_decoders else {}
+    model = build(encoder, tuple(x.shape[1:]), classes=masks, activation="linear", encoder_weights=None, **kind)
     logits = replay(model, x, _names_with_head(model, prefix))
     return layers.Cropping2D(frame, name="head_crop")(logits) if any(missing) else logits
-
-
-def build_linknet(x, encoder: str, decoder: str, masks: int):
-    """LinkNet behind a map: `zoo_network`, its encoder's names starting with `linknet_`."""
-    return zoo_network(x, "linknet", encoder, decoder, masks, "linknet")
 
 
 def load_segmentation_models() -> ModuleType:
@@ -148,11 +137,15 @@ def load_segmentation_models() -> ModuleType:
 
 
 def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
-    """A name for each layer of a model that does not depend on what else the process has built.
+    """Name each layer of a model independently of what else the process has built.
 
     Given names are kept; names that Keras counts up (`add_7`) are replaced by the unit the layer stands in and its
-    kind (`stage2_unit1_add`). The decoder's names start with `decoder_` (`decoder_stage1a_conv`), all others get the
+    kind (`stage2_unit1_add`). The decoder's names start with `decoder_` (`decoder_stage1a_conv`), all others with the
     prefix.
+
+    Args:
+        model: a network of segmentation-models.
+        prefix: first part of the encoder's names.
 
     Returns:
         Old name -> new name.
@@ -161,7 +154,7 @@ def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
     for layer in model.layers:
         kind = type(layer).__name__
         if _COUNTER.sub("", layer.name).replace("_", "") == kind.lower():
-            name = f"{place}_{_KINDS.get(kind, kind.lower())}"
+            name = f"{place}_{'pad' if kind == 'ZeroPadding2D' else kind.lower()}"
         else:
             name = layer.name
             unit = _UNIT.match(name)
@@ -174,7 +167,7 @@ def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:
 
 
 def _names_with_head(model: keras.Model, prefix: str) -> dict[str, str]:
-    """`stable_names`, the last convolution being `head_conv` and the last layer `head_logits`."""
+    """Give `stable_names`, but `head_conv` for the last convolution and `head_logits` for the last layer."""
     last = [layer.name for layer in model.layers if isinstance(layer, layers.Conv2D)][-1]
     return stable_names(model, prefix) | {last: "head_conv"} | {model.layers[-1].name: "head_logits"}
 
@@ -203,7 +196,7 @@ def replay(model: keras.Model, x, names: dict[str, str]):
 
 
 def _copy(layer, name: str) -> Callable:
-    """A layer of Keras' own that computes what this one does, with fresh weights."""
+    """Make a layer of Keras' own that computes what this one does, with fresh weights."""
     kind = type(layer)
     if kind is layers.Lambda:
         return _stand_in(layer, name)
@@ -220,7 +213,7 @@ def _copy(layer, name: str) -> Callable:
 
 
 def _stand_in(layer, name: str) -> Callable:
-    """Layers of Keras' own for the two Lambdas of the packages that encoders come from."""
+    """Replace the two Lambdas of the packages that encoders come from by layers of Keras' own."""
     function = layer.function
     if (function.__module__, function.__name__) == ("classification_models.models._common_blocks", "expand_dims"):
         return layers.Reshape((1, 1, layer.input.shape[-1]), name=name)
@@ -232,6 +225,7 @@ def _stand_in(layer, name: str) -> Callable:
 
 
 def _unloadable(layer) -> ValueError:
+    """Name a layer that a stored model could not be loaded with."""
     return ValueError(
         "model must be made of Keras' own layers and no Lambda, or its file could not be loaded elsewhere. "
         f"Received: {layer.name!r} of {type(layer)}"

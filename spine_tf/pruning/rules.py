@@ -1,13 +1,12 @@
-"""What each kind of layer does to channels: a table from type to rule.
+"""Says what each kind of layer does to channels: a table from type to rule.
 
-A rule takes the trace, the call and the features of its inputs, writes down what it knows (`channels.Trace`) and
-returns the features of its outputs. A layer without a rule, or one that its rule does not understand, is left whole:
-no channel that flows into it or out of it can be removed.
+A rule takes the trace, the call and the features of its inputs, records what it knows in the trace (`channels.Trace`)
+and returns the features of its outputs. A layer without a rule, or one that its rule does not understand, keeps all its
+channels: none that goes into it or comes out of it can be removed.
 """
 
 from collections.abc import Callable
 
-import numpy as np
 from keras import layers
 
 from spine_tf.models.attention import ChannelPool
@@ -20,9 +19,15 @@ from spine_tf.pruning.channels import Features, NotUnderstood, Trace
 
 Rule = Callable[[Trace, Call, list[Features]], list[Features]]
 
+
+def _of_each_rank(*names: str) -> list[type]:
+    """List Keras' layers of these names for 1-D, 2-D and 3-D maps."""
+    return [getattr(layers, name.format(rank)) for name in names for rank in (1, 2, 3)]
+
+
 RULES: dict[type, Rule] = {
-    **dict.fromkeys((layers.Conv1D, layers.Conv2D, layers.Conv3D), weights.convolution),
-    **dict.fromkeys((layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), weights.transposed),
+    **dict.fromkeys(_of_each_rank("Conv{}D"), weights.convolution),
+    **dict.fromkeys(_of_each_rank("Conv{}DTranspose"), weights.transposed),
     **dict.fromkeys((layers.DepthwiseConv1D, layers.DepthwiseConv2D), weights.depthwise),
     **dict.fromkeys((layers.SeparableConv1D, layers.SeparableConv2D), weights.separable),
     layers.Dense: weights.dense,
@@ -30,39 +35,10 @@ RULES: dict[type, Rule] = {
     layers.PReLU: weights.prelu,
     **dict.fromkeys((layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU), plain.activation),
     layers.InputLayer: plain.model_input,
-    **dict.fromkeys(
-        (
-            layers.Identity,
-            layers.Dropout,
-            layers.GaussianDropout,
-            layers.SpatialDropout1D,
-            layers.SpatialDropout2D,
-            layers.SpatialDropout3D,
-            layers.MaxPooling1D,
-            layers.MaxPooling2D,
-            layers.MaxPooling3D,
-            layers.AveragePooling1D,
-            layers.AveragePooling2D,
-            layers.AveragePooling3D,
-            layers.GlobalMaxPooling1D,
-            layers.GlobalMaxPooling2D,
-            layers.GlobalMaxPooling3D,
-            layers.GlobalAveragePooling1D,
-            layers.GlobalAveragePooling2D,
-            layers.GlobalAveragePooling3D,
-            layers.ZeroPadding1D,
-            layers.ZeroPadding2D,
-            layers.ZeroPadding3D,
-            layers.Cropping1D,
-            layers.Cropping2D,
-            layers.Cropping3D,
-            layers.UpSampling1D,
-            layers.UpSampling2D,
-            layers.UpSampling3D,
-            layers.Resizing,
-        ),
-        plain.same_channels,
-    ),
+    **dict.fromkeys((layers.Identity, layers.Dropout, layers.GaussianDropout, layers.Resizing), plain.same_channels),
+    **dict.fromkeys(_of_each_rank("SpatialDropout{}D", "ZeroPadding{}D", "Cropping{}D"), plain.same_channels),
+    **dict.fromkeys(_of_each_rank("MaxPooling{}D", "AveragePooling{}D", "UpSampling{}D"), plain.same_channels),
+    **dict.fromkeys(_of_each_rank("GlobalMaxPooling{}D", "GlobalAveragePooling{}D"), plain.same_channels),
     layers.Rescaling: plain.rescaling,
     layers.Normalization: plain.input_statistics,
     **dict.fromkeys((layers.Add, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum), plain.meet),
@@ -76,11 +52,11 @@ RULES: dict[type, Rule] = {
 }
 
 HARMLESS = {"get_config", "from_config", "compute_output_shape", "_get_noise_shape"}
-"""What a subclass may override and still do to channels what its parent does."""
+"""Methods that a subclass may override and still do to channels what its parent does."""
 
 
 def rule_for(kind: type) -> Rule | None:
-    """The rule of a layer's class, or of the class it is derived from where it only overrides what is harmless."""
+    """Find the rule of a layer's class, or of the class it is derived from where it only overrides what is harmless."""
     while kind is not None:
         if kind in RULES:
             return RULES[kind]
@@ -92,7 +68,7 @@ def rule_for(kind: type) -> Rule | None:
 
 
 def follow(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Apply the rule of a call, or leave its layer whole."""
+    """Apply the rule of a call, or record that its layer keeps all its channels."""
     rule = rule_for(type(call.layer))
     try:
         if rule is None:
@@ -103,9 +79,4 @@ def follow(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
         touched = f"touches {call.path!r} ({type(call.layer).__name__}), {reason}"
     for features in inputs:
         trace.pin(features.channels, touched)
-    outputs = []
-    for tensor in call.outputs:
-        channels = trace.new((tensor.shape[-1] or 0) if len(tensor.shape) else 0)
-        trace.pin(channels, touched)
-        outputs.append(Features(channels, np.zeros(len(channels), bool)))
-    return outputs
+    return trace.fixed(call.outputs, touched)

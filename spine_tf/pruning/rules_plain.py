@@ -1,4 +1,4 @@
-"""Rules of layers without weights: activations, pooling, merging, reshaping, and our own."""
+"""Follows channels through layers without weights: activations, pooling, merging, reshaping, and our own."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,14 +11,22 @@ from spine_tf.pruning.channels import Features, NotUnderstood, Trace
 
 
 def channels_last(layer) -> None:
-    """Raise NotUnderstood for a layer whose channels are not its last axis."""
+    """Refuse a layer whose channels are not its last axis.
+
+    Raises:
+        NotUnderstood: it is such a layer.
+    """
     if getattr(layer, "data_format", None) == "channels_first":
         raise NotUnderstood("a layer with channels first")
 
 
 @lru_cache(maxsize=256)
 def zero_stays_zero(function: Callable | None) -> bool | None:
-    """Whether a function of activations maps 0 to 0. None if it is not one for each channel on its own (tried out)."""
+    """Tell whether an activation maps 0 to 0, by trying it out.
+
+    Returns:
+        None if it does not treat each channel on its own, or cannot be tried.
+    """
     if function is None:
         return True
     x = np.random.default_rng(0).normal(0, 3, (64, 3)).astype("float32")
@@ -36,7 +44,7 @@ def zero_stays_zero(function: Callable | None) -> bool | None:
 
 
 def activation(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Activation, ReLU, LeakyReLU, ELU: each channel on its own."""
+    """Follow Activation, ReLU, LeakyReLU and ELU: each channel on its own."""
     # A layer that was called once remembers its rank; the function of `Activation` does not.
     function = getattr(call.layer, "activation", None) or type(call.layer).from_config(call.layer.get_config())
     stays = zero_stays_zero(function)
@@ -46,7 +54,7 @@ def activation(trace: Trace, call: Call, inputs: list[Features]) -> list[Feature
 
 
 def same_channels(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Layers that leave the last axis alone and map zero to zero: pooling, padding, resizing, dropout."""
+    """Follow layers that leave the last axis alone and map zero to zero: pooling, padding, resizing, dropout."""
     channels_last(call.layer)
     noise_shape = getattr(call.layer, "noise_shape", None)
     if noise_shape is not None and noise_shape[-1] not in (None, 1):
@@ -57,20 +65,15 @@ def same_channels(trace: Trace, call: Call, inputs: list[Features]) -> list[Feat
 
 
 def model_input(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """InputLayer: that of a nested model has the channels it is given, that of the model itself can lose none."""
+    """Follow InputLayer: that of a nested model has the channels it is given, the model's own can lose none."""
     if inputs:
         trace.width(call.layer, "batch_shape", inputs[0].channels)
         return inputs
-    outputs = []
-    for tensor in call.outputs:
-        channels = trace.new((tensor.shape[-1] or 0) if len(tensor.shape) else 0)
-        trace.pin(channels, f"meets the model's input {call.path!r}")
-        outputs.append(Features(channels, np.zeros(len(channels), bool)))
-    return outputs
+    return trace.fixed(call.outputs, f"meets the model's input {call.path!r}")
 
 
 def rescaling(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Rescaling. Channels that have a factor of their own stay: the factors are no weights that could be sliced."""
+    """Follow Rescaling; channels with a factor of their own stay: the factors are no weights that could be sliced."""
     layer, (x,) = call.layer, inputs
     if np.size(layer.scale) != 1 or np.size(layer.offset) != 1:
         trace.pin(x.channels, f"has a scale of its own in {call.path!r}")
@@ -78,21 +81,21 @@ def rescaling(trace: Trace, call: Call, inputs: list[Features]) -> list[Features
 
 
 def input_statistics(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Normalization: channels that it scales by statistics of the data stay, and zero does not."""
+    """Follow Normalization: its channels stay, which have statistics of their own, and none is zero behind it."""
     (x,) = inputs
     trace.pin(x.channels, f"has statistics of its own in {call.path!r}")
     return [x._replace(vanishes=np.zeros(len(x.channels), bool))]
 
 
 def meet(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Add and its like: channels at one place meet, and vanish where all of them do."""
+    """Follow Add and its like: channels of one number meet, and vanish where all of them do."""
     full = _link_all(trace, call, inputs)
     vanishes = np.logical_and.reduce([np.broadcast_to(x.vanishes, full.shape) for x in inputs])
     return [Features(full, vanishes & (len({len(x.channels) for x in inputs}) == 1))]
 
 
 def gate(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Multiply: channels at one place meet, and vanish where one of them does."""
+    """Follow Multiply: channels of one number meet, and vanish where one of them does."""
     full = _link_all(trace, call, inputs)
     # A map of one channel, such as spatial attention, is pinned: it never vanishes.
     vanishes = np.logical_or.reduce([x.vanishes for x in inputs if len(x.channels) == len(full)])
@@ -100,7 +103,7 @@ def gate(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
 
 
 def concatenate(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Concatenate: side by side along the last axis; along another, channels at one place meet."""
+    """Follow Concatenate: side by side along the last axis; along another one channels meet as in Add."""
     rank = len(call.inputs[0].shape)
     if call.layer.axis % rank != rank - 1:
         return meet(trace, call, inputs)
@@ -108,15 +111,14 @@ def concatenate(trace: Trace, call: Call, inputs: list[Features]) -> list[Featur
 
 
 def reshape(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Reshape and Flatten, if every index of the new last axis belongs to one channel."""
+    """Follow Reshape and Flatten, if every index of the new last axis belongs to one channel."""
     layer, (x,) = call.layer, inputs
     channels_last(layer)
     shape, target = call.inputs[0].shape[1:], call.outputs[0].shape[1:]
     if None in shape or None in target or not shape:
         raise NotUnderstood("a reshape of an unknown size")
-    places = np.broadcast_to(np.arange(shape[-1], dtype=np.int32), shape).reshape(
-        -1, target[-1]
-    )  # place in the old last axis
+    # Of every element, its place in the old last axis: (elements / new last axis, new last axis).
+    places = np.broadcast_to(np.arange(shape[-1], dtype=np.int32), shape).reshape(-1, target[-1])
     if (places != places[0]).any():
         raise NotUnderstood("a reshape that mixes channels with places")
     if "target_shape" in layer.get_config():
@@ -125,29 +127,27 @@ def reshape(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
 
 
 def permute(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """Permute, if the last axis stays the last."""
+    """Follow Permute, if the last axis stays the last."""
     if call.layer.dims[-1] != len(call.layer.dims):
         raise NotUnderstood("a permutation that moves the channels")
     return inputs
 
 
 def batch_to_channels(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """BatchToChannels: channel c of view v becomes v * C + c, so that one channel appears once for every view."""
+    """Follow BatchToChannels: channel c of view v becomes v * C + c, so each appears once for every view."""
     (x,) = inputs
     return [Features(np.tile(x.channels, call.layer.views), np.tile(x.vanishes, call.layer.views))]
 
 
 def channel_pool(trace: Trace, call: Call, inputs: list[Features]) -> list[Features]:
-    """ChannelPool: mean and maximum of all channels. Surgery tells it how many zeros it has lost."""
+    """Follow ChannelPool: mean and maximum of all channels. `surgery` tells it how many zeros it has lost."""
     trace.consume(inputs[0], call.path)
     trace.width(call.layer, "zeros", inputs[0].channels)
-    out = trace.new(2)
-    trace.pin(out, f"is a statistic of all channels, made by {call.path!r}")
-    return [Features(out, np.zeros(2, bool))]
+    return trace.fixed(call.outputs, f"is a statistic of all channels, made by {call.path!r}")
 
 
 def _link_all(trace: Trace, call: Call, inputs: list[Features]) -> np.ndarray:
-    """Link inputs of equal width; one of a single channel is laid over all and stays. Returns the channels."""
+    """Link inputs of equal width and return their channels; an input of a single channel meets all, and stays."""
     full = max(inputs, key=lambda x: len(x.channels)).channels
     for x in inputs:
         if len(x.channels) == len(full):

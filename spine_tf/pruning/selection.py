@@ -1,4 +1,4 @@
-"""Which groups go: scores of filters to scores of groups, and the lowest of them up to the amount asked for.
+"""Chooses the groups to remove: those with the lowest scores, up to the amount asked for.
 
 Source: paper, "Step 3: prune filters based on sensitivity": the filters whose sensitivity falls below a threshold,
 where the amount p is the share of filters to be removed.
@@ -16,15 +16,24 @@ SCOPES = ("global", "layer")
 
 
 def group_scores(structure: Structure, scores: dict[str, np.ndarray]) -> np.ndarray:
-    """The score of each group: the mean of its filters' scores, each divided by the mean of its layer.
+    """Score each group: the mean of its filters' scores, each divided by the mean of its layer.
 
     So filters of different layers can be compared: gradients of early and late ones differ by orders of magnitude.
 
     Args:
+        structure: what `find_groups` returned.
         scores: layer -> (filters,), as the criteria of `sensitivity` return it.
 
     Returns:
         (groups,) float64.
+
+    Example:
+        >>> import keras
+        >>> from spine_tf.pruning.groups import find_groups
+        >>> dense = keras.layers.Dense
+        >>> model = keras.Sequential([keras.Input((3,)), dense(2, name="a"), dense(1, name="b")])
+        >>> group_scores(find_groups(model), {"a": [1.0, 3.0], "b": [5.0]})
+        array([0.5, 1.5])
     """
     relative = {}
     for path in structure.filters:
@@ -43,24 +52,35 @@ def choose_groups(
     multiple_of: int = 1,
     removed: Iterable[int] = (),
 ) -> list[int]:
-    """The groups to remove: those with the lowest scores, until they hold the share `amount` of the prunable filters.
+    """Choose the groups with the lowest scores, until they hold the share `amount` of the prunable filters.
+
+    Source: paper, "Step 3: prune filters based on sensitivity".
 
     Args:
+        structure: what `find_groups` returned.
         scores: (groups,) from `group_scores`.
         amount: in [0, 1). Met as closely as whole groups, floor and multiple allow.
-        scope: "global" compares all groups, so that the threshold tau is the amount-quantile over all filters;
-            "layer" takes the same share from every layer (from layers that are coupled, together).
-        floor: what every layer keeps at least (of each block of groups, see `Structure.blocks`), and one channel
-            anyway: below 1 a share of its channels, from 1 on a number of channels. Without one, a large amount can
-            leave a layer of 512 channels with a single one.
-        multiple_of: what is kept of a block is a multiple of this, or all of it; widths for fast kernels.
-        removed: groups that are already gone, or zero; they stay so and count.
+        scope: "global" compares all groups: the threshold tau is the amount-quantile over all filters. "layer" removes
+            the same share of every layer, or of layers that are coupled, together.
+        floor: least that is kept of each block of groups (`Structure.blocks`), but never less than one channel. Below 1
+            it is a share of the channels, from 1 on a number of channels. Without a floor, a large amount can leave a
+            layer of 512 channels with a single one.
+        multiple_of: the number of channels kept of a block is a multiple of this, unless all are kept. Some widths
+            have faster kernels.
+        removed: numbers of groups that are removed or zero already; they stay so and count.
 
     Returns:
         Numbers of groups, ascending, `removed` among them.
 
     Raises:
         ValueError: an argument out of its range, or a score that is not finite.
+
+    Example:
+        >>> import keras
+        >>> from spine_tf.pruning.groups import find_groups
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+        >>> choose_groups(find_groups(model), np.array([0.4, 0.1, 0.3, 0.2]), amount=0.5)
+        [1, 3]
     """
     if not 0 <= amount < 1:
         raise ValueError(f"amount must be in [0, 1). Received: amount={amount!r}")
@@ -71,10 +91,11 @@ def choose_groups(
     if not np.isfinite(scores).all():
         raise ValueError(f"scores must be finite. Received: {np.count_nonzero(~np.isfinite(scores))} that are not")
     gone = set(removed)
-    taken = set(gone)
+    taken = gone.copy()
     blocks = [_chunks(structure, block, scores, gone, floor, multiple_of) for block in structure.blocks]
     if scope == "global":
-        taken |= _take([chunk for chunks in blocks for chunk in chunks], _wanted(structure, amount, gone))
+        wanted = amount * structure.prunable - _filters(structure, gone)
+        taken |= _take([chunk for chunks in blocks for chunk in chunks], wanted)
     else:
         # What a block of three cannot give at an amount of a half, the next one gives.
         carry = 0.0
@@ -88,7 +109,7 @@ def choose_groups(
 
 
 class _Chunk(NamedTuple):
-    """Groups of one block that go at once, and after those of the block's chunks before."""
+    """Holds groups of one block that are removed in one step, after the block's earlier chunks."""
 
     score: float
     block: int
@@ -98,22 +119,17 @@ class _Chunk(NamedTuple):
 
 
 def _filters(structure: Structure, groups: Iterable[int]) -> int:
+    """Count the filters of these groups."""
     return sum(len(structure.groups[number].filters) for number in groups)
 
 
-def _wanted(structure: Structure, amount: float, gone: set[int]) -> float:
-    return amount * structure.prunable - _filters(structure, gone)
-
-
 def _chunks(structure: Structure, block: list[int], scores, gone: set[int], floor: float, multiple_of: int):
-    """What a block can lose, chunk by chunk, lowest scores first; what is kept stays a multiple and above the floor."""
-    least = max(1, math.ceil(floor * len(block) - 1e-9) if floor < 1 else floor)
+    """List what a block can lose, lowest scores first; what is kept is always a multiple and above the floor."""
+    least = max(1, math.ceil(floor * (len(block) if floor < 1 else 1) - 1e-9))
     order = sorted(block, key=lambda number: (number not in gone, scores[number], number))
-    ends = [end for end in range(1, len(block) + 1) if (len(block) - end) % multiple_of == 0]
+    ends = [end for end in range(1, len(block) - least + 1) if (len(block) - end) % multiple_of == 0]
     chunks, start = [], 0
     for end in ends:
-        if len(block) - end < least:
-            break
         groups = tuple(number for number in order[start:end] if number not in gone)
         start = end
         if groups:
@@ -123,7 +139,7 @@ def _chunks(structure: Structure, block: list[int], scores, gone: set[int], floo
 
 
 def _take(chunks: list[_Chunk], wanted: float) -> set[int]:
-    """The lowest chunks that hold `wanted` filters, or as near as whole chunks come."""
+    """Take the lowest chunks that hold `wanted` filters, or as near as whole chunks come."""
     taken, stopped, left = set(), {}, wanted
     for chunk in sorted(chunks):
         if chunk.block in stopped:

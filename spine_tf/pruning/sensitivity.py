@@ -1,4 +1,4 @@
-"""Scores of filters: how much each one matters. A new criterion is one function here.
+"""Scores filters by how much each one matters. A new criterion is one function here.
 
 Every criterion has the signature `(model, calibration, seed) -> {layer: (filters,) float64}`, higher is more
 important; layers are named as in `groups.Structure.filters`.
@@ -19,37 +19,49 @@ from spine_tf.support.progress import progress_bar
 
 
 def gradient_sensitivity(model: keras.Model, calibration: Iterable, seed: int = 0) -> dict[str, np.ndarray]:
-    """S(F) = 1/|F| * sum over w in F of |dL/dw|, the mean over batches of each batch's S.
+    """Score filters by S(F) = 1/|F| * sum over w in F of |dL/dw|, the mean over batches of each batch's S.
 
     The absolute value is taken of each batch's gradient, before the mean over batches: near a minimum the gradients of
-    the batches cancel, and of a mean first taken little would be left. L is the loss that the model was compiled with,
-    penalties included; batch normalisation and dropout are in inference mode; the weights of F are those of its kernel,
-    without the bias. Memory does not grow with the number of batches.
+    the batches cancel each other. L is the loss that the model was compiled with, penalties included. Batch
+    normalisation and dropout are in inference mode. The weights of F are those of its kernel, without the bias. Memory
+    does not grow with the number of batches.
+
+    Source: paper, "Step 2: compute gradient sensitivity".
 
     Args:
         model: functional, compiled with a loss.
         calibration: finite; batches (x, y) or (x, y, sample_weight), as `fit` takes them.
         seed: not used.
 
+    Returns:
+        Layer -> (filters,) float64, not negative.
+
     Raises:
         ValueError: a model without loss, calibration data that are empty or endless.
+
+    Example:
+        >>> dense = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros", name="dense")
+        >>> model = keras.Sequential([keras.Input((1,)), dense])
+        >>> model.compile(loss="mae", jit_compile=False)  # the mean over 2 outputs: each gradient is -1 / 2
+        >>> gradient_sensitivity(model, [(np.float32([[1.0]]), np.float32([[1.0, 1.0]]))])
+        {'dense': array([0.5, 0.5])}
     """
     return _mean_over_batches(model, calibration, lambda weight, gradient: tf.abs(gradient))
 
 
 def taylor_importance(model: keras.Model, calibration: Iterable, seed: int = 0) -> dict[str, np.ndarray]:
-    """1/|F| * sum over w in F of |w dL/dw|; all else as `gradient_sensitivity`."""
+    """Score filters by 1/|F| * sum over w in F of |w dL/dw|; all else as `gradient_sensitivity`."""
     return _mean_over_batches(model, calibration, lambda weight, gradient: tf.abs(weight * gradient))
 
 
 def weight_magnitude(model: keras.Model, calibration: Iterable | None = None, seed: int = 0) -> dict[str, np.ndarray]:
-    """1/|F| * sum over w in F of |w|; neither calibration nor seed is used."""
+    """Score filters by 1/|F| * sum over w in F of |w|; neither calibration nor seed is used."""
     structure = find_groups(model)
     return {path: _per_filter(np.abs(np.asarray(kernel)), axes) for path, kernel, axes in _kernels(structure)}
 
 
 def random_scores(model: keras.Model, calibration: Iterable | None = None, seed: int = 0) -> dict[str, np.ndarray]:
-    """Uniform in [0, 1), the same for the same seed and model; calibration is not used."""
+    """Score filters at random, uniform in [0, 1), the same for the same seed and model; calibration is not used."""
     generator = np.random.default_rng(seed)
     return {path: generator.random(len(f.channels)) for path, f in find_groups(model).filters.items()}
 
@@ -63,7 +75,7 @@ CRITERIA: dict[str, Callable[..., dict[str, np.ndarray]]] = {
 
 
 def get_criterion(criterion: str | Callable) -> Callable[..., dict[str, np.ndarray]]:
-    """A row of `CRITERIA` by name, or the function that was given.
+    """Find a row of `CRITERIA` by name; a function is returned as it is.
 
     Raises:
         ValueError: another name.
@@ -76,17 +88,19 @@ def get_criterion(criterion: str | Callable) -> Callable[..., dict[str, np.ndarr
 
 
 def _kernels(structure: Structure) -> list[tuple[str, keras.Variable, tuple[int, ...]]]:
+    """List the kernels of all layers with filters: path, variable, axes that count filters."""
     return [(path, getattr(f.layer, f.kernel), f.axes) for path, f in structure.filters.items()]
 
 
 def _per_filter(weights, axes: tuple[int, ...]):
-    """Mean over all axes but those that count filters: (..., filters) -> (filters,); numpy or tensor."""
+    """Average over all axes but those that count filters: (..., filters) -> (filters,); array or tensor."""
     reduce = np.mean if isinstance(weights, np.ndarray) else tf.reduce_mean
     others = tuple(axis for axis in range(len(weights.shape)) if axis not in axes)
     return (np if isinstance(weights, np.ndarray) else tf).reshape(reduce(weights, axis=others), (-1,))
 
 
 def _mean_over_batches(model: keras.Model, calibration: Iterable, weigh: Callable) -> dict[str, np.ndarray]:
+    """Average `weigh(weight, gradient)` over the weights of each filter and over batches."""
     if not model.compiled:
         raise ValueError(f"model must be compiled with a loss. Received: {model.name!r}, not compiled")
     if calibration is None:

@@ -1,4 +1,4 @@
-"""Removing filters: a smaller model with the outputs of the zeroed one."""
+"""Removes filters: builds a smaller model with the outputs of the zeroed one."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from spine_tf.pruning.weight_masks import zeroed_groups
 def remove_filters(model: keras.Model, groups: Iterable[Group] | None = None) -> keras.Model:
     """Build the model without the filters of these groups; the model given stays as it is.
 
-    The result has the outputs that the model has once the groups are zeroed (`masks.zero_groups`), within float32
-    rounding. Layer names, inputs and outputs are kept; weights are sliced, also where the removed channels were read.
-    A `ChannelPool` counts the zeros it has lost. A layer that would be left without filters keeps one, zeroed.
+    The result has the outputs that the model has once the groups are zeroed (`weight_masks.zero_groups`), within
+    float32 rounding. Layer names, inputs and outputs are kept. Weights are sliced, also where the removed channels were
+    read. A `ChannelPool` counts the zeros it has lost. A layer that would be left without filters keeps one, zeroed.
 
     Args:
         model: functional or sequential.
@@ -30,6 +30,14 @@ def remove_filters(model: keras.Model, groups: Iterable[Group] | None = None) ->
     Raises:
         ValueError: a model without a graph, groups that are not the model's, a layer that cannot be rebuilt from its
             config (a Lambda of Python code).
+
+    Example:
+        >>> images = keras.Input((4, 4, 3))
+        >>> x = keras.layers.Conv2D(8, 3, name="conv")(images)
+        >>> model = keras.Model(images, keras.layers.Conv2D(1, 1)(x))
+        >>> smaller = remove_filters(model, find_groups(model).groups[:6])
+        >>> [layer.output.shape for layer in smaller.layers]
+        [(None, 4, 4, 3), (None, 2, 2, 2), (None, 2, 2, 1)]
     """
     structure = find_groups(model)
     if groups is None:
@@ -41,35 +49,31 @@ def remove_filters(model: keras.Model, groups: Iterable[Group] | None = None) ->
         if unknown:
             raise ValueError(f"groups must be of find_groups(model). Received: {unknown[:3]}")
         zeroed = sorted({numbers[group] for group in groups})
-    removed = _leave_one(structure, zeroed)
-    kept = np.ones(len(structure.groups) + 1, bool)  # the last one is -1: no group
-    kept[removed] = False
-    silent = np.zeros(len(structure.groups) + 1, bool)
-    silent[zeroed] = True
+    kept, silent = ~structure.chosen(_leave_one(structure, zeroed)), structure.chosen(zeroed)
 
     rebuilt: dict[int, tuple] = {}
     smaller = _rebuild(model, {id(w.layer): w for w in structure.widths}, kept, rebuilt)
     slices = defaultdict(list)
     for part in structure.slices:
-        slices[id(getattr(part.layer, part.weight))].append(part)
+        slices[id(part.variable)].append(part)
     for old, new in rebuilt.values():
         for source, target in zip(old.variables, new.variables, strict=True):
             target.assign(_cut(np.asarray(source), slices[id(source)], kept, silent))
     return smaller
 
 
-def _leave_one(structure: Structure, zeroed: list[int]) -> list[int]:
-    """The zeroed groups without those that a layer needs to be left with one channel."""
+def _leave_one(structure: Structure, zeroed: list[int]) -> set[int]:
+    """Leave out of the zeroed groups those that a layer needs to be left with one channel."""
     removed = set(zeroed)
     for filters in structure.filters.values():
         numbers = filters.channels.tolist()
         if removed.issuperset(numbers):
             removed.discard(numbers[0])
-    return sorted(removed)
+    return removed
 
 
 def _rebuild(model: keras.Model, widths: dict[int, Width], kept: np.ndarray, rebuilt: dict[int, tuple]):
-    """The model with layers of the new widths and fresh weights; `rebuilt` gets every layer and its copy."""
+    """Make the model with layers of the new widths and fresh weights; `rebuilt` gets every layer and its copy."""
     graph = plain_functional(model)
 
     def copy(layer):
@@ -95,6 +99,7 @@ def _rebuild(model: keras.Model, widths: dict[int, Width], kept: np.ndarray, reb
 
 
 def _copy(layer, width: Width | None, kept: np.ndarray):
+    """Make a layer of the new width, with fresh weights."""
     config = layer.get_config()
     if width is not None:
         count = int(kept[width.channels].sum())
@@ -116,10 +121,9 @@ def _copy(layer, width: Width | None, kept: np.ndarray):
 
 
 def _cut(value: np.ndarray, parts: list[Slice], kept: np.ndarray, silent: np.ndarray) -> np.ndarray:
-    """A weight without the removed channels; what is zeroed but kept becomes zero."""
+    """Cut the removed channels out of a weight, and set those that are zeroed but kept to zero."""
     for part in parts:
-        along = [-1 if axis == part.axis else 1 for axis in range(value.ndim)]
         if part.zeroed:
-            value = np.where(silent[part.channels].reshape(along), value.dtype.type(0), value)
+            value = np.where(part.along_axis(silent[part.channels]), value.dtype.type(0), value)
         value = np.compress(kept[part.channels], value, axis=part.axis)
     return value

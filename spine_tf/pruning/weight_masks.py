@@ -1,8 +1,8 @@
-"""Zeroed groups in a model's weights: setting them, finding them again, keeping them.
+"""Zeroes groups in a model's weights, finds zeroed ones again, and keeps them at zero in training.
 
-Source: paper, Step 3: "The weights and biases of the selected filters are set to zero". Here also what would speak in
-their place: gamma and beta of the batch normalisation behind them, depthwise kernels, and the moving mean where there
-is no gamma.
+Source: paper, Step 3: "The weights and biases of the selected filters are set to zero". Other weights that would give
+their channels a value are set to zero with them: gamma and beta of the batch normalisation behind them, depthwise
+kernels, and the moving mean where there is no gamma.
 """
 
 from collections.abc import Iterable
@@ -11,26 +11,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from spine_tf.pruning.channels import Slice
 from spine_tf.pruning.groups import Structure
 
 
 def zero_groups(structure: Structure, removed: Iterable[int]) -> None:
-    """Set everything of these groups (numbers) to zero in the model that the structure was read from."""
-    gone = _gone(structure, removed)
+    """Set all weights of these groups (numbers) to zero, in the model that the structure was read from."""
+    gone = structure.chosen(removed)
     for part in structure.slices:
         if part.zeroed and gone[part.channels].any():
-            variable = getattr(part.layer, part.weight)
-            variable.assign(np.where(_along(part, gone[part.channels]), 0, np.asarray(variable)))
+            part.variable.assign(np.where(part.along_axis(gone[part.channels]), 0, np.asarray(part.variable)))
 
 
 def zeroed_groups(structure: Structure) -> list[int]:
-    """The groups (numbers) of which nothing but zeros is left in the model's weights."""
+    """Find the groups (numbers) whose weights are all zero in the model that the structure was read from."""
     alive = np.zeros(len(structure.groups) + 1, bool)
     for part in structure.slices:
         if part.zeroed:
-            others = tuple(axis for axis in range(len(getattr(part.layer, part.weight).shape)) if axis != part.axis)
-            alive[part.channels[np.any(np.asarray(getattr(part.layer, part.weight)) != 0, axis=others)]] = True
+            others = tuple(axis for axis in range(len(part.variable.shape)) if axis != part.axis)
+            alive[part.channels[np.any(np.asarray(part.variable) != 0, axis=others)]] = True
     return np.flatnonzero(~alive[:-1]).tolist()
 
 
@@ -44,7 +42,7 @@ class Masks:
     def __init__(self, structure: Structure):
         self._structure = structure
         self._parts = [part for part in structure.slices if part.zeroed and (part.channels >= 0).any()]
-        self._variables = [getattr(part.layer, part.weight) for part in self._parts]
+        self._variables = [part.variable for part in self._parts]
         self._gone: list[tf.Tensor] = []
 
         @tf.function(jit_compile=False)
@@ -56,9 +54,10 @@ class Masks:
         self._clear = clear
 
     def set(self, removed: Iterable[int]) -> None:
-        """From now on these groups (numbers) are kept at zero; sets them to zero at once."""
-        gone = _gone(self._structure, removed)
-        self._gone = [tf.constant(_along(part, gone[part.channels])) for part in self._parts] if gone.any() else []
+        """Set these groups (numbers) to zero, and keep them there from now on instead of earlier ones."""
+        gone = self._structure.chosen(removed)
+        parts = self._parts if gone.any() else []
+        self._gone = [tf.constant(part.along_axis(gone[part.channels])) for part in parts]
         self.apply()
 
     def apply(self) -> None:
@@ -67,29 +66,17 @@ class Masks:
             self._clear(self._gone)
 
     def clear_slots(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Set what the optimizer remembers of these weights to zero: momentum, variance, and averaged weights, which
-        it may put in the place of the weights when training ends."""
+        """Set the optimizer's variables of these weights to zero: momentum, variance, and averaged weights.
+
+        Averaged weights may replace the weights when training ends.
+        """
         if not self._gone:
             return
         # Keras names a slot after its variable: "conv_kernel_momentum".
-        masked = {
-            variable.path.replace("/", "_"): where for variable, where in zip(self._variables, self._gone, strict=True)
-        }
-        shapes = {variable.path.replace("/", "_"): variable.shape for variable in self._variables}
+        pairs = zip(self._variables, self._gone, strict=True)
+        masked = {variable.path.replace("/", "_"): (variable.shape, where) for variable, where in pairs}
         for slot in optimizer.variables:
             ends = [end for end, letter in enumerate(slot.name) if letter == "_" and slot.name[:end] in masked]
-            if ends and shapes[slot.name[: ends[-1]]] == slot.shape:
-                slot.assign(tf.where(masked[slot.name[: ends[-1]]], tf.zeros((), slot.dtype), slot.value))
-
-
-def _gone(structure: Structure, removed: Iterable[int]) -> np.ndarray:
-    """(groups + 1,) bool; the last one stands for channels without group."""
-    gone = np.zeros(len(structure.groups) + 1, bool)
-    gone[list(removed)] = True
-    return gone
-
-
-def _along(part: Slice, values: np.ndarray) -> np.ndarray:
-    """(size of the axis,) -> the same along the slice's axis, so that it spreads over the weight."""
-    rank = len(getattr(part.layer, part.weight).shape)
-    return values.reshape([-1 if axis == part.axis else 1 for axis in range(rank)])
+            shape, where = masked[slot.name[: ends[-1]]] if ends else (None, None)
+            if slot.shape == shape:
+                slot.assign(tf.where(where, tf.zeros((), slot.dtype), slot.value))

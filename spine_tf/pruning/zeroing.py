@@ -1,4 +1,4 @@
-"""Zeroing filters once: score, choose, set to zero."""
+"""Zeroes filters once: scores, chooses, sets to zero."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -13,27 +13,27 @@ from spine_tf.pruning.weight_masks import zero_groups, zeroed_groups
 
 
 class Pruned(NamedTuple):
-    """What was zeroed in a model, and why."""
+    """Holds what was zeroed in a model, and the scores."""
 
     structure: Structure
     scores: np.ndarray
-    """(groups,): the score of every group."""
+    """Score of every group, (groups,) float64."""
     removed: list[int]
     """Numbers of the groups that are zero now."""
 
     @property
     def groups(self) -> list[Group]:
-        """The groups that are zero now, for `remove_filters`."""
+        """Groups that are zero now, for `remove_filters`."""
         return [self.structure.groups[number] for number in self.removed]
 
     @property
     def amount(self) -> float:
-        """The share of prunable filters that are zero now."""
+        """Share of the prunable filters that are zero now."""
         return self.structure.share(self.removed)
 
     @property
     def counts(self) -> list[Count]:
-        """Filters, prunable and removed ones of every layer."""
+        """Numbers of filters, prunable and removed ones of every layer."""
         return self.structure.counts(self.removed)
 
 
@@ -47,9 +47,10 @@ def zero_filters(
     multiple_of: int = 1,
     seed: int = 0,
 ) -> Pruned:
-    """Score the filters of a model and set the lowest groups to zero, in place. Nothing is removed (`remove_filters`).
+    """Score the filters of a model and set the lowest groups to zero, in place. `remove_filters` then removes them.
 
-    Groups that are zero already stay so and count.
+    Groups that are zero already stay so and count. Source: paper, "A gradient sensitivity based network pruning",
+    Steps 2 and 3.
 
     Args:
         model: functional; compiled for the criteria that need a gradient.
@@ -61,6 +62,14 @@ def zero_filters(
 
     Raises:
         ValueError: an argument out of range, a model without graph, calibration data that cannot be used.
+
+    Example:
+        >>> images = keras.Input((4, 4, 3))
+        >>> x = keras.layers.Conv2D(8, 3, name="conv")(images)
+        >>> model = keras.Model(images, keras.layers.Conv2D(1, 1)(x))
+        >>> pruned = zero_filters(model, amount=0.75, criterion="magnitude")
+        >>> pruned.amount, len(pruned.groups)
+        (0.75, 6)
     """
     structure = find_groups(model)
     scores = group_scores(structure, get_criterion(criterion)(model, calibration, seed))

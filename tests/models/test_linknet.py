@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from spine_tf.models.layers import FusedBatchNormalization
-from spine_tf.models.linknet import build_linknet, load_segmentation_models, replay, stable_names
+from spine_tf.models.linknet import load_segmentation_models, replay, stable_names, zoo_network
 
 
 def build(encoder="resnet18", decoder="transpose", side=32, channels=5) -> keras.Model:
     x = keras.Input((side, side, channels))
-    return keras.Model(x, build_linknet(x, encoder, decoder, masks=3))
+    return keras.Model(x, zoo_network(x, "linknet", encoder, decoder, masks=3, prefix="linknet"))
 
 
 def test_outputs_are_those_of_segmentation_models():

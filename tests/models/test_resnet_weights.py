@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from spine_tf.models.encoders import copy_weights
-from spine_tf.models.linknet import build_linknet
+from spine_tf.models.linknet import zoo_network
 from spine_tf.models.resnet_weights import THEIR_EPSILON, resnet_layers
 from spine_tf.models.weight_files import ASTRA, converted_weights, read_layers
 from spine_tf.support.errors import DownloadError
@@ -88,7 +88,7 @@ def pytorchs_units(state: dict[str, np.ndarray], x) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
     x = keras.Input((64, 64, 3))
-    return keras.Model(x, build_linknet(x, "resnet50", "upsampling", masks=3))
+    return keras.Model(x, zoo_network(x, "linknet", "resnet50", "upsampling", masks=3, prefix="linknet"))
 
 
 def our_units(model: keras.Model, state: dict[str, np.ndarray], x) -> dict[str, np.ndarray]:
@@ -154,7 +154,7 @@ def test_the_real_checkpoint_fits_resnet152(tmp_path):
     except DownloadError as error:
         pytest.skip(str(error))
     x = keras.Input((64, 64, 60))
-    model = keras.Model(x, build_linknet(x, "resnet152", "transpose", masks=3))
+    model = keras.Model(x, zoo_network(x, "linknet", "resnet152", "transpose", masks=3, prefix="linknet"))
     assert copy_weights(layers, model, "linknet") == len(layers) == 306
     encoder = {layer.name for layer in model.layers if layer.weights and layer.name.startswith("linknet_")}
     assert encoder - {f"linknet_{name}" for name in layers} == {"linknet_conv0", "linknet_bn_data"}
