@@ -1,4 +1,4 @@
-"""A contact sheet of synthetic scans: an axial and a sagittal slice of each, through the spine, as one reads a CT."""
+"""Draws a contact sheet of synthetic scans: an axial and a sagittal slice of each, through the spine."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from spine_tf.data.synthesis.phantom import Phantom
+from spine_tf.data.synthesis.phantom.figure import draw_outline, draw_slice
 from spine_tf.scans.labels import spine_mask
 from spine_tf.support.plots import new_figure, save_figure
 
@@ -23,11 +24,19 @@ def save_contact_sheet(
     The patient's right and front are on the left, the head is up.
 
     Args:
+        path: where to; a file that is there is replaced.
+        scans: at least one.
         titles: one a scan; None: what kind of scan it is, its seed and its voxels.
         outline: draw the edge of the vertebrae.
 
     Raises:
         ValueError: no scans, or another number of titles.
+
+    Example:
+        >>> from spine_tf.data.synthesis.phantom import make_phantom
+        >>> save_contact_sheet(Path("sheet.png"), [make_phantom(3, shape=(24, 24, 24))])
+        >>> Path("sheet.png").read_bytes()[1:4]
+        b'PNG'
     """
     titles = [_title(scan) for scan in scans] if titles is None else list(titles)
     if not scans or len(titles) != len(scans):
@@ -46,17 +55,9 @@ def _draw(figure: Figure, cell, scan: Phantom, title: str, outline: bool) -> Non
     at = _through_spine(scan, spine)
     for number, (fixed, window) in enumerate(((2, SOFT_HU), (0, BONE_HU))):
         panel = figure.add_axes((left + (0.5 * number + 0.005) * width, bottom, 0.49 * width, 0.93 * height))
-        cut = tuple(at[fixed] if axis == fixed else slice(None) for axis in range(3))
-        across, up = (axis for axis in range(3) if axis != fixed)
-        size = [scan.hu.shape[axis] * scan.spacing_mm[axis] for axis in (across, up)]
-        place = {"extent": (0, size[0], 0, size[1]), "origin": "lower"}
-        panel.imshow(
-            scan.hu[cut].T[:, ::-1], cmap="gray", vmin=window[0], vmax=window[1], interpolation="bilinear", **place
-        )
-        edge = spine[cut].T[:, ::-1]
-        if outline and edge.any():
-            panel.contour(edge, [0.5], colors="#E69F00", linewidths=0.6, **place)
-        panel.set_axis_off()
+        draw_slice(panel, scan, fixed, at[fixed], window, interpolation="bilinear")
+        if outline:
+            draw_outline(panel, scan, spine, fixed, at[fixed], 0.6)
     figure.text(left + width / 2, bottom + 0.985 * height, title, color="white", fontsize=6.5, ha="center", va="top")
 
 

@@ -1,4 +1,4 @@
-"""How deep each voxel of a bone lies below its surface: smooth, although the labels' own voxels are coarse."""
+"""Computes how deep each voxel of a bone lies below its surface: smooth, although the labels' voxels are coarse."""
 
 import numpy as np
 from scipy import ndimage
@@ -14,20 +14,22 @@ _SMOOTH_MM = 0.6
 
 
 def in_tenths(depth_mm: np.ndarray) -> np.ndarray:
-    """Depths in mm as int8 tenths, cut at DEEPEST_MM."""
+    """Convert depths in mm to int8 tenths of a millimetre, cut at DEEPEST_MM."""
     return np.rint(np.clip(depth_mm, -DEEPEST_MM, DEEPEST_MM) * TENTHS).astype(np.int8)
 
 
 def bone_depths(owners: np.ndarray, spacing_mm, frame: Frame):
-    """Each bone of a map by itself, on an isotropic grid that starts at the same voxel.
+    """Compute the depth of each bone of a map by itself, on an isotropic grid that starts at the same voxel.
 
     A bone that the map's border cuts has no surface there.
 
     Args:
-        owners: uint8 (x, y, z).
+        owners: uint8 (x, y, z), which bone; 0 is none.
+        spacing_mm: its voxel sizes (3,).
+        frame: the new grid.
 
     Yields:
-        the owner, slices into `frame`, and the depth there, float32 in mm.
+        the owner, slices into `frame`, and the depth there, float32 in mm, positive inside.
     """
     at = [np.arange(n) * new / old for n, new, old in zip(frame.shape, frame.spacing_mm, spacing_mm, strict=True)]
     margin = np.ceil(_AROUND_MM / np.asarray(spacing_mm)).astype(int)
@@ -39,7 +41,7 @@ def bone_depths(owners: np.ndarray, spacing_mm, frame: Frame):
 
 
 def smooth_depth(inside: np.ndarray, spacing_mm, at, grid_mm: float) -> np.ndarray:
-    """The depth below a label's surface on a finer, isotropic grid, without the stairs of the label's own voxels.
+    """Compute the depth below a label's surface on a finer, isotropic grid, without the stairs of its voxels.
 
     Args:
         inside: bool (x, y, z).
@@ -62,7 +64,15 @@ def smooth_depth(inside: np.ndarray, spacing_mm, at, grid_mm: float) -> np.ndarr
 
 
 def interpolate(array: np.ndarray, at) -> np.ndarray:
-    """An array (x, y, z) at planes `at` (voxels, one array an axis), linear in between, its border going on beyond."""
+    """Interpolate an array (x, y, z) linearly; beyond its border it goes on as it is there.
+
+    Args:
+        array: float32.
+        at: three arrays, the planes wanted along each axis, in voxels.
+
+    Returns:
+        float32, one length of `at` an axis.
+    """
     for axis, planes in enumerate(at):
         planes = np.clip(planes, 0, array.shape[axis] - 1)
         low = np.minimum(planes.astype(int), max(array.shape[axis] - 2, 0))
@@ -73,10 +83,14 @@ def interpolate(array: np.ndarray, at) -> np.ndarray:
 
 
 def planes_inside(box, at):
-    """The planes of a new grid (`at`, in voxels of the old one) that lie in a box of the old one.
+    """Find the planes of a new grid that lie in a box of the old one.
+
+    Args:
+        box: slices of the old grid.
+        at: three arrays, where the new grid's planes lie in voxels of the old one.
 
     Returns:
-        them as slices of the new grid, and where they lie, counted from the box's first voxel.
+        slices of the new grid, and three arrays, where those planes lie in voxels from the box's first one.
     """
     place, inner = [], []
     for side, planes in zip(box, at, strict=True):

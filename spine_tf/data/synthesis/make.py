@@ -1,4 +1,4 @@
-"""Synthetic CTs to train on: label maps with randomised shape and appearance, after SynthSeg (Billot et al., 2023).
+"""Makes synthetic CTs: label maps with randomised shape and appearance, after SynthSeg (Billot et al., 2023).
 
 A volume is a phantom, a warped chest with all its structures, or a phantom's trunk with real vertebrae in it. Unlike
 SynthSeg's, most have the HU of real tissue; one in seven has contrasts that no scanner gives, so that shape is learnt.
@@ -42,6 +42,11 @@ def make_synthetic(seed: int, maps: Sequence[LabelMap] = (), phantom_share: floa
 
     Raises:
         ValueError: a share outside 0..1.
+
+    Example:
+        >>> scan = make_synthetic(38)
+        >>> scan.hu.shape, scan.hu.dtype.name, scan.description["region"]
+        ((72, 72, 28), 'int16', 'thoracolumbar')
     """
     if not 0 <= phantom_share <= 1:
         raise ValueError(f"phantom_share must lie between 0 and 1. Received: {phantom_share}")
@@ -55,6 +60,7 @@ def make_synthetic(seed: int, maps: Sequence[LabelMap] = (), phantom_share: floa
 
 
 def _warped_trunk(seed: int, chosen: LabelMap, rng: np.random.Generator) -> Phantom:
+    """A scan of a whole label map as another body."""
     arrays = open_label_map(chosen.path)
     move, frame, told = draw_trunk_box(rng, arrays)
     parts = choose_parts(frame)
@@ -74,6 +80,7 @@ def _warped_trunk(seed: int, chosen: LabelMap, rng: np.random.Generator) -> Phan
 
 
 def _real_vertebrae(seed: int, chosen: LabelMap, rng: np.random.Generator) -> Phantom:
+    """A scan of a phantom with the vertebrae of a label map."""
     made = transplant(open_label_map(chosen.path), RIM_MM if chosen.trunk else VERSE_RIM_MM, rng)
     told = {"kind": "real vertebrae", "map": chosen.name} | made.description
     return _scan(seed, made.scene, made.labels, made.places, made.frame, made.parts, told, rng)
@@ -89,23 +96,11 @@ def _scan(seed, scene: Scene, labels, places, frame: Frame, parts: Parts, told: 
     # Where rendering left a scan without data, at its corners or an edge, it has no truth either.
     labels = np.where(hu <= NO_DATA_HU, 0, labels).astype(np.uint8)
     hu, drawn = apply_scanner(hu, frame, wild, rng)
-    affine = np.diag([*frame.spacing_mm, 1.0])
-    affine[:3, 3] = frame.origin_mm
-    centroids = {}
-    for label, place in sorted(places.items()):
-        at = (place - frame.origin_mm) / frame.spacing_mm
-        if np.all((at >= 0) & (at <= np.array(frame.shape) - 1)):
-            centroids[label] = tuple(float(c) for c in at.round(1))
-    told = told | drawn | {
-        "contrast": appearance.contrast,
-        "kernel": appearance.kernel,
-        "noise_hu": round(appearance.noise_hu, 1),
-        "trabecular_hu": round(appearance.trabecular_hu, 1),
-        "cortical_hu": round(appearance.cortical_hu),
-        "wild": wild,
-        "parts": list(parts),
-    }  # fmt: skip
-    return Phantom(np.rint(hu).astype(np.int16), labels, affine, centroids, seed, told)
+    voxels = ((label, frame.voxel(place)) for label, place in sorted(places.items()))
+    centroids = {label: tuple(at.round(1).tolist()) for label, at in voxels if at is not None}
+    more = {"cortical_hu": round(appearance.cortical_hu), "wild": wild, "parts": list(parts)}
+    told = told | drawn | appearance.describe() | more
+    return Phantom(np.rint(hu).astype(np.int16), labels, frame.affine, centroids, seed, told)
 
 
 def _draw_density(rng, labels) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""Synthetic scans made while a network trains: every epoch sees new ones, made during the one before.
+"""Makes synthetic scans while a network trains: every epoch sees new ones, made during the one before.
 
 Scan k of epoch e is a function of (seed, e, k) alone, so that a resumed run goes on with the scans it would have had.
 """
@@ -27,7 +27,7 @@ NICENESS = 10
 
 
 class SyntheticScans:
-    """The synthetic scans of each epoch, as cached cases; at most three epochs of them lie on disk at one time.
+    """Makes the synthetic scans of each epoch as cached cases; at most three epochs of them lie on disk at one time.
 
     Args:
         make: seed -> Phantom; it is pickled and called in another process.
@@ -36,6 +36,15 @@ class SyntheticScans:
         spec: pre-processing of the run.
         seed: of the run.
         workers: processes; each needs about 1 GB.
+
+    Example:
+        >>> from spine_tf.data.synthesis.phantom import make_phantom
+        >>> make = partial(make_phantom, shape=(24, 24, 24))
+        >>> scans = SyntheticScans(make, 1, Path("scans"), PreprocessSpec(), seed=0)  # doctest: +SKIP
+        >>> scans.get(epoch=0, number=0).case.source  # doctest: +SKIP
+        'synthetic'
+        >>> scan_seed(seed=0, epoch=0, number=0) == scan_seed(seed=0, epoch=0, number=1)
+        False
     """
 
     def __init__(
@@ -57,7 +66,10 @@ class SyntheticScans:
         self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
 
     def get(self, epoch: int, number: int) -> CachedCase:
-        """Scan `number` of an epoch; waits until it is made, and starts on those of the next epoch.
+        """Return a scan of an epoch; wait until it is made, and start on those of the next epoch.
+
+        Args:
+            epoch, number: counted from 0; `number` is below the count of scans in an epoch.
 
         Raises:
             MakerError: a worker process has ended.
@@ -99,7 +111,7 @@ class SyntheticScans:
 
 
 def scan_seed(seed: int, epoch: int, number: int) -> int:
-    """The seed of one scan: another one for every run, epoch and number."""
+    """Return the seed of one scan: another one for every run, epoch and number."""
     return int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0] >> 1)
 
 

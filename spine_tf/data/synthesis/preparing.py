@@ -1,4 +1,4 @@
-"""From a CT and its structure labels to what rendering needs, once: a tissue everywhere, and the depth inside bone.
+"""Prepares a CT and its structure labels for rendering, once: a tissue everywhere, and the depth inside bone.
 
 Labels at 0.7 x 0.7 x 2.5 mm have stairs; here they become smooth surfaces on a grid of 1 mm.
 """
@@ -7,7 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.data.synthesis.depths import DEEPEST_MM, bone_depths, in_tenths, interpolate, planes_inside
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame
 from spine_tf.data.synthesis.structures import (
     ARTERIES,
     BOWEL,
@@ -35,12 +36,12 @@ _BONES = (*TOTALSEGMENTATOR, *TOTALSEGMENTATOR_SACRUM, *OTHER_BONES)
 
 
 def prepare_trunk(hu: np.ndarray, classes: np.ndarray, spacing_mm, first_mm) -> dict[str, np.ndarray]:
-    """Everything of a CT with TotalSegmentator's classes that warping and rendering need.
+    """Prepare everything of a CT with TotalSegmentator's classes that warping and rendering need.
 
     Args:
-        hu: (x, y, z) in RAS+ order.
+        hu: HU (x, y, z) in RAS+ order.
         classes: uint8 on the same grid.
-        spacing_mm: voxel sizes.
+        spacing_mm: voxel sizes (3,).
         first_mm: (3,) where the first voxel lies.
 
     Returns:
@@ -60,22 +61,23 @@ def prepare_trunk(hu: np.ndarray, classes: np.ndarray, spacing_mm, first_mm) -> 
 
 
 def prepare_vertebrae(labels: np.ndarray, spacing_mm, first_mm) -> dict[str, np.ndarray]:
-    """The vertebrae of a label map, each in its own frame.
+    """Prepare the vertebrae of a label map, each in its own frame.
 
     Args:
         labels: VerSe ids, uint8 (x, y, z) in RAS+ order.
-        spacing_mm: voxel sizes.
+        spacing_mm: voxel sizes (3,).
         first_mm: (3,) where the first voxel lies.
 
     Returns:
-        `vertebra_labels` (n,), from the head down, `vertebra_centres` (n, 3), `vertebra_rotations` (n, 3, 3),
-        `vertebra_sizes` (n, 4): width, depth, height, rear; `shape_<label>`
-        int8 (tenths of mm) of those that are whole.
+        `vertebra_labels` (n,), from the head down, `vertebra_centres` (n, 3) and `vertebra_sizes` (n, 4: width, depth,
+        height, rear) in mm, `vertebra_rotations` (n, 3, 3); `shape_<label>` of those that are whole, see `cut_shape`,
+        int8 (tenths of mm).
     """
     return _bones_and_shapes(labels, spacing_mm, np.asarray(first_mm, float))[1]
 
 
 def _bones_and_shapes(owners, spacing_mm, first):
+    """Owner and depth of all bone on the grid of GRID_MM, and what `prepare_vertebrae` returns."""
     shape = tuple(int((n - 1) * s / GRID_MM) + 1 for n, s in zip(owners.shape, spacing_mm, strict=True))
     frame = Frame(shape, (GRID_MM,) * 3, tuple(float(v) for v in first))
     bones, own = Bones(frame), {}
@@ -92,9 +94,7 @@ def _bones_and_shapes(owners, spacing_mm, first):
     }
     for one in vertebrae:
         place, depth = own[one.label]
-        part = Frame(
-            depth.shape, frame.spacing_mm, tuple(f + s.start * GRID_MM for f, s in zip(first, place, strict=True))
-        )
+        part = frame.part(place)
         if one.whole:
             shapes[f"shape_{one.label}"] = in_tenths(cut_shape(one, depth, part, frame))
         mine = bones.owner[place] == one.label
@@ -104,7 +104,15 @@ def _bones_and_shapes(owners, spacing_mm, first):
 
 
 def body_mask(hu: np.ndarray, spacing_mm) -> np.ndarray:
-    """The body with its lungs and bowel gas, without table and clothes, bool (x, y, z)."""
+    """Find the body with its lungs and bowel gas, without table and clothes.
+
+    Args:
+        hu: HU (x, y, z).
+        spacing_mm: voxel sizes (3,).
+
+    Returns:
+        bool (x, y, z).
+    """
     wide = [2 * round(1.75 / spacing) + 1 for spacing in spacing_mm[:2]]
     solid = ndimage.binary_opening(hu > -300, np.ones((*wide, 1), bool))
     parts, count = ndimage.label(solid)
@@ -117,12 +125,15 @@ def body_mask(hu: np.ndarray, spacing_mm) -> np.ndarray:
 
 
 def fill_structures(hu: np.ndarray, classes: np.ndarray, body: np.ndarray, spacing_mm) -> np.ndarray:
-    """A structure code for every voxel: classes, and where they are 0 or too coarse, what the HU tell.
+    """Give every voxel a structure code: its class, and where that is 0 or too coarse, what the HU tell.
 
     Bone voxels get the code of what lies nearest: bone is kept beside the codes, with a depth.
 
     Args:
-        hu: (x, y, z). classes: uint8. body: bool, see `body_mask`.
+        hu: HU (x, y, z).
+        classes: TotalSegmentator's, uint8 (x, y, z).
+        body: bool (x, y, z), see `body_mask`.
+        spacing_mm: voxel sizes (3,).
 
     Returns:
         uint8 (x, y, z): TotalSegmentator's classes without bones, and codes of `Filled`.
@@ -142,7 +153,7 @@ def fill_structures(hu: np.ndarray, classes: np.ndarray, body: np.ndarray, spaci
     bowel = np.isin(classes, BOWEL)
     codes[bowel & (calm < -300)] = Filled.BOWEL_GAS
     codes[bowel & (calm >= -300) & (calm < -40)] = Filled.STOOL
-    arteries = np.isin(classes, ARTERIES)
+    arteries, enhancing = np.isin(classes, ARTERIES), np.isin(classes, ENHANCING)
     wall = max(1, round(1.5 / spacing_mm[0]))
     inner = ndimage.binary_erosion(arteries, _IN_PLANE, iterations=wall, border_value=1)
     codes[arteries & ~inner] = Filled.ARTERY_WALL
@@ -151,13 +162,14 @@ def fill_structures(hu: np.ndarray, classes: np.ndarray, body: np.ndarray, spaci
     codes[np.isin(classes, KIDNEYS) & (calm < 170)] = Filled.MEDULLA
     codes[_cord(classes, spacing_mm)] = Filled.CORD
     codes[(under > 0) & (under < 2.2) & (classes == 0)] = Filled.SKIN
-    codes[~body & (classes == 0)] = np.where(hu[~body & (classes == 0)] > -600, Filled.TABLE, Filled.AIR)
+    outside = ~body & (classes == 0)
+    codes[outside] = np.where(hu[outside] > -600, Filled.TABLE, Filled.AIR)
     # What the labels leave of a bone's rim is no tissue of its own; bright things further away are.
     bright = open_ & (calm > 140)
     rim = bright & _grown(bone, 9)
-    blood = bright & ~rim & _grown(np.isin(classes, ENHANCING), 9)
+    blood = bright & ~rim & _grown(enhancing, 9)
     codes[bright & ~rim] = Filled.BRIGHT
-    codes[blood] = _nearest_code(codes, np.isin(classes, ENHANCING), spacing_mm)[blood]
+    codes[blood] = _nearest_code(codes, enhancing, spacing_mm)[blood]
     return _nearest_code(codes, ~(bone | rim), spacing_mm)
 
 

@@ -1,4 +1,4 @@
-"""How a synthetic scan comes to look like another scanner's or another person's: bone, shading, offset, window."""
+"""Makes a synthetic scan look like another scanner's or another person's: bone, shading, offset, window."""
 
 from dataclasses import replace
 
@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.data.synthesis.phantom.physics import HU_RANGE, Appearance
-from spine_tf.data.synthesis.phantom.shapes import Frame, smooth_noise
+from spine_tf.data.synthesis.phantom.shapes import Frame
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.tissue import Scene, Tissue
 
 _HOLLOW = (Tissue.AIR, Tissue.LUNG, Tissue.GAS, Tissue.FOAM)
@@ -16,7 +17,7 @@ NO_DATA_HU = HU_RANGE[0] + 4
 
 
 def make_wild(appearance: Appearance, rng: np.random.Generator) -> Appearance:
-    """An appearance with contrasts outside those of real tissue: soft tissues by up to 80 HU, and any bone."""
+    """Return an appearance with contrasts that no scanner gives: soft tissues off by up to 80 HU, and any bone."""
     tissue_hu = appearance.tissue_hu + rng.uniform(-80, 80, len(appearance.tissue_hu)).astype(np.float32)
     tissue_hu[list(_HOLLOW)] = appearance.tissue_hu[list(_HOLLOW)]
     bone = {"trabecular_hu": float(rng.uniform(100, 450)), "cortical_hu": float(rng.uniform(350, 1600))}
@@ -24,15 +25,18 @@ def make_wild(appearance: Appearance, rng: np.random.Generator) -> Appearance:
 
 
 def vary_bone(appearance: Appearance, rng: np.random.Generator) -> Appearance:
-    """In most people a cortex that is duller than in anatomy books: it is porous, and thinner than a voxel."""
+    """Return an appearance whose cortex is, in 60 %, duller than in books: it is porous, and thinner than a voxel."""
     return replace(appearance, cortical_hu=float(rng.uniform(400, 1000))) if rng.random() < 0.6 else appearance
 
 
 def roughen_bone(hu: np.ndarray, scene: Scene, appearance: Appearance, rng: np.random.Generator) -> dict:
-    """Patches, upright strands, dense bone below the cortex, worn endplates: added to the HU of bone in place.
+    """Add patches, upright strands, dense bone below the cortex and worn endplates to the HU of bone, in place.
 
     Args:
-        hu: float32 (x, y, z), on the scene's grid; where it has no data nothing is added.
+        hu: float32 HU (x, y, z), on the scene's grid; where it has no data nothing is added.
+        scene: tissue and bone.
+        appearance: gives the HU of spongy bone.
+        rng: draws how much of each.
 
     Returns:
         what was drawn, as plain JSON types.
@@ -56,11 +60,13 @@ def roughen_bone(hu: np.ndarray, scene: Scene, appearance: Appearance, rng: np.r
 
 
 def apply_scanner(hu: np.ndarray, frame: Frame, wild: bool, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
-    """What scanners and archives do besides what rendering does: slow shading, an offset, a window that clips.
+    """Apply what scanners and archives do besides what rendering does: slow shading, an offset, a clipping window.
 
     Args:
-        hu: float32 (x, y, z).
+        hu: float32 HU (x, y, z).
+        frame: its grid.
         wild: larger offsets, and clipping.
+        rng: draws how much of each.
 
     Returns:
         float32 HU within HU_RANGE, unchanged where there are no data; and what was drawn, as plain JSON types.

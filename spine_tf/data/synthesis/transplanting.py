@@ -1,4 +1,4 @@
-"""Real vertebrae in a phantom's trunk: each stands where the phantom's own one of the same name stood."""
+"""Sets real vertebrae into a phantom's trunk: each stands where the phantom's own one of the same name stood."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,9 @@ from scipy import ndimage
 
 from spine_tf.data.synthesis.depths import TENTHS
 from spine_tf.data.synthesis.phantom.anatomy import build_scene, draw_anatomy, draw_person
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.field_of_view import draw_frame
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, Shape, evaluate
+from spine_tf.data.synthesis.phantom.shapes import Frame, Shape, evaluate
 from spine_tf.data.synthesis.phantom.spine import Level
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene
 from spine_tf.data.synthesis.preparing import GAP_MM
@@ -23,7 +24,7 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class Transplanted:
-    """A phantom's scene with real vertebrae in it."""
+    """Holds a phantom's scene with real vertebrae in it."""
 
     scene: Scene
     labels: np.ndarray
@@ -43,6 +44,7 @@ def transplant(arrays: dict[str, np.ndarray], rim_mm: float, rng: np.random.Gene
     Args:
         arrays: see `preparing.prepare_vertebrae`.
         rim_mm: how far bone, as it is rendered, ends inside the label of a real vertebra.
+        rng: draws the person, the field of view, and fractures.
     """
     have = {int(name.removeprefix("shape_")) for name in arrays if name.startswith("shape_")}
     regions = [name for name, labels in _REGIONS.items() if len(have & set(labels)) >= _FEWEST] + ["whole"]
@@ -80,6 +82,7 @@ def add_real_vertebra(
     """Merge one real vertebra into bones, at a phantom's place and in its size.
 
     Args:
+        bones: changed in place.
         level: the phantom's vertebra.
         arrays: see `preparing.prepare_vertebrae`; with a shape of the level's label.
         rim_mm: how far bone ends inside the label.
@@ -88,8 +91,7 @@ def add_real_vertebra(
     """
     row = int(np.flatnonzero(arrays["vertebra_labels"] == level.label)[0])
     width, deep, height, rear = arrays["vertebra_sizes"][row]
-    wanted = np.array([level.size["width"], level.size["depth"], level.size["height"]])
-    scale = np.clip(wanted / (width, deep, height), 0.82, 1.22).astype(np.float32)
+    scale = np.clip(level.body_mm / (width, deep, height), 0.82, 1.22).astype(np.float32)
     shape, sign = arrays[f"shape_{level.label}"], -1 if mirrored else 1
     growth = np.float32(np.cbrt(np.prod(scale)))
 
@@ -106,9 +108,8 @@ def add_real_vertebra(
         return value * (growth / np.float32(TENTHS)) - np.float32(rim_mm)
 
     box, found = evaluate(Shape(LOW_MM * scale, HIGH_MM * scale, depth), bones.frame, level.place, margin_mm=0.0)
-    if found.size:
-        arch = _behind(bones.frame, box, level, np.float32(rear * scale[1] + 0.5))
-        bones.add(box, found, level.label, arch, gap_mm=GAP_MM)
+    arch = _behind(bones.frame, box, level, np.float32(rear * scale[1] + 0.5))
+    bones.add(box, found, level.label, arch, gap_mm=GAP_MM)
 
 
 def _behind(frame: Frame, box, level: Level, way_mm) -> np.ndarray:

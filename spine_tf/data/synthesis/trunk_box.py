@@ -1,4 +1,4 @@
-"""The field of view of a warped trunk: which vertebrae, how much around them, in which voxels."""
+"""Draws the field of view of a warped trunk: which vertebrae, how much around them, in which voxels."""
 
 import numpy as np
 
@@ -13,6 +13,7 @@ def draw_trunk_box(rng: np.random.Generator, arrays: dict[str, np.ndarray]) -> t
     """Draw how a map is warped and which box of it is scanned.
 
     Args:
+        rng: draws both.
         arrays: see `preparing.prepare_trunk`.
 
     Returns:
@@ -34,9 +35,8 @@ def draw_trunk_box(rng: np.random.Generator, arrays: dict[str, np.ndarray]) -> t
         counts = np.array(arrays["structure"].shape)
         corners = np.array([[x, y, middle[2]] for x in (0, counts[0]) for y in (0, counts[1])], float)
         corners[:, :2] += arrays["first_mm"][:2]
-        reach = np.abs((corners - middle) @ forward.T)
-        side = reach[:, 0].max() * rng.uniform(0.7, 1.05)
         corners = (corners - middle) @ forward.T
+        side = np.abs(corners[:, 0]).max() * rng.uniform(0.7, 1.05)
         low[:2] = -side, corners[:, 1].min() * rng.uniform(0.75, 1.05)
         high[:2] = side, corners[:, 1].max() * rng.uniform(0.85, 1.05)
     else:

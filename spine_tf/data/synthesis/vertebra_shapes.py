@@ -1,4 +1,4 @@
-"""Real vertebrae, cut out of label maps: where each one lies, how it stands, and its surface in its own frame."""
+"""Cuts real vertebrae out of label maps: where each one lies, how it stands, and its surface in its own frame."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ LOW_MM, HIGH_MM = np.array([-62.0, -88.0, -64.0]), np.array([62.0, 36.0, 46.0])
 
 @dataclass(frozen=True)
 class Vertebra:
-    """One vertebra of a label map: VerSe id, place (u right, v front, w up from the body's centre) and sizes in mm."""
+    """Holds one vertebra of a label map: VerSe id, place (u right, v front, w up from the body's centre), sizes."""
 
     label: int
     place: Placement
@@ -37,19 +37,23 @@ class Vertebra:
     """The map's border cuts at most the tip of a process, and it is not crushed: its shape can be used elsewhere."""
 
     def arch(self, points_mm: np.ndarray) -> np.ndarray:
-        """Which of the points (n, 3), in mm of the map, lie behind the body."""
+        """Return which points (n, 3), in mm of the map, lie behind the body, bool (n,)."""
         return (points_mm - self.place.centre_mm) @ self.place.rotation[:, 1] < -self.rear - 0.5
 
 
 def measure_vertebrae(owner: np.ndarray, depth_mm: np.ndarray, frame: Frame) -> list[Vertebra]:
-    """Places and sizes of the vertebrae of a map, from the head down; none where there are fewer than two.
+    """Measure places and sizes of the vertebrae of a map.
 
     A body is the thickest part; "up" is the direction of the curve through the bodies' centres, "front" that from the
     whole's centre of mass to the body's, made square to it.
 
     Args:
         owner: uint8 (x, y, z); vertebrae are VerSe ids.
-        depth_mm: (x, y, z), positive inside bone.
+        depth_mm: float32 (x, y, z), positive inside bone.
+        frame: the map's grid.
+
+    Returns:
+        the vertebrae from the head down; none where there are fewer than two.
     """
     spine = np.where((depth_mm > 0) & (owner <= LAST_LABEL), owner, 0)
     found = {}
@@ -81,14 +85,18 @@ def measure_vertebrae(owner: np.ndarray, depth_mm: np.ndarray, frame: Frame) -> 
 
 
 def cut_shape(vertebra: Vertebra, depth_mm: np.ndarray, part: Frame, frame: Frame) -> np.ndarray:
-    """A vertebra's depth in its own frame, float32 on a grid of GRID_MM from LOW_MM to HIGH_MM.
+    """Resample a vertebra's depth in its own frame.
 
     What the map does not reach is taken from the vertebra's other side.
 
     Args:
-        depth_mm: (x, y, z), of this vertebra alone.
+        vertebra: its place.
+        depth_mm: float32 (x, y, z), of this vertebra alone.
         part: the grid of `depth_mm`, the part of the map that holds the vertebra.
         frame: the map's grid.
+
+    Returns:
+        float32 (u, v, w) in mm, on a grid of GRID_MM from LOW_MM to HIGH_MM.
     """
     axes = [np.arange(low, high + GRID_MM / 2, GRID_MM) for low, high in zip(LOW_MM, HIGH_MM, strict=True)]
     u, v, w = np.meshgrid(*axes, indexing="ij")
@@ -110,10 +118,9 @@ def _cut_mm2(inside, box, frame) -> float:
     """How much of the map's border a vertebra touches."""
     area = 0.0
     for axis, (side, count) in enumerate(zip(box, frame.shape, strict=True)):
-        face = np.prod(frame.spacing_mm) / frame.spacing_mm[axis]
-        area += face * (
-            inside.take(0, axis).sum() * (side.start == 0) + inside.take(-1, axis).sum() * (side.stop == count)
-        )
+        first, last = (inside.take(end, axis).sum() for end in (0, -1))
+        touched = first * (side.start == 0) + last * (side.stop == count)
+        area += np.prod(frame.spacing_mm) / frame.spacing_mm[axis] * touched
     return float(area)
 
 

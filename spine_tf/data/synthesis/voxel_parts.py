@@ -1,4 +1,4 @@
-"""Voxels cut into parts for rendering and put together again: a thick slice averages over what lies in it."""
+"""Cuts voxels into parts for rendering, and puts them together again: a thick slice averages over what lies in it."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ Parts = tuple[int, int, int]
 
 
 def choose_parts(frame: Frame) -> Parts:
-    """Into how many parts each voxel is cut along each axis: thick ones first, as far as MOST_VOXELS allows."""
+    """Choose into how many parts each voxel is cut along each axis: thick axes first, as far as MOST_VOXELS allows."""
     room, parts = MOST_VOXELS / np.prod(frame.shape), [1, 1, 1]
     for axis in np.argsort(frame.spacing_mm)[::-1]:
         wanted = min(_MOST_PARTS, int(np.ceil(frame.spacing_mm[axis] / _THIN_MM)))
@@ -25,7 +25,7 @@ def choose_parts(frame: Frame) -> Parts:
 
 
 def finer_frame(frame: Frame, parts: Parts) -> Frame:
-    """The same box with each voxel cut into parts."""
+    """Return the same box with each voxel cut into parts."""
     spacing = tuple(s / n for s, n in zip(frame.spacing_mm, parts, strict=True))
     origin = tuple(o - (n - 1) / 2 * s for o, n, s in zip(frame.origin_mm, parts, spacing, strict=True))
     shape = tuple(count * n for count, n in zip(frame.shape, parts, strict=True))
@@ -33,12 +33,15 @@ def finer_frame(frame: Frame, parts: Parts) -> Frame:
 
 
 def mean_of_parts(array: np.ndarray, parts: Parts) -> np.ndarray:
-    """Whole voxels of an array (x, y, z) of parts: their mean."""
+    """Put the parts of an array (x, y, z) together: each voxel is their mean."""
     return array if parts == (1, 1, 1) else _split(array, parts).mean(axis=(1, 3, 5))
 
 
 def majority_of_parts(labels: np.ndarray, parts: Parts) -> np.ndarray:
-    """Whole voxels of a label map of parts: background unless half of them are not, then the largest id among them."""
+    """Put the parts of a label map (x, y, z) together.
+
+    A voxel of which at least half is labelled gets the largest id in it, any other is background.
+    """
     if parts == (1, 1, 1):
         return labels
     split = _split(labels, parts)

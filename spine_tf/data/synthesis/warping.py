@@ -1,4 +1,4 @@
-"""One body's label map as another body: turned, stretched, bent and pressed, seen in a drawn field of view."""
+"""Warps one body's label map into another body: turned, stretched, bent, with fractures, on a drawn grid."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from spine_tf.data.synthesis.depths import TENTHS
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, capsule, evaluate, shifted, smooth_noise, tube
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame, capsule, evaluate, rotation, shifted, tube
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.tissue import RIM_MM, Scene, Tissue
 from spine_tf.data.synthesis.preparing import ARCH, GRID_MM
 from spine_tf.data.synthesis.structures import Filled, tissue_table
@@ -17,7 +19,7 @@ _NEAR_TENTHS = -50
 
 @dataclass(frozen=True)
 class Move:
-    """From the new body (mm, its spine's middle at 0) to the map's (mm): an affine map, then what only shifts."""
+    """Describes the way from the new body (mm, its spine's middle at 0) to the map's (mm): affine, then shifts."""
 
     matrix: np.ndarray
     """(3, 3), new to old."""
@@ -32,13 +34,13 @@ class Move:
 
     @property
     def growth(self) -> float:
-        """How much larger the new body is, in length."""
+        """How many times as large the new body is, in length."""
         return float(abs(np.linalg.det(self.matrix)) ** (-1 / 3))
 
 
 @dataclass(frozen=True)
 class Warped:
-    """A label map as a scene."""
+    """Holds a warped label map as a scene, with its truth."""
 
     scene: Scene
     labels: np.ndarray
@@ -51,6 +53,7 @@ def draw_move(rng: np.random.Generator, arrays: dict[str, np.ndarray], middle_mm
     """Draw how a body differs from the map's.
 
     Args:
+        rng: draws it.
         arrays: see `preparing.prepare_trunk`.
         middle_mm: (3,), the point of the map that becomes 0.
         wide: the whole trunk is scanned: it lies straighter, so that the map's ends stay outside the scan.
@@ -62,7 +65,7 @@ def draw_move(rng: np.random.Generator, arrays: dict[str, np.ndarray], middle_mm
     if rng.random() < 0.12:
         # A tilted gantry whose slices were stacked as if it stood upright.
         shear[1, 2] += np.tan(np.radians(rng.uniform(-16, 16)))
-    forward = shear @ _turn(angles) @ np.diag(size)
+    forward = shear @ rotation(*angles) @ np.diag(size)
     if rng.random() < 0.5:
         forward[0] *= -1
     fractures = []
@@ -70,19 +73,20 @@ def draw_move(rng: np.random.Generator, arrays: dict[str, np.ndarray], middle_mm
         for label in rng.choice(arrays["vertebra_labels"], size=int(rng.integers(1, 3)), replace=False):
             fractures.append((int(label), float(rng.uniform(0.15, 0.5)), float(rng.choice([0.1, 0.4, 1.0]))))
     bend = (float(rng.normal(0, 7)), float(rng.normal(0, 9)))
-    return Move(
-        np.linalg.inv(forward), np.asarray(middle_mm, float), rng.uniform(0.5, 6.0), bend, tuple(sorted(fractures))
-    )
+    wave_mm = rng.uniform(0.5, 6.0)
+    return Move(np.linalg.inv(forward), np.asarray(middle_mm, float), wave_mm, bend, tuple(sorted(fractures)))
 
 
 def warp(
     arrays: dict[str, np.ndarray], move: Move, frame: Frame, rng: np.random.Generator, calcified=0.0, rough_mm=0.3
 ) -> Warped:
-    """The scene of a moved map on a grid.
+    """Build the scene of a moved map on a grid.
 
     Args:
         arrays: see `preparing.prepare_trunk`.
+        move: see `draw_move`.
         frame: of the new body, in its own mm.
+        rng: draws waves, bends and what fills the bowel.
         calcified: 0..1, how much of the arteries' walls is calcium.
         rough_mm: how uneven the bones' surface becomes.
     """
@@ -107,10 +111,8 @@ def warp(
     depth = ndimage.map_coordinates(arrays["depth"], exact, output=np.float32, order=1, mode="nearest", prefilter=False)
     depth = depth * np.float32(move.growth / TENTHS)
     depth += np.float32(rough_mm) * smooth_noise(rng, frame, 5.0)[bony]
-    whole = np.rint(exact).astype(np.int32)
-    for one, count in zip(whole, counts, strict=True):
-        np.clip(one, 0, count - 1, out=one)
-    owner = arrays["owner"][tuple(whole)]
+    last = np.reshape(counts, (3, 1)) - 1
+    owner = arrays["owner"][tuple(np.clip(np.rint(exact).astype(np.int32), 0, last))]
     arch = (owner > ARCH) & (owner <= ARCH + LAST_LABEL)
     owner = np.where(arch, owner - ARCH, owner)
     bones.depth_mm[bony], bones.owner[bony], bones.arch[bony] = depth - np.float32(RIM_MM), owner, arch
@@ -121,7 +123,14 @@ def warp(
 
 
 def add_screws(warped: Warped, arrays: dict[str, np.ndarray], move: Move, labels: list[int]) -> None:
-    """Pedicle screws into these vertebrae and a rod on each side, drawn into the scene's metal."""
+    """Add pedicle screws and a rod on each side to the scene's metal, in place.
+
+    Args:
+        warped: see `warp`.
+        arrays: see `preparing.prepare_trunk`.
+        move: the one that `warped` was made with.
+        labels: VerSe ids of the vertebrae with screws, from the head down.
+    """
     frame, metal, forward = warped.scene.frame, warped.scene.metal, np.linalg.inv(move.matrix)
     rows = [int(np.flatnonzero(arrays["vertebra_labels"] == label)[0]) for label in labels]
     for side in (-1, 1):
@@ -189,11 +198,3 @@ def _places(arrays, move: Move, frame: Frame, at) -> dict[int, np.ndarray]:
             point = (point + new) / 2
         places[int(label)] = point
     return places
-
-
-def _turn(angles) -> np.ndarray:
-    (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.physics import HU_RANGE, draw_appearance
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, block
+from spine_tf.data.synthesis.phantom.shapes import Frame, block
 from spine_tf.data.synthesis.phantom.tissue import Scene, Tissue
 from spine_tf.data.synthesis.scanner import apply_scanner, make_wild, roughen_bone, vary_bone
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, Placement
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame, Placement
 from spine_tf.data.synthesis.phantom.spine import Level
 from spine_tf.data.synthesis.preparing import prepare_vertebrae
 from spine_tf.data.synthesis.transplanting import add_real_vertebra, transplant

@@ -1,8 +1,10 @@
-"""Synthetic CT spines, from a seed: `make` is the face; anatomy and its shapes, and the physics of CT, lie behind it.
+"""Makes phantoms: synthetic CT scans of the spine, all of whose anatomy is drawn from a seed.
 
-anatomy        who: spine, skeleton, trunk, muscles, organs, each made of shapes and painted onto a grid
-physics        what the scanner makes of it: HU of tissues, texture, kernel, noise, streaks
-field_of_view  what the scanner covers: field of view and spacing
+    scan = make_phantom(seed=7)
+    scan.hu, scan.labels, scan.affine, scan.centroids
+
+`make` draws a person (`anatomy`, `spine`, `trunk`), chooses what is scanned (`field_of_view`), paints the tissues and
+merges the bones of that person on a grid, and renders them as CT (`physics`, `artefacts`).
 """
 
 from spine_tf.data.synthesis.phantom.make import Phantom, make_phantom, write_phantom, write_phantoms

@@ -1,9 +1,10 @@
-"""One synthetic person: draws what is special about them, chooses the field of view, and builds the scene."""
+"""Draws one synthetic person, and builds the scene of all that lies in a field of view."""
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.chest import paint_chest, paint_vessels
 from spine_tf.data.synthesis.phantom.devices import add_devices, add_screws, paint_table
 from spine_tf.data.synthesis.phantom.lesions import add_flowing_bone, add_lesions
@@ -11,10 +12,11 @@ from spine_tf.data.synthesis.phantom.muscles import paint_muscles, paint_spine_s
 from spine_tf.data.synthesis.phantom.organs import paint_organs
 from spine_tf.data.synthesis.phantom.paint import Painter
 from spine_tf.data.synthesis.phantom.pelvis import FEMUR, HIP, add_pelvis, add_sacrum
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, smooth_noise
+from spine_tf.data.synthesis.phantom.shapes import Frame
 from spine_tf.data.synthesis.phantom.shoulder import CLAVICLE, HUMERUS, add_arms, add_shoulders, draw_arms, paint_arms
 from spine_tf.data.synthesis.phantom.skeleton import add_ribs, add_sternum, paint_cartilage
 from spine_tf.data.synthesis.phantom.skull import HYOID, MANDIBLE, SKULL, TEETH, add_skull, paint_head
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.spine import Spine, draw_labels, draw_spine
 from spine_tf.data.synthesis.phantom.tissue import Scene
 from spine_tf.data.synthesis.phantom.trunk import Trunk, draw_trunk, paint_trunk
@@ -34,23 +36,28 @@ _SHELLS = {HIP: 1.2, HIP + 1: 1.2, SKULL: 1.6, MANDIBLE: 1.8, TEETH: 2.0, TEETH 
 
 @dataclass(frozen=True)
 class Person:
-    """What was drawn of one person."""
+    """Holds what was drawn of one person."""
 
     anatomy: str
     region: str
     labels: tuple[int, ...]
+    """VerSe ids from top to bottom."""
     cobb_deg: float
     apex_row: float
     """Where the scoliosis is centred: place in the chain, C1 = 0."""
     degeneration: float
+    """0..1, how worn the spine is."""
     fracture_rate: float
+    """Share of the vertebrae below T4 that are fractured."""
     infiltration: float
+    """0..1, fat in the muscles."""
     calcified: float
+    """0..1, calcium in arteries, cartilage and lymph nodes."""
     screws: tuple[int, ...]
     """VerSe ids of the vertebrae with pedicle screws."""
 
     def describe(self) -> dict:
-        """As plain JSON types."""
+        """Return it as plain JSON types."""
         return asdict(self)
 
 
@@ -58,6 +65,7 @@ def draw_person(rng: np.random.Generator, anatomy: str, region: str) -> Person:
     """Draw a person.
 
     Args:
+        rng: draws the person.
         anatomy: "random", the training distribution (Cobb angle up to MAX_TRAINING_COBB_DEG; metal in 8 %, in straight
             spines only), or "scoliosis_metal", held out: MIN_HELD_OUT_COBB_DEG to 60 degrees, instrumented.
         region: one of REGIONS, or "random".
@@ -100,7 +108,14 @@ def draw_person(rng: np.random.Generator, anatomy: str, region: str) -> Person:
 
 
 def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: np.random.Generator) -> Scene:
-    """Everything of a person that lies in the frame, without HU."""
+    """Build everything of a person that lies in a frame, without HU.
+
+    Args:
+        person: see `draw_person`.
+        spine, trunk: see `draw_anatomy`.
+        frame: the voxel grid.
+        rng: draws organs, devices, lesions and the shapes of bones.
+    """
     diaphragm_z = spine.level(int(rng.choice([16, 17, 18]))).place.centre_mm[2] + rng.uniform(0, 25)
     tissue, cavity = paint_trunk(rng, frame, trunk, diaphragm_z)
     paint = Painter(frame, tissue, cavity, rng)
@@ -138,6 +153,6 @@ def build_scene(person: Person, spine: Spine, trunk: Trunk, frame: Frame, rng: n
 
 
 def draw_anatomy(person: Person, rng: np.random.Generator) -> tuple[Spine, Trunk]:
-    """Places and sizes of a person's vertebrae, and the trunk around them."""
+    """Draw places and sizes of a person's vertebrae, and the trunk around them."""
     spine = draw_spine(rng, person.labels, person.cobb_deg, person.apex_row)
     return spine, draw_trunk(rng, spine)

@@ -1,9 +1,12 @@
-"""What scanners add that is not in the patient: grain, streaks, dark bands, borders without data."""
+"""Makes what scanners add that is not in the patient: grain, streaks, dark bands, borders without data."""
+
+from functools import reduce
 
 import numpy as np
 from scipy import ndimage
 
-from spine_tf.data.synthesis.phantom.shapes import Frame, blur
+from spine_tf.data.synthesis.phantom.shapes import Frame
+from spine_tf.data.synthesis.phantom.smoothing import blur
 
 _GRAIN_MM = {"soft": 0.75, "medium": 0.5, "sharp": 0.3}
 _STREAK_MM = 60.0
@@ -13,9 +16,18 @@ _MOST_PIECES = 6
 
 
 def grain(hu: np.ndarray, frame: Frame, appearance, rng: np.random.Generator) -> np.ndarray:
-    """Noise with the grain of the kernel, stronger where rays cross much tissue from side to side, float32 (x, y, z).
+    """Draw noise with the grain of the kernel, stronger where rays cross much tissue from side to side.
 
     Soft kernels leave blobs, sharp ones single pixels; where rays starve (shoulders, hips) streaks run along x.
+
+    Args:
+        hu: float32 (x, y, z), what is scanned.
+        frame: its grid.
+        appearance: kernel and strength, see `physics.Appearance`.
+        rng: draws the noise.
+
+    Returns:
+        float32 HU (x, y, z), to be added.
     """
     spacing = np.array(frame.spacing_mm)
     noise = rng.standard_normal(frame.shape, dtype=np.float32)
@@ -49,10 +61,15 @@ def _streaks(frame: Frame, rng) -> np.ndarray:
 
 
 def hardening(hu: np.ndarray, strength: float, spacing_mm) -> np.ndarray:
-    """Dark bands where rays from side to side meet dense bone before and behind, float32 HU (x, y, z), at most 0.
+    """Compute the dark bands of beam hardening, where rays from side to side meet dense bone before and behind.
 
     Args:
+        hu: float32 (x, y, z).
         strength: HU for each HU mm of bone (above 250 HU), geometric mean of both sides.
+        spacing_mm: voxel sizes (3,).
+
+    Returns:
+        float32 HU (x, y, z) in -120..0, to be added.
     """
     bone = np.clip(hu - np.float32(250), 0, 2500) * np.float32(spacing_mm[0])
     before = np.cumsum(bone, axis=0)
@@ -63,36 +80,44 @@ def hardening(hu: np.ndarray, strength: float, spacing_mm) -> np.ndarray:
 
 
 def unseen(frame: Frame, appearance) -> np.ndarray | None:
-    """Where the scan holds no data, bool, broadcasting to (x, y, z); None: nowhere.
+    """Find where a scan holds no data; its truth holds no label there either.
 
-    The truth of a scan holds no label there either.
+    Args:
+        frame: the scan's grid.
+        appearance: the borders that were drawn, see `physics.Appearance`.
+
+    Returns:
+        bool (x, y, z); None: there are data everywhere.
     """
     x, y, z = (frame.axis_mm(axis) - np.float32(frame.origin_mm[axis]) for axis in range(3))
-    extent = np.multiply(frame.shape, frame.spacing_mm)
-    empty = None
-
-    def also(where):
-        return where if empty is None else empty | where
-
+    extent, empty = np.multiply(frame.shape, frame.spacing_mm), []
     front, back = (int(width / frame.spacing_mm[1]) for width in appearance.padded_mm)
     if front or back:
         row = np.arange(frame.shape[1]).reshape(1, -1, 1)
-        empty = also((row >= frame.shape[1] - front) | (row < back))
+        empty.append((row >= frame.shape[1] - front) | (row < back))
     if appearance.circle is not None:
         radius = np.float32(appearance.circle * max(extent[:2]) / 2)
-        empty = also(np.square(x - extent[0] / 2) + np.square(y - extent[1] / 2) > radius * radius)
+        empty.append(np.square(x - extent[0] / 2) + np.square(y - extent[1] / 2) > radius * radius)
     if appearance.wedge is not None:
         axis, slope = appearance.wedge
         off = (x, y)[axis] - extent[axis] / 2 - np.float32(slope) * (z - extent[2] / 2)
-        empty = also(np.abs(off) > extent[axis] / 2)
-    return None if empty is None else np.broadcast_to(empty, frame.shape)
+        empty.append(np.abs(off) > extent[axis] / 2)
+    return np.broadcast_to(reduce(np.logical_or, empty), frame.shape) if empty else None
 
 
 def metal_streaks(metal: np.ndarray, spacing_mm, rng: np.random.Generator) -> np.ndarray:
-    """Bright and dark rays around metal, slice by slice, float32 HU (x, y, z).
+    """Draw bright and dark rays around metal, slice by slice.
 
-    Each slice's rays come from the middles of its largest pieces; the rays turn slowly from slice to slice. Between two
-    pieces at the same height lies a dark band, as beam hardening makes it, stronger between larger pieces.
+    Each slice's rays come from the middles of its largest pieces; the rays change slowly from slice to slice. Between
+    two pieces at the same height lies a dark band, as beam hardening makes it, stronger between larger pieces.
+
+    Args:
+        metal: bool (x, y, z).
+        spacing_mm: voxel sizes (3,).
+        rng: draws the strength of the rays.
+
+    Returns:
+        float32 HU (x, y, z), to be added.
     """
     streaks = np.zeros(metal.shape, np.float32)
     x = (np.arange(metal.shape[0]) * spacing_mm[0]).astype(np.float32)[:, None]
@@ -128,15 +153,16 @@ def _pieces(plane: np.ndarray, spacing_mm) -> list[tuple[np.ndarray, float]]:
 
 
 def _darken(plane, x, y, one, other) -> None:
-    (x0, y0), (x1, y1) = one[0], other[0]
+    """Subtract the dark band between two pieces of metal from a slice."""
     size = min(one[1], other[1])
     if size < 1.2:
         return
-    length = max(float(np.hypot(x1 - x0, y1 - y0)), 1.0)
-    t = ((x - np.float32(x0)) * np.float32(x1 - x0) + (y - np.float32(y0)) * np.float32(y1 - y0)) / np.float32(
-        length**2
-    )
-    off = ((x - np.float32(x0)) * np.float32(y1 - y0) - (y - np.float32(y0)) * np.float32(x1 - x0)) / np.float32(length)
+    way = other[0] - one[0]
+    length = max(float(np.hypot(*way)), 1.0)
+    dx, dy = way.astype(np.float32)
+    x, y = x - np.float32(one[0][0]), y - np.float32(one[0][1])
+    t = (x * dx + y * dy) / np.float32(length**2)
+    off = (x * dy - y * dx) / np.float32(length)
     band = np.exp(-np.square(off / np.float32(size + 1.5)) - np.square(np.maximum(np.abs(t - 0.5) - 0.5, 0) / 0.35))
     plane -= np.float32(min(70 * size, 300)) * band
 

@@ -1,4 +1,4 @@
-"""Boards: flat or bent shapes that are thin one way, such as laminae, spinous processes, the wing of a hip bone."""
+"""Makes boards: flat or bent shapes that are thin one way, as laminae, spinous processes and hip bones are."""
 
 import numpy as np
 
@@ -6,9 +6,13 @@ from spine_tf.data.synthesis.phantom.shapes import Shape, smooth_min
 
 
 def plate(start, end, half_thick: float, half_high: tuple[float, float], normal_axis: int) -> Shape:
-    """A flat rounded board from `start` to `end`, thin along `normal_axis`, its half height going over both values.
+    """Make a flat rounded board between two points, thin along one axis.
 
-    The height is measured in the plane of the board, across the line from start to end.
+    Args:
+        start, end: (3,) in mm.
+        half_thick: half its thickness in mm.
+        half_high: half its height in mm at `start` and at `end`, in the board's plane across the line between them.
+        normal_axis: 0, 1 or 2, the axis along which it is thin.
     """
     start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
     i, j = (axis for axis in range(3) if axis != normal_axis)
@@ -29,9 +33,14 @@ def plate(start, end, half_thick: float, half_high: tuple[float, float], normal_
 
 
 def slab(centre, normal, half_thick: float, half_wide: float, half_high: float, bow: float = 0.0) -> Shape:
-    """A rounded board of any direction: thin along `normal`, `half_wide` across (level), `half_high` in the third way.
+    """Make a rounded board of any direction.
 
     Args:
+        centre: (3,) in mm.
+        normal: (3,), the direction in which it is thin; need not be of length 1.
+        half_thick: half its thickness in mm.
+        half_wide: half its width in mm, across `normal` and level.
+        half_high: half its height in mm, across both.
         bow: how far its middle is bent, in mm for each square mm across; positive: the edges bend along `normal`.
     """
     centre = np.asarray(centre, np.float32)
@@ -53,13 +62,13 @@ def slab(centre, normal, half_thick: float, half_wide: float, half_high: float, 
 
 
 def sheet(axis: int, low, high, middle, half_thick, outline) -> Shape:
-    """A curved board seen along one axis: every line along it crosses the board at most once.
+    """Make a curved board that every line along one axis crosses at most once.
 
     Args:
         axis: that axis.
         low, high: corners (3,) in mm.
-        middle, half_thick: functions of the two other coordinates (in order) and of the depth inside the outline, in
-            mm: where along `axis` the board lies, and half its thickness there. `middle` takes the coordinates alone.
+        middle: function of the two other coordinates (in order) in mm: where along `axis` the board lies, in mm.
+        half_thick: function of the same and of the depth inside the outline in mm: half the thickness there, in mm.
         outline: (n, 2) corners in mm of its contour, in the two other coordinates.
     """
     outline = np.asarray(outline, np.float32)
@@ -77,7 +86,15 @@ def sheet(axis: int, low, high, middle, half_thick, outline) -> Shape:
 
 
 def polygon_depth(corners: np.ndarray, a, b) -> np.ndarray:
-    """How deep points (a, b) lie inside a polygon, corners (n, 2) in mm; negative outside."""
+    """Compute how deep points lie inside a polygon.
+
+    Args:
+        corners: (n, 2) in mm.
+        a, b: coordinates of the points in mm, which broadcast against each other.
+
+    Returns:
+        float32, the distance to the nearest edge in mm, negative outside.
+    """
     distance2 = np.float32(1e9)
     inside = np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b)), bool)
     for (a0, b0), (a1, b1) in zip(corners, np.roll(corners, -1, 0), strict=True):

@@ -1,7 +1,8 @@
-"""What lies on, in and below the patient that is not the patient: table, leads, tubes, clips, prostheses."""
+"""Adds what is not the patient: the table below, leads on the skin, screws, clips and prostheses inside."""
 
 import numpy as np
 
+from spine_tf.data.synthesis.phantom.carved import bowl
 from spine_tf.data.synthesis.phantom.paint import Painter
 from spine_tf.data.synthesis.phantom.pelvis import HIP_CENTRE
 from spine_tf.data.synthesis.phantom.shapes import Frame, Shape, capsule, ellipsoid, evaluate, shifted, tube
@@ -12,18 +13,15 @@ from spine_tf.data.synthesis.phantom.trunk import Trunk
 
 
 def paint_table(paint: Painter, trunk: Trunk) -> None:
-    """A curved table top with foam in it, a little behind the back; a cushion on it, now and then."""
+    """Paint a curved table top with foam in it, a little behind the back; now and then a second board below it."""
     rng = paint.rng
     x, y, z = (paint.frame.axis_mm(axis) for axis in range(3))
     back = float((trunk.skin_centre[:10, 1] - trunk.skin[:10, 1]).min())
     surface = np.float32(back - rng.uniform(4, 30)) + np.square(x) * np.float32(rng.uniform(0, 1.2e-3))
     gap = surface - y + 0 * z
-    thick, shell = (
-        np.float32(rng.uniform(25, 75)),
-        np.float32(max(rng.uniform(1.0, 3.5), 1.05 * paint.frame.spacing_mm[1])),
-    )
-    outside, wide = paint.tissue == Tissue.AIR, np.abs(x) < rng.uniform(195, 240)
-    free = outside & wide
+    thick = np.float32(rng.uniform(25, 75))
+    shell = np.float32(max(rng.uniform(1.0, 3.5), 1.05 * paint.frame.spacing_mm[1]))
+    free = (paint.tissue == Tissue.AIR) & (np.abs(x) < rng.uniform(195, 240))
     paint.tissue[free & (gap > 0) & (gap < thick)] = Tissue.FOAM
     paint.tissue[free & (((gap > 0) & (gap < shell)) | ((gap > thick - shell) & (gap < thick)))] = Tissue.TABLE
     if rng.random() < 0.3:
@@ -34,7 +32,15 @@ def paint_table(paint: Painter, trunk: Trunk) -> None:
 def add_screws(
     metal: np.ndarray, frame: Frame, spine: Spine, screws: tuple[int, ...], rng: np.random.Generator
 ) -> None:
-    """Pedicle screws into these vertebrae, and a rod along their heads on each side; drawn into `metal`, bool."""
+    """Add pedicle screws, and a rod along their heads on each side.
+
+    Args:
+        metal: bool (x, y, z), changed in place.
+        frame: its grid.
+        spine: the vertebrae.
+        screws: VerSe ids of the vertebrae with screws.
+        rng: draws how the screws are turned.
+    """
     if not screws:
         return
     for side in (-1, 1):
@@ -53,14 +59,25 @@ def add_screws(
 
 
 def draw_metal(metal: np.ndarray, frame: Frame, shapes: list[Shape], least_mm: float = 0.0) -> None:
-    """Set `metal` inside shapes; `least_mm` keeps what is thinner than a voxel."""
+    """Set `metal`, bool (x, y, z), inside shapes and up to `least_mm` around them, so that thin things show."""
     for shape in shapes:
         box, depth = evaluate(shape, frame)
         metal[box] |= depth > -least_mm
 
 
 def add_devices(metal: np.ndarray, frame: Frame, spine: Spine, trunk: Trunk, calcified: float, rng) -> list[str]:
-    """Metal away from the spine, drawn into `metal`; returns what was drawn."""
+    """Add metal away from the spine.
+
+    Args:
+        metal: bool (x, y, z), changed in place.
+        frame: its grid.
+        spine, trunk: where things lie.
+        calcified: 0..1; those with more calcium more often have a pacemaker, wires, a stent or a new hip.
+        rng: draws what there is.
+
+    Returns:
+        names of what was added.
+    """
     thin = 0.4 * min(frame.spacing_mm)
     told = []
     for name, share, build in (
@@ -102,7 +119,7 @@ def _sternal_wires(spine, trunk, rng) -> list[Shape]:
         x, _, z = spine.level(label).place.centre_mm
         front = trunk.at(trunk.cage_centre, z)[1] + trunk.at(trunk.cage, z)[1]
         ring = [(x * 0.6 + 14 * np.sin(a), front + 8 * np.cos(a), z) for a in np.linspace(0, 2 * np.pi, 9)]
-        shapes += tube(np.array(ring, float), 0.7)
+        shapes += tube(ring, 0.7)
         shapes.append(ellipsoid((x * 0.6, front + 10, z), (2, 2, 3)))
     return shapes
 
@@ -127,7 +144,7 @@ def _port(spine, trunk, rng) -> list[Shape]:
 
 def _clips(spine, trunk, rng) -> list[Shape]:
     centre = spine.level(int(rng.choice([13, 19, 20, 22, 24]))).place.centre_mm
-    centre = centre + np.array([rng.uniform(-70, 80), rng.uniform(35, 80), rng.uniform(-30, 30)])
+    centre = shifted(centre, rng.uniform(-70, 80), rng.uniform(35, 80), rng.uniform(-30, 30))
     shapes = []
     for _ in range(int(rng.integers(2, 8))):
         start = centre + rng.normal(0, 14, 3)
@@ -139,25 +156,11 @@ def _hip_prosthesis(spine, trunk, rng) -> list[Shape]:
     shapes, scale = [], spine.scale
     for side in {int(rng.choice([-1, 1])), int(rng.choice([-1, 1]))}:
         joint = HIP_CENTRE * (side, 1, 1) * scale
-        outward = np.array([side * 0.7, 0.2, -0.5])
-        shell = ellipsoid(joint, np.full(3, 26 * scale))
-        cup = Shape(shell.low, shell.high, _bowl(joint, 26 * scale, 22 * scale, outward))
-        stem = [joint, joint + np.array([side * 34, -4, -34]) * scale, joint + np.array([side * 44, -4, -70]) * scale]
-        stem.append(joint + np.array([side * 42, -2, -180]) * scale)
+        cup = bowl(joint, 26 * scale, 22 * scale, (side * 0.7, 0.2, -0.5), 3)
+        stem = ((0, 0, 0), (34, -4, -34), (44, -4, -70), (42, -2, -180))
+        stem = [shifted(joint, side * x, y, z, scale) for x, y, z in stem]
         shapes += [cup, ellipsoid(joint, np.full(3, 15 * scale)), *tube(stem, np.array([7, 9, 9, 5]) * scale)]
     return shapes
-
-
-def _bowl(centre, outer, inner, outward):
-    c = np.asarray(centre, np.float32)
-
-    def depth(u, v, w):
-        x, y, z = u - c[0], v - c[1], w - c[2]
-        r = np.sqrt(x * x + y * y + z * z)
-        rim = np.float32(3) - (x * np.float32(outward[0]) + y * np.float32(outward[1]) + z * np.float32(outward[2]))
-        return np.minimum(np.minimum(np.float32(outer) - r, r - np.float32(inner)), rim)
-
-    return depth
 
 
 def _stent(spine, trunk, rng) -> list[Shape]:
@@ -166,12 +169,8 @@ def _stent(spine, trunk, rng) -> list[Shape]:
         level = spine.level(label)
         x, y, z = level.place.centre_mm + np.array([-7, level.size["depth"] / 2 + 13, 0]) * spine.scale
         for up in np.arange(-0.5, 0.5, 0.34) * level.size["height"]:
-            ring = np.array(
-                [
-                    (x + 10 * np.sin(a), y + 10 * np.cos(a), z + up + 3 * np.sin(4 * a))
-                    for a in np.linspace(0, 2 * np.pi, 13)
-                ]
-            )
+            a = np.linspace(0, 2 * np.pi, 13)
+            ring = np.stack([x + 10 * np.sin(a), y + 10 * np.cos(a), z + up + 3 * np.sin(4 * a)], 1)
             shapes += tube(ring, 0.4)
     return shapes
 
@@ -187,8 +186,7 @@ def _fillings(spine, trunk, rng) -> list[Shape]:
 
 
 def _coils(spine, trunk, rng) -> list[Shape]:
-    centre = spine.level(int(rng.choice([19, 21, 23]))).place.centre_mm + np.array(
-        [rng.uniform(-60, 60), rng.uniform(30, 60), 0]
-    )
+    centre = spine.level(int(rng.choice([19, 21, 23]))).place.centre_mm
+    centre = shifted(centre, rng.uniform(-60, 60), rng.uniform(30, 60), 0)
     points = centre + np.cumsum(rng.normal(0, 3.5, (14, 3)), 0)
     return tube(points, 0.8)

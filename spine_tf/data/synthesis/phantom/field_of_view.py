@@ -1,4 +1,4 @@
-"""The field of view of a phantom: which part of the spine, how much around it, at which spacing."""
+"""Draws the field of view of a phantom: which part of the spine, how much around it, at which spacing."""
 
 import numpy as np
 
@@ -31,9 +31,11 @@ def draw_frame(
     """Draw the voxel grid.
 
     Args:
-        region: a key of `_SPAN`; "pelvis" and "head" are seen with what is around them only.
+        rng: draws it.
+        spine, trunk: the person, see `anatomy.draw_anatomy`.
+        region: one of `anatomy.REGIONS`; "pelvis" and "head" are only seen with the trunk around them.
         shape: (nx, ny, nz) to force; None: what the drawn extent needs, at most MAX_VOXELS voxels.
-        spacing_mm: to force; None: 0.7 to 5 mm, drawn.
+        spacing_mm: to force, a number or one per axis; None: 0.7 to 5 mm, drawn.
 
     Returns:
         the frame, and how much lies around the spine, a key of AROUND.
@@ -54,18 +56,16 @@ def draw_frame(
     points = np.array([one.place.centre_mm for one in inner])
     low_z = points[-1, 2] - last.size["height"] * rng.uniform(-0.3, 2.2)
     high_z = points[0, 2] + first.size["height"] * rng.uniform(-0.3, 1.6)
-    if rng.random() < {"narrow": 0.1, "spine": 0.25, "trunk": 0.75}[around]:
-        low_z -= rng.uniform(*_BELOW_MM.get(region, (0, 60))) * (1.0 if around == "trunk" else 0.3)
-    if rng.random() < {"narrow": 0.1, "spine": 0.25, "trunk": 0.75}[around]:
-        high_z += rng.uniform(*_ABOVE_MM.get(region, (0, 60))) * (1.0 if around == "trunk" else 0.3)
-    if region in ("pelvis", "head"):
-        low_z -= 150 * spine.scale * (region == "pelvis")
-        high_z += 90 * spine.scale * (region == "head")
-    rear = min(
-        p[1] - s.size["depth"] / 2 - s.size["canal_depth"] - s.size["spinous"]
-        for p, s in zip(points, inner, strict=True)
-    )
-    front = max(p[1] + s.size["depth"] / 2 for p, s in zip(points, inner, strict=True))
+    often, share = {"narrow": (0.1, 0.3), "spine": (0.25, 0.3), "trunk": (0.75, 1.0)}[around]
+    if rng.random() < often:
+        low_z -= rng.uniform(*_BELOW_MM.get(region, (0, 60))) * share
+    if rng.random() < often:
+        high_z += rng.uniform(*_ABOVE_MM.get(region, (0, 60))) * share
+    low_z -= 150 * spine.scale * (region == "pelvis")
+    high_z += 90 * spine.scale * (region == "head")
+    sizes = [[one.size[name] for one in inner] for name in ("depth", "canal_depth", "spinous")]
+    depth, canal, spinous = np.array(sizes)
+    rear, front = (points[:, 1] - depth / 2 - canal - spinous).min(), (points[:, 1] + depth / 2).max()
     if around == "narrow":
         half, middle = rng.uniform(26, 58), rng.normal(0, 6)
         x = (points[:, 0].min() * 0.8 - half + middle, points[:, 0].max() * 0.8 + half + middle)
@@ -80,10 +80,8 @@ def draw_frame(
         half = max(trunk.skin[near, 0].max(), 90) * rng.uniform(0.75, 1.35)
         shift = rng.normal(0, 8)
         x = (shift - half, shift + half)
-        y = (
-            (trunk.skin_centre[near, 1] - trunk.skin[near, 1]).min() - rng.uniform(-10, 110),
-            (trunk.skin_centre[near, 1] + trunk.skin[near, 1]).max() + rng.uniform(-30, 70),
-        )
+        middle, half = trunk.skin_centre[near, 1], trunk.skin[near, 1]
+        y = ((middle - half).min() - rng.uniform(-10, 110), (middle + half).max() + rng.uniform(-30, 70))
     low, high = np.array([x[0], y[0], low_z]), np.array([x[1], y[1], high_z])
     extent = high - low
     if spacing_mm is None and shape is None:
@@ -96,9 +94,7 @@ def draw_frame(
     if shape is None:
         shape = tuple(int(n) for n in np.maximum(np.round(extent / spacing), 8))
     origin = (low + high) / 2 - (np.array(shape) - 1) / 2 * spacing
-    return Frame(
-        tuple(shape), tuple(float(s) for s in spacing.round(4)), tuple(float(o) for o in origin.round(3))
-    ), around
+    return Frame(tuple(shape), tuple(spacing.round(4).tolist()), tuple(origin.round(3).tolist())), around
 
 
 def _draw_spacing(rng, extent) -> np.ndarray:

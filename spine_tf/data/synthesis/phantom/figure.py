@@ -1,8 +1,9 @@
-"""A picture of phantoms: coronal, sagittal and axial slices with the outline of the vertebrae."""
+"""Draws phantoms: coronal, sagittal and axial slices with the outline of the vertebrae."""
 
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spine_tf.data.synthesis.phantom import Phantom, make_phantom
@@ -24,8 +25,9 @@ def save_phantom_figure(path: Path, phantoms: list[Phantom] | None = None, windo
     """Write a PNG with three views of each phantom, three phantoms a row.
 
     Args:
-        phantoms: None: those of SHOWN.
-        window_hu: HU shown black and white.
+        path: where to; a file that is there is replaced.
+        phantoms: what to draw; None: those of SHOWN, which takes a minute to make.
+        window_hu: the lower one is shown black, the upper one white.
     """
     phantoms = phantoms or [make_phantom(**one) for one in SHOWN]
     rows = -(-len(phantoms) // 3)
@@ -36,26 +38,49 @@ def save_phantom_figure(path: Path, phantoms: list[Phantom] | None = None, windo
     save_figure(figure, path)
 
 
+def draw_slice(panel: Axes, scan: Phantom, fixed: int, position: int, window_hu, **more) -> None:
+    """Draw a slice as one reads a CT: the patient's right and front are on the left, the head is up.
+
+    Args:
+        panel: what it is drawn on; its axes are switched off.
+        scan: the scan.
+        fixed: the axis across the slice, 0, 1 or 2.
+        position: the slice's voxel along that axis.
+        window_hu: HU shown black and white.
+        more: for `Axes.imshow`.
+    """
+    picture, place = _seen(scan, scan.hu, fixed, position)
+    panel.imshow(picture, cmap="gray", vmin=window_hu[0], vmax=window_hu[1], **place, **more)
+    panel.set_axis_off()
+
+
+def draw_outline(panel: Axes, scan: Phantom, mask: np.ndarray, fixed: int, position: int, width: float) -> None:
+    """Draw the edge of a mask, bool (x, y, z), over a slice of `draw_slice`, `width` points wide."""
+    picture, place = _seen(scan, mask, fixed, position)
+    if picture.any():
+        panel.contour(picture, [0.5], colors="#E69F00", linewidths=width, **place)
+
+
+def _seen(scan: Phantom, array: np.ndarray, fixed: int, position: int) -> tuple[np.ndarray, dict]:
+    """A slice turned as it is shown, and where it lies on the panel in mm."""
+    across, up = (axis for axis in range(3) if axis != fixed)
+    size_mm = np.multiply(scan.hu.shape, scan.spacing_mm)
+    return array.take(position, fixed).T[:, ::-1], {"extent": (0, size_mm[across], 0, size_mm[up]), "origin": "lower"}
+
+
 def _draw(figure: Figure, cell: tuple[float, float, float, float], phantom: Phantom, window_hu) -> None:
     left, bottom, width, height = cell
     spine = spine_mask(phantom.labels)
     centres = np.array(list(phantom.centroids.values())) if phantom.centroids else np.array([phantom.hu.shape]) / 2
     at = centres[len(centres) // 2].astype(int)
-    size_mm = np.multiply(phantom.hu.shape, phantom.spacing_mm)
-    shares = np.array([size_mm[0] / size_mm[2], size_mm[1] / size_mm[2], size_mm[0] / size_mm[1]])
+    x, y, z = np.multiply(phantom.hu.shape, phantom.spacing_mm)
+    shares = np.array([x / z, y / z, x / y])
     shares *= 0.97 * width / shares.sum()
     for fixed, share in zip((1, 0, 2), shares, strict=True):
         panel = figure.add_axes((left, bottom + 0.02 * height, share, 0.86 * height))
         left += share + 0.005 * width
-        cut = tuple(at[fixed] if axis == fixed else slice(None) for axis in range(3))
-        across, up = (axis for axis in range(3) if axis != fixed)
-        place = {"extent": (0, size_mm[across], 0, size_mm[up]), "origin": "lower"}
-        # The patient's right is on the left, and the front on the left in the sagittal view.
-        picture, outline = phantom.hu[cut].T[:, ::-1], spine[cut].T[:, ::-1]
-        panel.imshow(picture, cmap="gray", vmin=window_hu[0], vmax=window_hu[1], **place)
-        if outline.any():
-            panel.contour(outline, [0.5], colors="#E69F00", linewidths=0.7, **place)
-        panel.set_axis_off()
+        draw_slice(panel, phantom, fixed, at[fixed], window_hu)
+        draw_outline(panel, phantom, spine, fixed, at[fixed], 0.7)
     told = phantom.description
     title = f"{told['region']}, {told['contrast']}, {told['kernel']} kernel"
     if told["anatomy"] != "random":

@@ -1,23 +1,29 @@
-"""A tilted gantry: slices stacked as if it had stood upright, so that the anatomy is sheared."""
+"""Shears a scene as a tilted gantry does whose slices were stacked as if it had stood upright."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Bones
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.tissue import Scene
 
 MOST_DEG = 20.0
 
 
 def shift_mm(z_mm, frame, degrees: float):
-    """How far forward a slice at height z (mm) lands; nothing happens in the middle slice."""
+    """Compute how far forward a slice lands; the middle slice of the frame stays where it is.
+
+    Args:
+        z_mm: height of the slice, a number or an array.
+        frame: the scan's grid.
+        degrees: how far the gantry is tilted.
+    """
     middle = frame.origin_mm[2] + (frame.shape[2] - 1) / 2 * frame.spacing_mm[2]
     return (np.asarray(z_mm) - middle) * np.tan(np.radians(degrees))
 
 
 def tilted(scene: Scene, degrees: float) -> Scene:
-    """The scene as a gantry tilted by so many degrees sees it, on the same grid; what comes in from outside is air."""
+    """Return the scene as a gantry tilted by so many degrees sees it, on the same grid; air comes in from outside."""
     frame, bones = scene.frame, Bones(scene.frame)
     tissue, metal = np.zeros_like(scene.tissue), np.zeros_like(scene.metal)
     way = shift_mm(frame.axis_mm(2).ravel(), frame, degrees) / frame.spacing_mm[1]

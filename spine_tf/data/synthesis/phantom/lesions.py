@@ -1,10 +1,11 @@
-"""What grows in vertebrae, on them and in the pelvis: metastases, haemangiomas, islands, cement, flowing bone."""
+"""Adds what grows in vertebrae, on them and in the pelvis: metastases, haemangiomas, islands, cement, flowing bone."""
 
 import itertools
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, brighten, capsule, ellipsoid, evaluate, tube
+from spine_tf.data.synthesis.phantom.bones import Bones, brighten
+from spine_tf.data.synthesis.phantom.shapes import capsule, ellipsoid, evaluate, tube
 from spine_tf.data.synthesis.phantom.spine import Level, Spine
 
 KINDS = {
@@ -23,9 +24,17 @@ DISH_SHARE = 0.25
 
 
 def add_lesions(bones: Bones, spine: Spine, rng: np.random.Generator) -> str:
-    """Change the HU of bone in some vertebrae and, with metastases, in the pelvis; returns the kind, a key of KINDS.
+    """Change the HU of bone in some vertebrae and, with metastases, in the pelvis.
 
     The outline of the bone, and with it the truth, stays as it is.
+
+    Args:
+        bones: `extra_hu` is changed in place.
+        spine: the vertebrae.
+        rng: draws the kind of lesion, then places and sizes.
+
+    Returns:
+        the kind of lesion, a key of KINDS.
     """
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     if kind == "none":
@@ -38,7 +47,7 @@ def add_lesions(bones: Bones, spine: Spine, rng: np.random.Generator) -> str:
             _add_haemangioma(bones, level, rng)
             continue
         one = str(rng.choice(["sclerotic", "lytic"])) if kind == "mixed" else kind
-        size = np.array([level.size[name] for name in ("width", "depth", "height")]) / 2
+        size = level.body_mm / 2
         centre = rng.uniform(-0.6, 0.6, 3) * size
         if many and rng.random() < 0.2:
             centre = np.array([rng.uniform(-1, 1) * size[0], -size[1] - rng.uniform(0, 25), rng.uniform(-5, 5)])
@@ -54,18 +63,25 @@ def add_lesions(bones: Bones, spine: Spine, rng: np.random.Generator) -> str:
 
 def _add_haemangioma(bones: Bones, level: Level, rng) -> None:
     """Few, thick, upright trabeculae in fat: dots in axial slices, stripes in the others."""
-    size = np.array([level.size[name] for name in ("width", "depth", "height")]) / 2
+    size = level.body_mm / 2
     ball = ellipsoid(rng.uniform(-0.3, 0.3, 3) * size, rng.uniform(0.5, 1.1) * size)
     box, depth = evaluate(ball, bones.frame, level.place, margin_mm=0.0)
-    if not depth.size:
-        return
     x, y = (bones.frame.axis_mm(axis, box[axis]) for axis in range(2))
     dots = (np.cos(x * 1.9) * np.cos(y * 1.9 + 0.4 * np.sin(x)) > 0.45) * np.ones(depth.shape, bool)
     bones.extra_hu[box] += np.where(depth > 0, np.where(dots, 260, -110), 0).astype(np.int16)
 
 
 def add_flowing_bone(bones: Bones, spine: Spine, degeneration: float, rng: np.random.Generator) -> None:
-    """Bone that flows along the front right of the thoracic spine (hyperostosis); it is part of the vertebrae."""
+    """Merge bone that flows along the front of the thoracic spine (hyperostosis), on the right in most.
+
+    It is labelled as part of the vertebrae.
+
+    Args:
+        bones: changed in place.
+        spine: the vertebrae.
+        degeneration: 0..1; the share of those who have it is DISH_SHARE times its square.
+        rng: draws whether, where and on which side.
+    """
     if rng.random() > DISH_SHARE * degeneration**2:
         return
     first = int(rng.integers(12, 17))

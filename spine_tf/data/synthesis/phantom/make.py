@@ -1,4 +1,4 @@
-"""Synthetic CT spines to train on: anatomy drawn from a seed, rendered as CT, written in VerSe'20's layout."""
+"""Makes synthetic CT spines from a seed, and writes them in VerSe'20's layout."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -29,7 +29,13 @@ TILTED = 0.07
 
 @dataclass(frozen=True)
 class Phantom:
-    """A synthetic scan with its truth."""
+    """Holds a synthetic scan with its truth.
+
+    Example:
+        >>> scan = make_phantom(3, shape=(24, 24, 24), spacing_mm=4.0, region="lumbar")
+        >>> scan.hu.shape, scan.hu.dtype.name, scan.labels.dtype.name, scan.spacing_mm
+        ((24, 24, 24), 'int16', 'uint8', (4.0, 4.0, 4.0))
+    """
 
     hu: np.ndarray
     """int16 (x, y, z) in RAS+ order."""
@@ -50,7 +56,7 @@ class Phantom:
 
 
 def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "random", region: str = "random") -> Phantom:
-    """Make one phantom; the same arguments give the same bytes.
+    """Make one phantom: anatomy drawn from a seed and rendered as CT; the same arguments give the same bytes.
 
     Args:
         seed: at least 0.
@@ -61,6 +67,11 @@ def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "rand
 
     Raises:
         ValueError: an unknown anatomy or region, or a shape or spacing that is no use.
+
+    Example:
+        >>> scan = make_phantom(3, shape=(32, 32, 32), spacing_mm=4.0, region="lumbar")
+        >>> sorted(scan.centroids)
+        [21, 22, 23]
     """
     if shape is not None and (len(shape) != 3 or min(shape) < 16):
         raise ValueError(f"shape must be three sizes of at least 16 voxels. Received: {shape}")
@@ -78,32 +89,18 @@ def make_phantom(seed: int, *, shape=None, spacing_mm=None, anatomy: str = "rand
         scene = tilted(scene, tilt_deg)
     appearance = draw_appearance(rng_scan)
     hu = render(scene, appearance, rng_scan)
-    affine = np.diag([*frame.spacing_mm, 1.0])
-    affine[:3, 3] = frame.origin_mm
     labels, centroids = scene.labels(), {}
     empty = unseen(frame, appearance)
     if empty is not None:
         labels[empty] = 0
     for level in spine.levels:
         x, y, z = level.place.centre_mm
-        place = np.array([x, y + (shift_mm(z, frame, tilt_deg) if tilt_deg else 0.0), z])
-        at = (place - frame.origin_mm) / frame.spacing_mm
-        if np.all((at >= 0) & (at <= np.array(frame.shape) - 1)) and labels[tuple(np.rint(at).astype(int))]:
-            centroids[level.label] = tuple(float(c) for c in at.round(1))
-    description = (
-        person.describe()
-        | scene.notes
-        | {
-            "around": around,
-            "gantry_deg": round(tilt_deg, 1),
-            "cobb_deg": round(spine.cobb_deg, 1),
-            "contrast": appearance.contrast,
-            "kernel": appearance.kernel,
-            "noise_hu": round(appearance.noise_hu, 1),
-            "trabecular_hu": round(appearance.trabecular_hu, 1),
-        }
-    )
-    return Phantom(hu, labels, affine, centroids, seed, description)
+        at = frame.voxel((x, y + (shift_mm(z, frame, tilt_deg) if tilt_deg else 0.0), z))
+        if at is not None and labels[tuple(np.rint(at).astype(int))]:
+            centroids[level.label] = tuple(at.round(1).tolist())
+    view = {"around": around, "gantry_deg": round(tilt_deg, 1), "cobb_deg": round(spine.cobb_deg, 1)}
+    description = person.describe() | scene.notes | view | appearance.describe()
+    return Phantom(hu, labels, frame.affine, centroids, seed, description)
 
 
 def write_phantom(phantom: Phantom, root: Path, subject: str) -> Case:
@@ -111,6 +108,19 @@ def write_phantom(phantom: Phantom, root: Path, subject: str) -> Case:
 
     Writes `rawdata/sub-<subject>/sub-<subject>_ct.nii.gz` and, below `derivatives`, `_seg-vert_msk.nii.gz` and
     `_seg-subreg_ctd.json`, the CT last: where it is, the case is complete.
+
+    Args:
+        phantom: what to write.
+        root: folder of the data set.
+        subject: without `sub-`.
+
+    Returns:
+        the case, with the paths of its files.
+
+    Example:
+        >>> case = write_phantom(make_phantom(3, shape=(16, 16, 16)), Path("phantoms"), "phantom0003")
+        >>> case.subject, case.image.name
+        ('sub-phantom0003', 'sub-phantom0003_ct.nii.gz')
     """
     case = _case(Path(root), subject, phantom.description.get("anatomy", "random"))
     codes = ORIENTATIONS[int(np.random.default_rng([phantom.seed, 7]).choice(len(ORIENTATIONS), p=_SHARES))]
@@ -136,8 +146,19 @@ def write_phantoms(root: Path, seeds, anatomy: str = "random", workers: int = 1,
     """Make and write a phantom per seed, subject `phantom<seed>`; complete cases that are there already are kept.
 
     Args:
+        root: folder of the data set.
+        seeds: at least 0 each.
+        anatomy: see `make_phantom`.
         workers: processes; each needs about 0.5 GB.
         progress: show a progress bar.
+
+    Returns:
+        the cases, in the order of the seeds.
+
+    Example:
+        >>> _ = write_phantom(make_phantom(3, shape=(16, 16, 16)), Path("phantoms"), "phantom0003")
+        >>> [case.subject for case in write_phantoms(Path("phantoms"), seeds=[3], progress=False)]
+        ['sub-phantom0003']
     """
     seeds, root = list(seeds), Path(root)
     make = partial(_make_and_write, root, anatomy)

@@ -1,9 +1,10 @@
-"""The belly: solid organs, stomach and bowel with what fills them, the way of the urine."""
+"""Paints the belly: solid organs, stomach and bowel with what fills them, the urinary tract."""
 
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.paint import Painter
-from spine_tf.data.synthesis.phantom.shapes import ellipsoid, evaluate, shifted, smooth_noise
+from spine_tf.data.synthesis.phantom.shapes import ellipsoid, evaluate, shifted
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.spine import Spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue
 
@@ -14,18 +15,26 @@ _SHARES = {
     "much": (0.08, 0.1, 0.12, 0.05, 0.65),
 }
 
+_COLON = ((24, 82, 40, -70), (23, 95, 35, 0), (21, 98, 22, 0), (20, 88, 45, 0), (21, 45, 88, 0), (22, 0, 100, 0),
+          (21, -45, 85, 0), (19, -90, 35, 0), (21, -100, 15, 0), (23, -98, 25, 0), (24, -80, 40, -55))  # fmt: skip
+"""Bends of the colon: beside which vertebra, how far right, in front and up, in mm for a person of scale 1."""
+_SIGMOID = ((-50, 30, -75), (-15, 15, -60), (5, -15, -70), (0, -38, -105), (0, -28, -155))
+"""Last bends of the colon and the rectum, in mm from the top of the sacrum, for a person of scale 1."""
+
 
 def paint_organs(paint: Painter, spine: Spine, calcified: float) -> None:
-    """Bowel, liver, gall bladder, spleen, pancreas, kidneys, ureters, bladder; stones and calcium here and there.
+    """Paint bowel, liver, gall bladder, spleen, pancreas, kidneys, ureters and bladder, with a few stones.
 
     Args:
+        paint: the tissue map; its `rng` draws what is painted.
+        spine: gives places and the person's scale.
         calcified: 0..1, see `anatomy.Person`.
     """
     rng, inside = paint.rng, paint.cavity & (paint.tissue != Tissue.LUNG)
     at, organ = _placers(paint, spine, inside)
     # Positive oral contrast fills most of the bowel in some scans and is absent from most.
     oral = str(rng.choice(list(_SHARES), p=[0.6, 0.17, 0.23]))
-    _paint_bowel(paint, spine, inside, _SHARES[oral])
+    _paint_bowel(paint, spine, inside, at, _SHARES[oral])
     organ(at(19, 78, 45, 10), (85, 85, 85), Tissue.LIVER, rough_mm=2.0)
     organ(at(19, 15, 75, 5), (75, 45, 45), Tissue.LIVER, rough_mm=2.0)
     _paint_liver_vessels(paint, at(19, 60, 50, 10), 110 * spine.scale)
@@ -49,13 +58,13 @@ def paint_organs(paint: Painter, spine: Spine, calcified: float) -> None:
             node = at(int(rng.choice([21, 22, 23])), rng.uniform(-60, 60), rng.uniform(25, 85), rng.uniform(-60, 20))
             organ(node, rng.uniform(2.5, 8, 3), Tissue(rng.choice([Tissue.CALCIFIED, Tissue.CALCIUM])), rough_mm=1.0)
     for _ in range(int(rng.poisson(1.2 + 3 * calcified))):
-        vein_stone = np.array(
-            [rng.choice([-1, 1]) * rng.uniform(25, 62), rng.uniform(-25, 25), rng.uniform(-150, -105)]
-        )
-        organ(vein_stone * spine.scale, rng.uniform(1.2, 3, 3), Tissue.CALCIUM, rough_mm=0.2)
+        vein_stone = (rng.choice([-1, 1]) * rng.uniform(25, 62), rng.uniform(-25, 25), rng.uniform(-150, -105))
+        organ(np.multiply(vein_stone, spine.scale), rng.uniform(1.2, 3, 3), Tissue.CALCIUM, rough_mm=0.2)
 
 
 def _placers(paint: Painter, spine: Spine, inside: np.ndarray):
+    """Functions: a place beside a vertebra, and an ellipsoid of tissue there."""
+
     def at(label, right, front, up=0.0):
         x, y, z = spine.level(label).place.centre_mm
         return np.array([x * 0.7 + right * spine.scale, y + front * spine.scale, z + up])
@@ -71,38 +80,27 @@ def _filling(rng, shares) -> Tissue:
     return Tissue(rng.choice(_FILLINGS, p=shares))
 
 
-def _paint_bowel(paint: Painter, spine: Spine, inside: np.ndarray, shares) -> None:
+def _paint_bowel(paint: Painter, spine: Spine, inside: np.ndarray, at, shares) -> None:
     """Small bowel as loops that wander, the colon as a frame around them, rectum; gas collects in front."""
     rng, scale = paint.rng, spine.scale
-
-    def at(label, right, front, up=0.0):
-        x, y, z = spine.level(label).place.centre_mm
-        return np.array([x * 0.7 + right * scale, y + front * scale, z + up * scale])
 
     def bend(points, radii, content, wall_mm):
         gas_y = None if rng.random() < 0.5 else points[0][1] + rng.uniform(-0.3, 0.9) * radii[0]
         paint.tube(points, radii, content, Tissue.BOWEL, wall_mm, 2.0, over=inside, gas_y_mm=gas_y)
 
     for _ in range(int(rng.integers(22, 34))):
-        point = at(int(rng.choice([21, 22, 23, 24])), rng.uniform(-80, 80), rng.uniform(45, 120), rng.uniform(-75, 20))
-        points = [point]
+        label, right, front = int(rng.choice([21, 22, 23, 24])), rng.uniform(-80, 80), rng.uniform(45, 120)
+        points = [at(label, right, front, rng.uniform(-75, 20) * scale)]
         for _ in range(int(rng.integers(2, 5))):
             points.append(points[-1] + rng.normal(0, 1, 3) * (26, 14, 20) * scale)
         bend(points, np.full(len(points), rng.uniform(8, 15) * scale), _filling(rng, shares), rng.uniform(1.5, 3))
-    frame = [at(24, 82, 40, -70), at(23, 95, 35), at(21, 98, 22), at(20, 88, 45), at(21, 45, 88), at(22, 0, 100),
-             at(21, -45, 85), at(19, -90, 35), at(21, -100, 15), at(23, -98, 25), at(24, -80, 40, -55)]  # fmt: skip
-    frame += [
-        np.array(p) * scale for p in ((-50, 30, -75), (-15, 15, -60), (5, -15, -70), (0, -38, -105), (0, -28, -155))
-    ]
+    frame = [at(label, right, front, up * scale) for label, right, front, up in _COLON]
+    frame += list(np.multiply(_SIGMOID, scale))
     along = np.linspace(0, len(frame) - 1, 40)
     path = np.column_stack([np.interp(along, np.arange(len(frame)), np.array(frame)[:, k]) for k in range(3)])
     path += rng.normal(0, 4, path.shape)
-    wide = (
-        rng.uniform(15, 24)
-        * scale
-        * (1 + 0.18 * np.sin(np.arange(40) * 2.4))
-        * np.interp(along, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
-    )
+    wide = rng.uniform(15, 24) * scale * (1 + 0.18 * np.sin(np.arange(40) * 2.4))
+    wide *= np.interp(along, [0, 3, 9, 15], [1.3, 1.1, 0.9, 0.85])
     content = _filling(rng, shares)
     for k in range(0, 39, 2):
         if rng.random() < 0.4:
@@ -128,20 +126,17 @@ def _paint_urinary(paint: Painter, spine: Spine, at, organ) -> None:
         # The pyramids sit between cortex and the fat of the hilum.
         for up in np.linspace(-36, 36, 6):
             for turn in (-0.9, 0.4, 1.6):
-                spot = (
-                    kidney
-                    + np.array([side * 12 * np.cos(turn) * (1 - abs(up) / 70), 11 * np.sin(turn) + 1, up]) * scale
-                )
+                outward = side * 12 * np.cos(turn) * (1 - abs(up) / 70)
+                spot = shifted(kidney, outward, 11 * np.sin(turn) + 1, up, scale)
                 organ(spot, (6, 6, 5), Tissue.MEDULLA, rough_mm=0.5)
         organ(shifted(kidney, -side * 15 * scale, 6, 0), (13, 11, 24), Tissue.FAT, rough_mm=2.0)
         wide = rng.uniform(0.6, 1.5)
         for up in (-20, 0, 20):
-            hub = kidney + np.array([-side * 14, 5, up * 0.3]) * scale
-            calyx = kidney + np.array([side * 2, 3, up]) * scale
+            hub, calyx = shifted(kidney, -side * 14, 5, up * 0.3, scale), shifted(kidney, side * 2, 3, up, scale)
             paint.tube([hub, calyx], np.array([4, 3.5]) * wide * scale, Tissue.URINE)
-        organ(kidney + np.array([-side * 18, 6, -4]) * scale, (8 * wide, 6 * wide, 11 * wide), Tissue.URINE)
-        ureter = [kidney + np.array([-side * 20, 8, -14]) * scale, at(22, side * 38, 8), at(24, side * 34, 16)]
-        ureter += [np.array(p) * scale for p in ((side * 44, 5, -60), (side * 30, 20, -120))]
+        organ(shifted(kidney, -side * 18, 6, -4, scale), (8 * wide, 6 * wide, 11 * wide), Tissue.URINE)
+        ureter = [shifted(kidney, -side * 20, 8, -14, scale), at(22, side * 38, 8), at(24, side * 34, 16)]
+        ureter += list(np.multiply([(side * 44, 5, -60), (side * 30, 20, -120)], scale))
         paint.tube(ureter, rng.uniform(1.6, 3.0), Tissue.URINE)
         if rng.random() < 0.07:
             organ(kidney + rng.normal(0, 8, 3), rng.uniform(2, 6, 3), Tissue.CALCIUM, rough_mm=0.5)
@@ -153,7 +148,5 @@ def _paint_urinary(paint: Painter, spine: Spine, at, organ) -> None:
     if rng.random() < 0.5:
         # Contrast sinks to the back; what floats above it is water.
         box, _ = evaluate(ellipsoid(bladder, size * scale), paint.frame)
-        fluid = (paint.tissue[box] == Tissue.URINE) & (
-            paint.frame.axis_mm(1, box[1]) > bladder[1] + rng.uniform(-8, 20)
-        )
-        paint.tissue[box][fluid] = Tissue.FLUID
+        above = paint.frame.axis_mm(1, box[1]) > bladder[1] + rng.uniform(-8, 20)
+        paint.tissue[box][(paint.tissue[box] == Tissue.URINE) & above] = Tissue.FLUID

@@ -2,12 +2,24 @@
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Frame, Shape, evaluate, smooth_noise, tube
+from spine_tf.data.synthesis.phantom.shapes import WORLD, Frame, Shape, enclosing, evaluate, size_of, tube, within
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.tissue import Tissue
 
 
 class Painter:
-    """Paints shapes into a tissue map; later paint covers earlier paint."""
+    """Paints shapes into a tissue map; later paint covers earlier paint.
+
+    Args:
+        frame: the voxel grid.
+        tissue: uint8 (x, y, z), codes of `Tissue`, changed in place.
+        cavity: bool (x, y, z), inside of the muscular wall.
+        rng: draws what is uneven; callers draw from it, too.
+
+    Attributes:
+        wobble: float32 (x, y, z), smooth noise over 16 mm that roughens surfaces.
+        marbling: float32 (x, y, z), smooth noise over some mm, as fat lies in muscle.
+    """
 
     def __init__(self, frame: Frame, tissue: np.ndarray, cavity: np.ndarray, rng: np.random.Generator):
         self.frame, self.tissue, self.cavity, self.rng = frame, tissue, cavity, rng
@@ -15,20 +27,24 @@ class Painter:
         self.marbling = smooth_noise(rng, frame, (3.5, 3.5, 14.0))
 
     def shape(
-        self, shape: Shape, tissue: Tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None, place=None, gas_y_mm=None
+        self, shape: Shape, tissue: Tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None, place=WORLD, gas_y_mm=None
     ) -> None:
-        """One shape.
+        """Paint one shape.
 
         Args:
-            rim: the tissue of its outer `rim_mm`.
-            over: bool map of where it may be painted.
-            gas_y_mm: gas fills what lies in front of this y, as in bowel of somebody who lies on the back.
+            shape: in the frame of `place`.
+            tissue: what it is made of.
+            rough_mm: how uneven its surface is.
+            rim: the tissue of its outer `rim_mm`; None: the same.
+            rim_mm: thickness of the rim.
+            over: bool (x, y, z), where it may be painted; None: everywhere.
+            place: where the shape lies.
+            gas_y_mm: gas fills what lies in front of this y, as in the bowel of a patient on the back; None: no gas.
         """
-        box, depth = evaluate(shape, self.frame, **({"place": place} if place is not None else {}))
-        self.depth(box, depth, tissue, rough_mm, rim, rim_mm, over, gas_y_mm)
+        self.depth(*evaluate(shape, self.frame, place), tissue, rough_mm, rim, rim_mm, over, gas_y_mm)
 
     def depth(self, box, depth, tissue, rough_mm=1.0, rim=None, rim_mm=1.5, over=None, gas_y_mm=None) -> None:
-        """As `shape`, from a depth in mm in a box."""
+        """Paint where a depth in mm in a box of slices is above 0; the rest as in `shape`."""
         if not depth.size:
             return
         depth = depth + np.float32(rough_mm) * self.wobble[box]
@@ -41,8 +57,13 @@ class Painter:
         if gas_y_mm is not None:
             target[inside & (self.frame.axis_mm(1, box[1]) > gas_y_mm)] = Tissue.GAS
 
-    def column(self, nodes: np.ndarray, tissue: Tissue, rough_mm=0.8, rim=None, rim_mm=1.5, over=None) -> None:
-        """An upright column of elliptic cross-section; nodes (n, 5): z, x, y, half width, half depth in mm, by z."""
+    def column(self, nodes, tissue: Tissue, rough_mm=0.8, rim=None, rim_mm=1.5, over=None) -> None:
+        """Paint an upright column of elliptic cross-section; the rest as in `shape`.
+
+        Args:
+            nodes: (n, 5), in any order: z, x, y, half width, half depth in mm.
+        """
+        nodes = np.array(nodes, float)
         nodes = nodes[np.argsort(nodes[:, 0])]
         reach = nodes[:, 3:].max(0) + 2
         low = (nodes[:, 1].min() - reach[0], nodes[:, 2].min() - reach[1], nodes[0, 0])
@@ -54,20 +75,22 @@ class Painter:
         self.depth(box, depth, tissue, rough_mm, rim, rim_mm, over)
 
     def limb(self, points, radii, fat_mm: float) -> None:
-        """An arm along a polyline, (n, 3) mm: skin, fat, muscle, painted over air alone."""
-        shapes = tube(np.asarray(points, float), radii)
-        found = [evaluate(one, self.frame, margin_mm=0.0) for one in shapes]
+        """Paint an arm along a polyline over air alone: skin, fat, muscle.
+
+        Args:
+            points: (n, 3) in mm.
+            radii: (n,) in mm.
+            fat_mm: thickness of the fat.
+        """
+        found = [evaluate(one, self.frame, margin_mm=0.0) for one in tube(points, radii)]
         found = [(box, depth) for box, depth in found if depth.size]
         if not found:
             return
-        whole = tuple(
-            slice(min(box[axis].start for box, _ in found), max(box[axis].stop for box, _ in found))
-            for axis in range(3)
-        )
-        depth = np.full([part.stop - part.start for part in whole], -9, np.float32)
+        whole = enclosing([box for box, _ in found])
+        depth = np.full(size_of(whole), -9, np.float32)
         for box, own in found:
-            inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, whole, strict=True))
-            depth[inner] = np.maximum(depth[inner], own)
+            target = depth[within(box, whole)]
+            np.maximum(target, own, out=target)
         depth += self.wobble[whole]
         target = self.tissue[whole]
         free = target == Tissue.AIR
@@ -75,6 +98,6 @@ class Painter:
             target[free & (depth > least)] = tissue
 
     def tube(self, points, radii, tissue: Tissue, rim=None, rim_mm=1.5, rough_mm=0.4, over=None, gas_y_mm=None) -> None:
-        """A vessel or hose along a polyline, (n, 3) mm; the rest as in `shape`."""
-        for one in tube(np.asarray(points, float), radii):
+        """Paint a vessel or hose along a polyline, (n, 3) mm, with radii (n,) or one; the rest as in `shape`."""
+        for one in tube(points, radii):
             self.shape(one, tissue, rough_mm, rim, rim_mm, over, gas_y_mm=gas_y_mm)

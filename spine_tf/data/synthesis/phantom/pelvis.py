@@ -1,20 +1,19 @@
-"""Sacrum and coccyx, hip bones and thighs: background in training, and the bone most easily taken for spine."""
+"""Builds sacrum and coccyx, hip bones and thighs: background in training, and most easily taken for spine."""
 
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.boards import plate, sheet
+from spine_tf.data.synthesis.phantom.bones import Bones, blend_part, brighten, make_tubular, merge_parts
+from spine_tf.data.synthesis.phantom.carved import ball, bowl, minus
 from spine_tf.data.synthesis.phantom.shapes import (
-    Bones,
-    Frame,
     Placement,
-    Shape,
     block,
-    brighten,
     capsule,
+    depth_in,
     ellipsoid,
     evaluate,
+    rotation,
     shifted,
-    smooth_max,
 )
 from spine_tf.data.synthesis.phantom.spine import Spine
 from spine_tf.scans.labels import SACRUM
@@ -35,7 +34,13 @@ _ILIUM_X = ((25, (46, 56, 74, 96, 114, 124, 127)), (-25, (48, 56, 68, 84, 102, 1
 
 
 def add_sacrum(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
-    """Merge the sacrum, five shrinking segments on a curve with wings, crest and open canal, and the coccyx."""
+    """Merge the sacrum, five shrinking segments on a curve with wings, crest and open canal, and the coccyx.
+
+    Args:
+        bones: changed in place.
+        spine: where and how large the sacrum is.
+        rng: draws how much sacrum and coccyx are bent.
+    """
     last, place, parts = spine.levels[-1].size, spine.sacrum, []
     turn, point = place.rotation, place.centre_mm
     bend = rng.uniform(9, 16)
@@ -60,13 +65,11 @@ def add_sacrum(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
         turn = _leaned(turn, bend)
     for shape, down, width, depth in parts:
         box, value = evaluate(shape, bones.frame, down)
-        if not value.size:
-            continue
         holes = [capsule((0, -depth * 0.5 - 8, 40), (0, -depth * 0.5 - 6, -40), 6.5, 5.5, (width / 32, 1, 1))]
         # The foramina lie between the segments: at the upper end of each.
         holes += [capsule((s * width * 0.46, 30, -14), (s * width * 0.42, -60, -14), 5.0, 4.5) for s in (-1, 1)]
         for hole in holes:
-            value = np.minimum(value, -_depth_in(hole, bones.frame, down, box))
+            value = np.minimum(value, -depth_in(hole, bones.frame, down, box))
         blend_part(bones, box, value, SACRUM, 1.5, 3.0)
     tail = [point + turn @ (0, 2, -3)]
     for k in range(3):
@@ -81,6 +84,9 @@ def add_pelvis(bones: Bones, spine: Spine, rng: np.random.Generator, sclerosis_h
     """Merge both hip bones and the upper parts of the femora.
 
     Args:
+        bones: changed in place.
+        spine: gives the person's scale; hips are placed from the top of the sacrum.
+        rng: draws width, depth and thickness of the hip bones, and the femora.
         sclerosis_hu: added to spongy bone beside hip and sacroiliac joints.
     """
     scale = spine.scale
@@ -92,17 +98,14 @@ def add_pelvis(bones: Bones, spine: Spine, rng: np.random.Generator, sclerosis_h
         joint = hip * (side, 1, 1)
 
         def at(x, y, z, side=side):
-            return np.array([side * x * flare, y, z]) * scale
+            return shifted((0, 0, 0), side * x * flare, y, z, scale)
 
         def middle(y, z, side=side):
-            rows = [
-                np.interp(y, np.multiply(_ILIUM_Y, scale * deep), np.multiply(x, scale * flare)) for _, x in _ILIUM_X
-            ]
+            along = np.multiply(_ILIUM_Y, scale * deep)
+            upper, amid, lower = (np.interp(y, along, np.multiply(x, scale * flare)) for _, x in _ILIUM_X)
             low = np.clip((z / scale + 25) / -70, 0, 1)
             high = np.clip((z / scale + 25) / 50, 0, 1)
-            return np.float32(side) * (rows[1] + (rows[0] - rows[1]) * high + (rows[2] - rows[1]) * low).astype(
-                np.float32
-            )
+            return np.float32(side) * (amid + (upper - amid) * high + (lower - amid) * low).astype(np.float32)
 
         def half_thick(y, z, inside):
             rear = np.clip((-22 * scale - y) / (30 * scale), 0, 1)
@@ -121,56 +124,18 @@ def add_pelvis(bones: Bones, spine: Spine, rng: np.random.Generator, sclerosis_h
             capsule(at(64, -12, -160), at(48, 12, -172), 14, 8),
             capsule(shifted(joint, -side * 12, -18, -8), at(72, -34, -96), 8, 3),
         ]
-        shapes = [_cup(joint, side, scale), *(_hollowed(one, joint, 25.5 * scale) for one in others)]
-        merge_parts(bones, shapes, HIP + (side > 0), 2.0)
+        cup = bowl(joint, 33 * scale, 26 * scale, (side * 0.76, 0.3, -0.58), 7 * scale)
+        head = ball(joint, 25.5 * scale)
+        merge_parts(bones, [cup, *(minus(one, head) for one in others)], HIP + (side > 0), 2.0)
         _add_femur(bones, joint, side, scale, rng)
         if sclerosis_hu:
             for spot, radii in ((shifted(joint, 0, 0, 24 * scale), (22, 18, 8)), (at(62, -32, -30), (10, 20, 26))):
                 brighten(bones, ellipsoid(spot, radii), sclerosis_hu)
 
 
-def merge_parts(bones: Bones, shapes: list[Shape], owner: int, gap_mm: float) -> None:
-    """Merge a bone made of parts that flow into each other."""
-    for shape in shapes:
-        blend_part(bones, *evaluate(shape, bones.frame), owner, gap_mm, 5.0)
-
-
-def blend_part(bones: Bones, box, depth: np.ndarray, owner: int, gap_mm: float, fillet_mm: float) -> None:
-    """Merge a part of a bone: parts of one bone flow into each other, other bones are kept at a distance."""
-    if depth.size:
-        mine = bones.owner[box] == owner
-        blended = np.where(mine, smooth_max(depth, bones.depth_mm[box], fillet_mm), depth)
-        bones.add(box, blended.astype(np.float32), owner, gap_mm=gap_mm)
-
-
-def _cup(centre, side: int, scale: float) -> Shape:
-    """The socket of the hip: a hollow ball, open to the side, the front and below."""
-    outer, inner = np.float32(33 * scale), np.float32(26 * scale)
-    c = np.asarray(centre, np.float32)
-    opening = np.array([side * 0.76, 0.3, -0.58], np.float32)
-
-    def depth(u, v, w):
-        x, y, z = u - c[0], v - c[1], w - c[2]
-        r = np.sqrt(x * x + y * y + z * z)
-        rim = np.float32(7 * scale) - (x * opening[0] + y * opening[1] + z * opening[2])
-        return np.minimum(np.minimum(outer - r, r - inner), rim)
-
-    return Shape(c - outer, c + outer, depth)
-
-
-def _hollowed(shape: Shape, centre, radius: float) -> Shape:
-    c = np.asarray(centre, np.float32)
-
-    def depth(u, v, w):
-        away = np.sqrt(np.square(u - c[0]) + np.square(v - c[1]) + np.square(w - c[2])) - np.float32(radius)
-        return np.minimum(shape.depth(u, v, w), away)
-
-    return Shape(shape.low, shape.high, depth)
-
-
 def _add_femur(bones: Bones, joint, side: int, scale: float, rng) -> None:
     def at(x, y, z):
-        return joint + np.array([side * x, y, z]) * scale
+        return shifted(joint, side * x, y, z, scale)
 
     neck, shaft = rng.uniform(0.9, 1.1), rng.uniform(12.5, 15)
     owner = FEMUR + (side > 0)
@@ -184,28 +149,9 @@ def _add_femur(bones: Bones, joint, side: int, scale: float, rng) -> None:
         capsule(at(46 * neck, -2, -90), knee, shaft * scale, shaft * scale),
     ]
     merge_parts(bones, parts, owner, 2.5)
-    tubular(bones, owner, at(46 * neck, -2, -75), knee, 5.5 * scale)
-
-
-def tubular(bones: Bones, owner: int, start, end, wall_mm: float) -> None:
-    """Make a bone hollow between two points, as the shafts of long bones are: a thick wall around fat marrow."""
-    reach = np.full(3, 30.0)
-    low, high = np.minimum(start, end), np.maximum(start, end)
-    box = bones.frame.box(low - reach * (1, 1, 0), high + reach * (1, 1, 0))
-    depth, mine = bones.depth_mm[box], bones.owner[box] == owner
-    if not mine.any():
-        return
-    wall = np.clip((np.float32(wall_mm) - depth) / 1.5 + 0.5, 0, 1)
-    bones.extra_hu[box] = np.where(mine, 1000 * wall - 250 * (1 - wall), bones.extra_hu[box])
+    make_tubular(bones, owner, at(46 * neck, -2, -75), knee, 5.5 * scale)
 
 
 def _leaned(turn: np.ndarray, degrees: float) -> np.ndarray:
     """A placement's rotation leaned further back, so that the front of the sacrum is hollow."""
-    lean = np.radians(degrees)
-    return turn @ np.array([[1, 0, 0], [0, np.cos(lean), np.sin(lean)], [0, -np.sin(lean), np.cos(lean)]])
-
-
-def _depth_in(shape: Shape, frame: Frame, place: Placement, box) -> np.ndarray:
-    x, y, z = (frame.axis_mm(axis, box[axis]) - np.float32(place.centre_mm[axis]) for axis in range(3))
-    turn = place.rotation.astype(np.float32)
-    return shape.depth(*(turn[0, k] * x + turn[1, k] * y + turn[2, k] * z for k in range(3)))
+    return turn @ rotation(-np.radians(degrees), 0.0, 0.0)

@@ -1,11 +1,11 @@
-"""From a scene to HU: tissues, bone shell and texture, metal streaks, blur and noise of the scanner."""
+"""Renders a scene as CT: HU of tissues, bone shell and texture, metal streaks, blur and noise of the scanner."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.artefacts import grain, hardening, metal_streaks, unseen
-from spine_tf.data.synthesis.phantom.shapes import blur, smooth_noise
+from spine_tf.data.synthesis.phantom.smoothing import blur, smooth_noise
 from spine_tf.data.synthesis.phantom.tissue import Scene, Tissue
 from spine_tf.scans.labels import LAST_LABEL
 
@@ -71,10 +71,12 @@ _ENHANCED = {
 
 @dataclass(frozen=True)
 class Appearance:
-    """One scan's appearance: HU by tissue, bone, scanner."""
+    """Describes how one scan looks: HU by tissue, bone, scanner."""
 
     tissue_hu: np.ndarray
+    """Mean HU, float32 (tissues,), by code of `Tissue`."""
     texture_hu: np.ndarray
+    """Standard deviation of what is uneven inside, likewise."""
     trabecular_hu: float
     """Spongy bone of the bodies; falls with age and osteoporosis."""
     cortical_hu: float
@@ -85,12 +87,13 @@ class Appearance:
     kernel: str
     """"soft", "medium" or "sharp"."""
     blur_mm: float
+    """Standard deviation of the scanner's blur."""
     noise_hu: float
+    """Standard deviation of the noise inside the body."""
     sideways: float = 1.0
     """How much longer than high the grain is: photon starvation streaks from side to side."""
     padded_mm: tuple[float, float] = (0.0, 0.0)
     """Without data at the front and at the back of the grid."""
-    notes: dict = field(default_factory=dict)
     trabeculae: float = 0.28
     """How uneven spongy bone is: standard deviation over mean."""
     overshoot: float = 0.0
@@ -108,9 +111,14 @@ class Appearance:
     motion: tuple[float, float, float] | None = None
     """Where along z (0..1) the patient breathed, over which share of it, and how far in mm."""
 
+    def describe(self) -> dict:
+        """Return what tells scans apart, as plain JSON types."""
+        rounded = {"noise_hu": round(self.noise_hu, 1), "trabecular_hu": round(self.trabecular_hu, 1)}
+        return {"contrast": self.contrast, "kernel": self.kernel} | rounded
+
 
 def draw_appearance(rng: np.random.Generator) -> Appearance:
-    """The scan's appearance from the training distribution."""
+    """Draw how a scan looks: contrast, kernel, noise, bone density, and what the scanner does."""
     contrast = str(rng.choice(["native", "arterial", "venous", "late"], p=[0.38, 0.27, 0.27, 0.08]))
     low, high, texture = (np.array([row[k] for row in _TISSUES.values()], np.float32) for k in range(3))
     mean = rng.uniform(low, high).astype(np.float32)
@@ -119,11 +127,10 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
     if contrast == "venous" and rng.random() < 0.2:
         mean[Tissue.URINE] = rng.uniform(60, 700)
     kernel = str(rng.choice(["soft", "medium", "sharp"], p=[0.35, 0.35, 0.3]))
-    blur_mm = {"soft": rng.uniform(0.6, 0.95), "medium": rng.uniform(0.45, 0.7), "sharp": rng.uniform(0.25, 0.5)}[
-        kernel
-    ]
-    noise = {"soft": rng.uniform(5, 22), "medium": rng.uniform(10, 40), "sharp": rng.uniform(25, 95)}[kernel]
-    overshoot = {"soft": 0.0, "medium": rng.uniform(-0.2, 0.5), "sharp": rng.uniform(0, 1.4)}[kernel]
+    # Every kernel's values are drawn, so that the kernel does not change what is drawn after them.
+    blurs = {"soft": rng.uniform(0.6, 0.95), "medium": rng.uniform(0.45, 0.7), "sharp": rng.uniform(0.25, 0.5)}
+    noises = {"soft": rng.uniform(5, 22), "medium": rng.uniform(10, 40), "sharp": rng.uniform(25, 95)}
+    overshoots = {"soft": 0.0, "medium": rng.uniform(-0.2, 0.5), "sharp": rng.uniform(0, 1.4)}
     padded = (rng.uniform(0, 25), rng.uniform(0, 25)) if rng.random() < 0.1 else (0.0, 0.0)
     bone = rng.choice(["porotic", "usual", "young"], p=[0.22, 0.58, 0.2])
     trabecular = {"porotic": rng.uniform(20, 80), "usual": rng.normal(120, 28), "young": rng.uniform(170, 350)}[bone]
@@ -136,12 +143,12 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
         shell_mm=(float(rng.uniform(0.35, 0.9) * thin), float(rng.uniform(0.6, 1.8) * thin)),
         contrast=contrast,
         kernel=kernel,
-        blur_mm=float(blur_mm),
-        noise_hu=float(noise),
+        blur_mm=blurs[kernel],
+        noise_hu=noises[kernel],
         sideways=float(rng.choice([1.0, rng.uniform(1.5, 4.0)])),
         padded_mm=padded,
         trabeculae=float(rng.uniform(0.15, 0.65)),
-        overshoot=float(max(overshoot, 0.0)),
+        overshoot=max(overshoots[kernel], 0.0),
         slice_mm=float(rng.uniform(1.0, 5.0) if rng.random() < 0.3 else 0.0),
         starvation=float(rng.uniform(0.0, 0.045)),
         hardening=float(rng.uniform(0.0005, 0.003) if rng.random() < 0.6 else 0.0),
@@ -154,10 +161,12 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def render(scene: Scene, appearance: Appearance, rng: np.random.Generator) -> np.ndarray:
-    """The CT of a scene.
+    """Render a scene as CT.
 
     Args:
         scene: any label map with a bone depth will do; nothing here knows anatomy.
+        appearance: how the scan looks.
+        rng: draws textures and noise.
 
     Returns:
         HU, int16 (x, y, z), clipped to HU_RANGE; its lower end where there are no data (see `artefacts.unseen`).

@@ -1,11 +1,14 @@
-"""Implicit shapes on a voxel grid: each is asked for its depth (mm below the surface) in its own bounding box only."""
+"""Evaluates implicit shapes on a voxel grid: each gives its depth in mm below the surface, positive inside.
 
+A shape is evaluated in its own bounding box only, so that a body of hundreds of shapes is made in seconds.
+"""
+
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 MARGIN_MM = 4.0
 """How far outside its surface a shape's depth is still computed: as far as blending and partial volume reach."""
@@ -13,46 +16,70 @@ MARGIN_MM = 4.0
 
 @dataclass(frozen=True)
 class Frame:
-    """The voxel grid: axis-aligned RAS+, the centre of voxel 0 at `origin_mm`."""
+    """Describes a voxel grid along the world's axes (RAS+), the centre of its first voxel at `origin_mm`."""
 
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     origin_mm: tuple[float, float, float]
 
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxels to mm, (4, 4) float64."""
+        affine = np.diag([*self.spacing_mm, 1.0])
+        affine[:3, 3] = self.origin_mm
+        return affine
+
     def axis_mm(self, axis: int, part: slice = slice(None)) -> np.ndarray:
-        """Positions of the voxel centres along one axis, float32, shaped to broadcast over (x, y, z)."""
+        """Return the voxel centres along one axis in mm, float32, shaped to broadcast over (x, y, z)."""
         values = self.origin_mm[axis] + self.spacing_mm[axis] * np.arange(self.shape[axis])[part]
         return values.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
 
     def box(self, low_mm, high_mm) -> tuple[slice, slice, slice]:
-        """The voxels between two corners in mm, cut to the grid (perhaps empty)."""
+        """Return slices of the voxels between two corners (3,) in mm, cut to the grid; they may be empty."""
         first = np.ceil((np.asarray(low_mm) - self.origin_mm) / self.spacing_mm).astype(int)
         last = np.floor((np.asarray(high_mm) - self.origin_mm) / self.spacing_mm).astype(int) + 1
         return tuple(slice(max(0, a), max(0, a, min(b, n))) for a, b, n in zip(first, last, self.shape, strict=True))
 
     def part(self, box) -> "Frame":
-        """The grid of the voxels in a box of slices."""
+        """Return the grid of the voxels in a box of slices."""
         origin = tuple(o + part.start * s for o, part, s in zip(self.origin_mm, box, self.spacing_mm, strict=True))
-        return Frame(tuple(part.stop - part.start for part in box), self.spacing_mm, origin)
+        return Frame(size_of(box), self.spacing_mm, origin)
+
+    def voxel(self, point_mm) -> np.ndarray | None:
+        """Return where a point (3,) in mm lies, in voxels, not rounded; None outside of the grid."""
+        at = (point_mm - np.array(self.origin_mm)) / self.spacing_mm
+        return at if np.all((at >= 0) & (at <= np.array(self.shape) - 1)) else None
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a shape's own frame (u right, v front, w up) lies: world = centre + rotation @ (u, v, w)."""
+    """Places a frame of its own (u right, v front, w up) in the world: world = centre + rotation @ (u, v, w)."""
 
     centre_mm: np.ndarray
     rotation: np.ndarray
 
     def to_world(self, point) -> np.ndarray:
-        """A point (3,) of the own frame, in mm of the world."""
+        """Return a point (3,) of the own frame in mm of the world."""
         return self.centre_mm + self.rotation @ np.asarray(point, float)
 
 
 WORLD = Placement(np.zeros(3), np.eye(3))
 
 
+def rotation(about_x: float, about_y: float, about_z: float) -> np.ndarray:
+    """Return the matrix (3, 3) that turns about x, then about y, then about z; angles in radians."""
+    (sx, sy, sz), (cx, cy, cz) = np.sin([about_x, about_y, about_z]), np.cos([about_x, about_y, about_z])
+    turn_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    turn_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    turn_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return turn_z @ turn_y @ turn_x
+
+
 class Shape(NamedTuple):
-    """`depth(u, v, w)` in mm, positive inside, within the corners `low` and `high` (mm, own frame)."""
+    """Holds `depth(u, v, w)` in mm, positive inside, and the corners `low` and `high`, (3,) mm, that enclose it.
+
+    `depth` takes float32 coordinates in mm of the shape's own frame, which broadcast against each other.
+    """
 
     low: np.ndarray
     high: np.ndarray
@@ -60,7 +87,11 @@ class Shape(NamedTuple):
 
 
 def ellipsoid(centre, radii) -> Shape:
-    """An ellipsoid along the own axes; its depth is exact on the surface to first order."""
+    """Make an ellipsoid along the own axes; its depth is exact on the surface to first order.
+
+    Args:
+        centre, radii: (3,) in mm.
+    """
     centre, radii = np.asarray(centre, np.float32), np.asarray(radii, np.float32)
     smallest = np.float32(radii.min())
 
@@ -72,7 +103,12 @@ def ellipsoid(centre, radii) -> Shape:
 
 
 def block(centre, half, round_mm: float) -> Shape:
-    """A box along the own axes whose edges are rounded by about `round_mm`."""
+    """Make a box along the own axes.
+
+    Args:
+        centre, half: (3,) in mm, its middle and half its sides.
+        round_mm: by how much, about, its edges are rounded.
+    """
     centre, half = np.asarray(centre, np.float32), np.asarray(half, np.float32)
 
     def depth(u, v, w):
@@ -83,7 +119,13 @@ def block(centre, half, round_mm: float) -> Shape:
 
 
 def capsule(start, end, r_start: float, r_end: float, squash=(1.0, 1.0, 1.0)) -> Shape:
-    """A rounded, tapered rod from `start` to `end`; `squash` stretches its cross-section along the own axes."""
+    """Make a rounded, tapered rod.
+
+    Args:
+        start, end: (3,) in mm.
+        r_start, r_end: radii there in mm.
+        squash: factors that stretch its cross-section along the own axes.
+    """
     squash = np.asarray(squash, np.float32)
     a, b = np.asarray(start, np.float32) / squash, np.asarray(end, np.float32) / squash
     along = b - a
@@ -101,118 +143,75 @@ def capsule(start, end, r_start: float, r_end: float, squash=(1.0, 1.0, 1.0)) ->
     return Shape(corners.min(0) - reach, corners.max(0) + reach, depth)
 
 
-def shifted(point, x: float, y: float, z: float) -> np.ndarray:
-    """A point (3,) moved by x, y, z."""
-    return np.add(point, (x, y, z))
+def shifted(point, x: float, y: float, z: float, scale: float = 1.0) -> np.ndarray:
+    """Return a point (3,) in mm moved by (x, y, z) times `scale`."""
+    return np.add(point, np.multiply((x, y, z), scale))
 
 
 def evaluate(shape: Shape, frame: Frame, place: Placement = WORLD, margin_mm: float = MARGIN_MM):
-    """A shape's depth where it lies.
+    """Compute a shape's depth where it lies.
+
+    Args:
+        shape: in the frame of `place`.
+        frame: the voxel grid.
+        place: where the shape lies in the world.
+        margin_mm: how far outside the shape its depth is wanted.
 
     Returns:
-        slices into (x, y, z) and the float32 depth in mm there (perhaps empty).
+        slices into (x, y, z), and the depth in mm there, float32 of their shape; perhaps empty.
     """
     middle, half = (shape.low + shape.high) / 2, (shape.high - shape.low) / 2 + margin_mm
     centre, reach = place.to_world(middle), np.abs(place.rotation) @ half
     box = frame.box(centre - reach, centre + reach)
+    return box, depth_in(shape, frame, place, box)
+
+
+def depth_in(shape: Shape, frame: Frame, place: Placement, box) -> np.ndarray:
+    """Compute a shape's depth in a given box of slices; arguments and result as in `evaluate`."""
     x, y, z = (frame.axis_mm(axis, box[axis]) - np.float32(place.centre_mm[axis]) for axis in range(3))
     if place is WORLD:
         # Axes that broadcast: a shape then works along one axis for as long as it can.
-        depth = shape.depth(x, y, z)
-        return box, np.broadcast_to(depth, tuple(part.stop - part.start for part in box))
+        return np.broadcast_to(shape.depth(x, y, z), size_of(box))
     turn = place.rotation.astype(np.float32)
-    u, v, w = (turn[0, k] * x + turn[1, k] * y + turn[2, k] * z for k in range(3))
-    return box, shape.depth(u, v, w)
+    return shape.depth(*(turn[0, k] * x + turn[1, k] * y + turn[2, k] * z for k in range(3)))
+
+
+def size_of(box) -> tuple[int, ...]:
+    """Return how many voxels a box of slices has along each axis."""
+    return tuple(part.stop - part.start for part in box)
+
+
+def enclosing(boxes) -> tuple[slice, ...]:
+    """Return the smallest box of slices around some boxes."""
+    return tuple(
+        slice(min(part.start for part in sides), max(part.stop for part in sides)) for sides in zip(*boxes, strict=True)
+    )
+
+
+def within(box, around) -> tuple[slice, ...]:
+    """Return a box of slices counted from the first voxel of another one around it."""
+    return tuple(slice(b.start - a.start, b.stop - a.start) for b, a in zip(box, around, strict=True))
 
 
 def smooth_max(a, b, blend_mm: float):
-    """The union of two depths with a fillet of `blend_mm`."""
+    """Unite two depths in mm, with a fillet of `blend_mm` where both are alike."""
     overlap = np.maximum(np.float32(blend_mm) - np.abs(a - b), 0)
     return np.maximum(a, b) + overlap * overlap * np.float32(0.25 / blend_mm)
 
 
 def smooth_min(a, b, blend_mm: float):
-    """The intersection of two depths with an edge rounded by `blend_mm`."""
+    """Intersect two depths in mm, with an edge rounded by `blend_mm`."""
     overlap = np.maximum(np.float32(blend_mm) - np.abs(a - b), 0)
     return np.minimum(a, b) - overlap * overlap * np.float32(0.25 / blend_mm)
 
 
-def smooth_noise(rng: np.random.Generator, frame: Frame, scale_mm) -> np.ndarray:
-    """Random smooth field, float32 (x, y, z), mean 0 and standard deviation 1, correlated over `scale_mm`.
-
-    Cubic B-splines with random coefficients every `scale_mm` (a number or one per axis), so that it costs three
-    matrix products.
-    """
-    scales = np.broadcast_to(np.asarray(scale_mm, float), 3)
-    basis = [
-        _spline_basis(n, spacing / scale)
-        for n, spacing, scale in zip(frame.shape, frame.spacing_mm, scales, strict=True)
-    ]
-    field = rng.standard_normal([b.shape[1] for b in basis], dtype=np.float32)
-    # From the last axis to the first, so that the only large product comes last and lies in order.
-    field = np.matmul(basis[1], np.matmul(field, basis[2].T))
-    return np.matmul(basis[0], field.reshape(len(field), -1)).reshape(frame.shape)
-
-
-def _spline_basis(samples: int, distance: float) -> np.ndarray:
-    positions = np.arange(samples) * distance
-    knots = np.arange(int(np.floor(positions[-1])) + 4) - 1.5
-    t = np.abs(positions[:, None] - knots[None, :])
-    weights = np.where(t < 1, 2 / 3 - t**2 + t**3 / 2, np.where(t < 2, (2 - t) ** 3 / 6, 0))
-    # Independent coefficients: variances add up, so each row is brought to unit length.
-    return (weights / np.linalg.norm(weights, axis=1, keepdims=True)).astype(np.float32)
-
-
-class Bones:
-    """All bone of a scene: depth (mm), owner (a VerSe id, or above 28 any other bone), whether it is arch or body.
-
-    `extra_hu`, int16, is added to the HU of its spongy bone: lesions, dense ends of joints, thick walls, marrow.
-    """
-
-    def __init__(self, frame: Frame):
-        self.frame = frame
-        self.depth_mm = np.full(frame.shape, -9, np.float32)
-        self.owner = np.zeros(frame.shape, np.uint8)
-        self.arch = np.zeros(frame.shape, bool)
-        self.extra_hu = np.zeros(frame.shape, np.int16)
-
-    def add(self, box, depth: np.ndarray, owner: int, arch=False, gap_mm: float = 1.5) -> None:
-        """Merge one bone; where it would touch or cross another one, a joint space of `gap_mm` is left between."""
-        if depth.size == 0:
-            return
-        old, old_owner = self.depth_mm[box], self.owner[box]
-        wins = depth > old
-        best, second = np.maximum(depth, old), np.minimum(depth, old)
-        apart = np.minimum(best, (best - second - np.float32(gap_mm)) / 2)
-        self.depth_mm[box] = np.where((old_owner == owner) | (old_owner == 0), best, apart)
-        old_owner[wins] = owner
-        self.arch[box] = np.where(wins, arch, self.arch[box])
-
-    def add_shapes(self, shapes: list[Shape], owner: int, place: Placement = WORLD, arch=False, gap_mm=1.5) -> None:
-        """Merge a bone that is the plain union of shapes."""
-        for shape in shapes:
-            box, depth = evaluate(shape, self.frame, place)
-            self.add(box, depth, owner, arch, gap_mm)
-
-
-def brighten(bones: Bones, shape: Shape, hu: float, place: Placement = WORLD, soft_mm: float = 4.0) -> None:
-    """Add HU to the spongy bone inside a shape, fading in over `soft_mm` below its surface."""
-    box, depth = evaluate(shape, bones.frame, place, margin_mm=0.0)
-    if depth.size:
-        bones.extra_hu[box] += (np.float32(hu) * np.clip(depth / np.float32(soft_mm), 0, 1)).astype(np.int16)
-
-
 def tube(points, radii, squash=(1.0, 1.0, 1.0)) -> list[Shape]:
-    """Capsules along a polyline, points (n, 3) in mm, with one radius per point."""
-    radii = np.broadcast_to(np.asarray(radii, float), len(points))
-    return [
-        capsule(points[k], points[k + 1], float(radii[k]), float(radii[k + 1]), squash) for k in range(len(points) - 1)
-    ]
+    """Make capsules along a polyline.
 
-
-def blur(array: np.ndarray, sigma_mm, spacing_mm) -> np.ndarray:
-    """Gaussian smoothing with `sigma_mm` (a number or one per axis); axes with less than 0.15 voxel are skipped."""
-    for axis, sigma in enumerate(np.broadcast_to(np.asarray(sigma_mm, float), 3) / spacing_mm):
-        if sigma >= 0.15:
-            array = ndimage.gaussian_filter1d(array, sigma, axis, truncate=3.0, mode="nearest")
-    return array
+    Args:
+        points: (n, 3) in mm.
+        radii: (n,) in mm, or one for all.
+        squash: see `capsule`.
+    """
+    nodes = list(zip(points, np.broadcast_to(np.asarray(radii, float), len(points)).tolist(), strict=True))
+    return [capsule(start, end, r0, r1, squash) for (start, r0), (end, r1) in itertools.pairwise(nodes)]

@@ -1,13 +1,13 @@
-"""Shoulder girdle and arms, raised beside the head or lying beside the trunk: bones, and the flesh around them."""
+"""Builds shoulder girdle and arms, raised beside the head or lying beside the trunk: bones, and flesh around them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.boards import sheet
+from spine_tf.data.synthesis.phantom.bones import Bones, make_tubular, merge_parts
 from spine_tf.data.synthesis.phantom.paint import Painter
-from spine_tf.data.synthesis.phantom.pelvis import merge_parts, tubular
-from spine_tf.data.synthesis.phantom.shapes import Bones, capsule, ellipsoid, shifted, tube
+from spine_tf.data.synthesis.phantom.shapes import capsule, ellipsoid, shifted, tube
 from spine_tf.data.synthesis.phantom.spine import Spine
 from spine_tf.data.synthesis.phantom.trunk import Trunk
 
@@ -19,7 +19,7 @@ POSES = ("up", "down", "folded")
 
 @dataclass(frozen=True)
 class Arm:
-    """Where one arm lies, (3,) mm each."""
+    """Holds where one arm lies: side (-1 left, 1 right), whether it is raised, and its joints, (3,) mm each."""
 
     side: int
     raised: bool
@@ -29,7 +29,10 @@ class Arm:
 
 
 def draw_arms(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Arm]:
-    """Both arms; in most scans above the head, in some beside the trunk or on the belly, in a few one of each."""
+    """Draw both arms, left first: above the head in most scans, else beside the trunk or on the belly.
+
+    In a few scans each arm has a pose of its own.
+    """
     scale = spine.scale
     pose = str(rng.choice(POSES, p=[0.5, 0.3, 0.2]))
     x, _, z = spine.level(9).place.centre_mm
@@ -42,9 +45,7 @@ def draw_arms(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Arm]
             joint = np.array([x * 0.5 + side * (half - 52), back_y + rng.uniform(-5, 20), z + 18 * scale])
             way = np.array([side * rng.uniform(-0.15, 0.5), rng.uniform(0.0, 0.5), 1.0])
             elbow = joint + way / np.linalg.norm(way) * 300 * scale
-            wrist = (
-                elbow + np.array([-side * rng.uniform(60, 180), rng.uniform(-20, 80), rng.uniform(-40, 180)]) * scale
-            )
+            wrist = shifted(elbow, -side * rng.uniform(60, 180), rng.uniform(-20, 80), rng.uniform(-40, 180), scale)
         else:
             joint = np.array([x * 0.5 + side * (half - 40), back_y - rng.uniform(0, 15), z - 4 * scale])
             low = joint[2] - 300 * scale
@@ -52,9 +53,8 @@ def draw_arms(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Arm]
             elbow = np.array([at_x, joint[1] - rng.uniform(5, 30), low])
             if mine == "down":
                 end_z = low - 240 * scale
-                wrist = np.array(
-                    [side * (_widest(trunk, end_z - 20, low) + 45 * scale), joint[1] + rng.uniform(0, 60), end_z]
-                )
+                aside = _widest(trunk, end_z - 20, low) + 45 * scale
+                wrist = np.array([side * aside, joint[1] + rng.uniform(0, 60), end_z])
             else:
                 front = trunk.at(trunk.skin_centre, low)[1] + trunk.at(trunk.skin, low)[1]
                 wrist = np.array([side * rng.uniform(20, 90), front + 35 * scale, low + rng.uniform(-70, 60)])
@@ -68,7 +68,14 @@ def _widest(trunk: Trunk, low_z: float, high_z: float) -> float:
 
 
 def add_shoulders(bones: Bones, spine: Spine, trunk: Trunk, arms: list[Arm]) -> None:
-    """Merge shoulder blades and collar bones."""
+    """Merge shoulder blades and collar bones, placed by the rib cage and by the arms' joints.
+
+    Args:
+        bones: changed in place.
+        spine: gives heights and the person's scale.
+        trunk: the rib cage that the blades lie on.
+        arms: see `draw_arms`.
+    """
     scale = spine.scale
     top, low = (spine.level(label).place.centre_mm[2] for label in (9, 15))
     cx = float(trunk.at(trunk.cage_centre, top)[0])
@@ -91,85 +98,67 @@ def add_shoulders(bones: Bones, spine: Spine, trunk: Trunk, arms: list[Arm]) -> 
         height = [top + 12 + lift, top - 45, low - 6 + lift, low + 10 + lift, top - 62, top - 14, top + 6 + lift]
         contour = np.column_stack([cx + side * np.multiply(reach, wide), height])
         y_low = float(middle(np.float32(cx), np.float32(low))) - 20
-        corners = (
-            (contour[:, 0].min(), y_low, contour[:, 1].min()),
-            (contour[:, 0].max(), y_low + half_y + 60, contour[:, 1].max()),
-        )
+        corners = (np.insert(contour.min(0), 1, y_low), np.insert(contour.max(0), 1, y_low + half_y + 60))
         blade = sheet(1, *corners, middle, half_thick, contour)
 
         def on_blade(k, behind, middle=middle, contour=contour):
             x, z = np.float32(contour[k])
             return np.array([x, float(middle(x, z)) - behind, z])
 
-        socket = joint + np.array([-side * 27, -6, 2]) * scale
-        roof = joint + np.array([side * 6, -18, 30]) * scale
+        socket = shifted(joint, -side * 27, -6, 2, scale)
+        roof = shifted(joint, side * 6, -18, 30, scale)
+        beak = ((-side * 22, 22, 20), (-side * 12, 34, 8))
         ridge = shifted(on_blade(1, 6), side * 4, 0, 18)
         shapes = [
             blade,
             capsule(on_blade(5, 0), socket, 6, 10 * scale),
             ellipsoid(socket, np.array([6, 12, 17]) * scale),
             *tube([ridge, (ridge + roof) / 2 + (0, -12, 8), roof], [2.5, 4, 7], (1, 1, 1.5)),
-            capsule(roof, joint + np.array([side * 2, 6, 31]) * scale, 7, 6, (1.2, 1.2, 0.7)),
-            *tube(
-                [
-                    shifted(socket, 0, 6, 14),
-                    joint + np.array([-side * 22, 22, 20]) * scale,
-                    joint + np.array([-side * 12, 34, 8]) * scale,
-                ],
-                5,
-            ),
+            capsule(roof, shifted(joint, side * 2, 6, 31, scale), 7, 6, (1.2, 1.2, 0.7)),
+            *tube([shifted(socket, 0, 6, 14), *(shifted(joint, *way, scale) for way in beak)], 5),
             capsule(on_blade(2, 0), on_blade(4, 0), 4, 5),
         ]
         merge_parts(bones, shapes, owner, 2.0)
         inner = np.array([cx + side * 20 * scale, front_y - 2, top - 10])
         bend = [
             inner,
-            inner + np.array([side * 45, 6, 10]) * scale,
+            shifted(inner, side * 45, 6, 10, scale),
             (inner + 2 * roof) / 3 + (0, -4, 6),
-            joint + np.array([side * 2, 10, 34]) * scale,
+            shifted(joint, side * 2, 10, 34, scale),
         ]
         bones.add_shapes(tube(bend, np.array([10, 6.5, 6, 7]) * scale), CLAVICLE + (side > 0), gap_mm=2.0)
 
 
 def add_arms(bones: Bones, spine: Spine, arms: list[Arm]) -> None:
-    """Merge upper arm, ulna and radius of both sides."""
+    """Merge upper arm, ulna and radius of both sides into `bones`, in the person's scale."""
     scale = spine.scale
     for arm in arms:
         along = (arm.elbow - arm.shoulder) / np.linalg.norm(arm.elbow - arm.shoulder)
-        knob = arm.shoulder + np.array([arm.side * 12, 4, -4]) * scale
+        knob = shifted(arm.shoulder, arm.side * 12, 4, -4, scale)
         owner = HUMERUS + (arm.side > 0)
         start = arm.shoulder + along * 55 * scale
-        merge_parts(
-            bones,
-            [
-                ellipsoid(arm.shoulder, np.full(3, 23.0 * scale)),
-                ellipsoid(knob, np.array([15, 17, 19]) * scale),
-                capsule(arm.shoulder + along * 12 * scale, start, 21 * scale, 12 * scale),
-                capsule(start, arm.elbow - along * 40, 12 * scale, 10 * scale),
-                capsule(arm.elbow - along * 40, arm.elbow - along * 6, 10 * scale, 14 * scale, (1.7, 1, 1)),
-            ],
-            owner,
-            2.5,
-        )
-        tubular(bones, owner, start, arm.elbow - along * 30, 4.0 * scale)
+        parts = [
+            ellipsoid(arm.shoulder, np.full(3, 23.0 * scale)),
+            ellipsoid(knob, np.array([15, 17, 19]) * scale),
+            capsule(arm.shoulder + along * 12 * scale, start, 21 * scale, 12 * scale),
+            capsule(start, arm.elbow - along * 40, 12 * scale, 10 * scale),
+            capsule(arm.elbow - along * 40, arm.elbow - along * 6, 10 * scale, 14 * scale, (1.7, 1, 1)),
+        ]
+        merge_parts(bones, parts, owner, 2.5)
+        make_tubular(bones, owner, start, arm.elbow - along * 30, 4.0 * scale)
         apart = np.array([11 * scale * arm.side, 4, 0])
         for k, sign in enumerate((-1, 1)):
             first, last = arm.elbow + sign * apart, arm.wrist + sign * apart
             owner = FOREARM + 2 * k + (arm.side > 0)
             rods = tube([first, first * 0.75 + last * 0.25, last], np.array([10, 6.5, 7]) * scale)
             bones.add_shapes(rods, owner, gap_mm=2.0)
-            tubular(bones, owner, first * 0.8 + last * 0.2, first * 0.1 + last * 0.9, 3.0 * scale)
+            make_tubular(bones, owner, first * 0.8 + last * 0.2, first * 0.1 + last * 0.9, 3.0 * scale)
 
 
 def paint_arms(paint: Painter, spine: Spine, trunk: Trunk, arms: list[Arm]) -> None:
-    """Skin, fat and muscles of the arms, where there was air."""
+    """Paint skin, fat and muscles of the arms where there was air; stout trunks have stout arms."""
     scale, fat = spine.scale, float(np.clip(np.mean(trunk.fat_mm) * 0.45, 3, 14))
     for arm in arms:
-        points = [
-            arm.shoulder,
-            arm.shoulder * 0.5 + arm.elbow * 0.5,
-            arm.elbow,
-            arm.elbow * 0.7 + arm.wrist * 0.3,
-            arm.wrist,
-        ]
+        upper, lower = arm.shoulder * 0.5 + arm.elbow * 0.5, arm.elbow * 0.7 + arm.wrist * 0.3
+        points = [arm.shoulder, upper, arm.elbow, lower, arm.wrist]
         paint.limb(points, np.array([52, 41, 37, 38, 26]) * scale + fat * 0.7, fat)

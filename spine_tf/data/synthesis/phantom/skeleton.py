@@ -1,9 +1,10 @@
-"""The cage: ribs, their cartilage, the breast bone; all of it background in training."""
+"""Builds the rib cage: ribs, their cartilage and the breast bone; all of it background in training."""
 
 import numpy as np
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.paint import Painter
-from spine_tf.data.synthesis.phantom.shapes import Bones, capsule, evaluate, tube
+from spine_tf.data.synthesis.phantom.shapes import capsule, evaluate, tube
 from spine_tf.data.synthesis.phantom.spine import Level, Spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue
 from spine_tf.data.synthesis.phantom.trunk import Trunk
@@ -14,7 +15,18 @@ RIB, STERNUM = 100, 130
 
 
 def rib_path(level: Level, trunk: Trunk, number: int, side: int, drop_mm: float) -> np.ndarray:
-    """The middle of a rib, (n, 3) mm: from the joint on the body past the transverse process around the chest."""
+    """Compute the middle line of a rib: from the body past the transverse process around the chest.
+
+    Args:
+        level: the vertebra that bears it.
+        trunk: the rib cage that it follows.
+        number: 1..12; the first and the last ribs are shorter.
+        side: -1 left, 1 right.
+        drop_mm: how far it sinks on its way to the front.
+
+    Returns:
+        (n, 3) in mm.
+    """
     s, place = level.size, level.place
     head = place.to_world((side * (s["width"] / 2 - 1), -s["depth"] / 2 + 3, s["height"] * 0.42))
     back = np.radians(s["transverse_back_deg"])
@@ -38,7 +50,11 @@ def rib_path(level: Level, trunk: Trunk, number: int, side: int, drop_mm: float)
 
 
 def add_ribs(bones: Bones, spine: Spine, trunk: Trunk, rng: np.random.Generator) -> list[np.ndarray]:
-    """Merge all ribs; returns the front ends of those that go on as cartilage, (3,) mm each."""
+    """Merge all ribs into `bones`.
+
+    Returns:
+        the front ends of those that go on as cartilage, (3,) mm each.
+    """
     ends = []
     for level in spine.levels:
         if level.label not in REGIONS["thoracic"]:
@@ -50,33 +66,39 @@ def add_ribs(bones: Bones, spine: Spine, trunk: Trunk, rng: np.random.Generator)
             count = len(path) if number < 13 else 8
             radius = np.interp(np.arange(count), [0, 3, 8, count], [4.3, 3.6, 3.6, 3.3]) * spine.scale
             owner = RIB + 2 * number + (side > 0)
-            bones.add_shapes(tube(path[:count], radius, (1, 1, 1.5)), owner, arch=False, gap_mm=1.8)
+            bones.add_shapes(tube(path[:count], radius, (1, 1, 1.5)), owner, gap_mm=1.8)
             if number <= 10:
                 ends.append(path[-1])
     return ends
 
 
 def add_sternum(bones: Bones, spine: Spine, trunk: Trunk) -> None:
-    """Merge the breast bone in front of T3 to T9: manubrium, body, xiphoid."""
+    """Merge the breast bone in front of T3 to T9 into `bones`: manubrium, body, xiphoid."""
     z = np.array([spine.level(label).place.centre_mm[2] for label in (10, 16)])
     z = z[0] + (z[1] - z[0]) * np.array([-0.05, 0.2, 0.24, 0.85, 0.89, 1.08])
     (_, half_y), (cx, cy) = trunk.at(trunk.cage, z), trunk.at(trunk.cage_centre, z)
     at = np.stack([cx * 0.8, cy + half_y - 2, z], 1)
-    parts = [capsule(at[0], at[1], 6, 5, (4.2, 1, 1)), capsule(at[2], at[3], 4.8, 5.2, (3.0, 1, 1))]
-    parts.append(capsule(at[4], at[5], 3.5, 2.5, (2.0, 1, 1)))
-    for number, part in enumerate(parts):
+    for number, (start, end, wide) in enumerate(((6, 5, 4.2), (4.8, 5.2, 3.0), (3.5, 2.5, 2.0))):
+        part = capsule(at[2 * number], at[2 * number + 1], start, end, (wide, 1, 1))
         bones.add_shapes([part], STERNUM + number, gap_mm=2.0)
 
 
 def paint_cartilage(paint: Painter, spine: Spine, ends: list[np.ndarray], calcified: float) -> None:
-    """The cartilage that joins the ribs to the breast bone; in the old, calcium lies in it in grains and strips."""
+    """Paint the cartilage between ribs and breast bone; in the old, calcium lies in it in grains and strips.
+
+    Args:
+        paint: the tissue map.
+        spine: gives the midline and the person's scale.
+        ends: front ends of the ribs, see `add_ribs`.
+        calcified: 0..1, how much calcium.
+    """
     middle = spine.level(13).place.centre_mm
     for end in ends:
         front = np.array([middle[0] + (end[0] - middle[0]) * 0.35, end[1] + 16, end[2] + 12])
         for part in tube([end, front], 5 * spine.scale):
             box, depth = evaluate(part, paint.frame)
             paint.depth(box, depth, Tissue.CARTILAGE, 1.0)
-            if depth.size and calcified:
+            if calcified:
                 grains = (depth > -0.3) & (paint.marbling[box] > 2.4 - 2.6 * calcified)
                 paint.tissue[box][grains & (depth < 2.2)] = Tissue.CALCIUM
                 paint.tissue[box][grains & (depth >= 2.2)] = Tissue.CALCIFIED

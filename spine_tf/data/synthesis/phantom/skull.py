@@ -1,11 +1,12 @@
-"""The skull with its base, face and teeth, the lower jaw, and bone in the neck that is not spine."""
+"""Builds the head: skull with base and face, lower jaw and teeth, hyoid bone; brain, air and the voice box."""
 
 import numpy as np
 
 from spine_tf.data.synthesis.phantom.boards import plate
+from spine_tf.data.synthesis.phantom.bones import Bones, brighten, merge_parts
+from spine_tf.data.synthesis.phantom.carved import crust, minus
 from spine_tf.data.synthesis.phantom.paint import Painter
-from spine_tf.data.synthesis.phantom.pelvis import merge_parts
-from spine_tf.data.synthesis.phantom.shapes import Bones, Shape, block, brighten, capsule, ellipsoid, evaluate, tube
+from spine_tf.data.synthesis.phantom.shapes import block, capsule, ellipsoid, evaluate, shifted, tube
 from spine_tf.data.synthesis.phantom.spine import Spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue
 
@@ -14,13 +15,19 @@ SKULL, MANDIBLE, HYOID, TEETH = 150, 151, 162, 163
 
 
 def head_origin(spine: Spine) -> np.ndarray:
-    """The middle of the foramen magnum in mm: what the head's own coordinates (x, y, z) start from."""
+    """Return the middle of the foramen magnum, (3,) in mm, from which the head's own coordinates start."""
     top = spine.levels[0]
     return top.place.centre_mm + np.array([0, -top.size["canal_depth"] * 0.55, 15.0 * spine.scale])
 
 
 def add_skull(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
-    """Merge a hollow skull whose condyles C1 carries, the base, the bones of the face, lower jaw, teeth, hyoid."""
+    """Merge a hollow skull that C1 carries, with its base and face, the lower jaw, teeth and hyoid bone.
+
+    Args:
+        bones: changed in place; nothing is drawn where the head lies outside of the frame.
+        spine: gives the head's place and scale.
+        rng: draws thickness, the nose's septum, how far the mouth is open, and missing teeth.
+    """
     zero, scale = head_origin(spine), spine.scale**0.5
     reach = np.array([100, 140, 190]) * scale
     box = bones.frame.box(zero - reach, zero + reach)
@@ -28,7 +35,7 @@ def add_skull(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
         return
 
     def at(x, y, z):
-        return zero + np.array([x, y, z]) * scale
+        return shifted(zero, x, y, z, scale)
 
     def ball(x, y, z, rx, ry, rz):
         return ellipsoid(at(x, y, z), np.array([rx, ry, rz]) * scale)
@@ -37,7 +44,7 @@ def add_skull(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
     vault = ball(0, 22, 62, 74, 94, 72)
     hole = capsule(at(0, 0, 30), at(0, -2, -30), 15 * scale, 15 * scale, (1, 1.15, 1))
     face = block(at(0, 96, -16), np.array([90, 58, 42]) * scale, 2.0)
-    merge_parts(bones, [_minus(_minus(_crust(vault, thick), hole), face)], SKULL, 2.0)
+    merge_parts(bones, [minus(minus(crust(vault, thick), hole), face)], SKULL, 2.0)
     parts = []
     for side in (-1, 1):
         parts += [
@@ -68,10 +75,10 @@ def add_skull(bones: Bones, spine: Spine, rng: np.random.Generator) -> None:
 
 def _add_jaw(bones: Bones, at, rng) -> None:
     open_mm = rng.uniform(0, 10)
-    corner = [at(side * 46, 34, -50 - open_mm * 0.4) for side in (-1, 1)]
-    shapes = []
-    for side, angle in zip((-1, 1), corner, strict=True):
-        joint = at(side * 50, 26, -2)
+    shapes, corner = [], []
+    for side in (-1, 1):
+        angle, joint = at(side * 46, 34, -50 - open_mm * 0.4), at(side * 50, 26, -2)
+        corner.append(angle)
         shapes += [capsule(joint, angle, 6, 7, (0.8, 1.6, 1)), ellipsoid(joint, (9, 5, 6))]
         shapes.append(capsule(at(side * 49, 50, 0), angle, 3.5, 6, (0.7, 1.4, 1)))
     body = [corner[0], at(-34, 66, -60 - open_mm), at(-14, 88, -64 - open_mm), at(0, 92, -65 - open_mm)]
@@ -92,12 +99,12 @@ def _add_jaw(bones: Bones, at, rng) -> None:
 
 
 def paint_head(paint: Painter, spine: Spine) -> None:
-    """Brain and eyes, tongue, air in nose, sinuses, mastoids, throat; the voice box, calcified in most."""
+    """Paint brain, eyes and tongue, air in nose, sinuses and mastoids, the voice box (calcified in most), thyroid."""
     zero, scale, rng = head_origin(spine), spine.scale**0.5, paint.rng
     body = paint.tissue > 0
 
     def ball(x, y, z, rx, ry, rz, tissue, rough=1.0, **more):
-        shape = ellipsoid(zero + np.array([x, y, z]) * scale, np.array([rx, ry, rz]) * scale)
+        shape = ellipsoid(shifted(zero, x, y, z, scale), np.array([rx, ry, rz]) * scale)
         paint.shape(shape, tissue, rough, over=body, **more)
 
     ball(0, 22, 62, 67, 87, 65, Tissue.BRAIN, 0.5)
@@ -119,25 +126,7 @@ def paint_head(paint: Painter, spine: Spine) -> None:
         for part in tube(wing, 1.8, (1, 1, 5)):
             box, depth = evaluate(part, paint.frame)
             paint.depth(box, depth, Tissue.CARTILAGE, 0.2, over=body)
-            if depth.size:
-                hard = (depth > -0.2) & (paint.wobble[box] > 1.2 - 2.5 * calcium) & body[box]
-                paint.tissue[box][hard] = Tissue.CALCIFIED
+            hard = (depth > -0.2) & (paint.wobble[box] > 1.2 - 2.5 * calcium) & body[box]
+            paint.tissue[box][hard] = Tissue.CALCIFIED
         thyroid = ellipsoid((throat[0] + side * 18, front + 12, throat[2] - 40), np.array([9, 11, 24]) * scale)
         paint.shape(thyroid, Tissue.THYROID, 1.5, over=body)
-
-
-def _crust(shape: Shape, thick_mm: float) -> Shape:
-    """The outer `thick_mm` of a shape."""
-
-    def depth(u, v, w):
-        d = shape.depth(u, v, w)
-        return np.minimum(d, np.float32(thick_mm) - d)
-
-    return Shape(shape.low, shape.high, depth)
-
-
-def _minus(shape: Shape, hole: Shape) -> Shape:
-    def depth(u, v, w):
-        return np.minimum(shape.depth(u, v, w), -hole.depth(u, v, w))
-
-    return Shape(shape.low, shape.high, depth)

@@ -1,10 +1,10 @@
-"""The spine as a chain: which vertebrae there are, how large each is, and where it lies."""
+"""Draws the spine as a chain: which vertebrae there are, how large each is, and where it lies."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Placement
+from spine_tf.data.synthesis.phantom.shapes import Placement, rotation
 from spine_tf.scans.labels import C1, L1, L5, L6, T12, T13
 
 FIRST_LUMBAR = 19
@@ -32,63 +32,62 @@ _ANCHORS = {
     "spinous_high": {1: 5, 5: 4, 7: 4.2, 12: 3.8, 16: 4.8, 18: 7.5, 19: 9, 21: 9.5, 22: 9, 23: 7.5},
     "lamina_high": {1: 6, 2: 5, 6: 6.5, 7: 8.5, 12: 9.5, 18: 10.5, 21: 10.5, 23: 9},
     "facet": {1: 19, 2: 19.5, 6: 19, 7: 15, 9: 12.5, 16: 12, 18: 12.5, 19: 13, 21: 15.5, 23: 20},
-    "tilt_deg": {
-        0: -8,
-        1: -6,
-        3: 3,
-        5: 14,
-        7: 24,
-        9: 20,
-        12: 8,
-        15: -4,
-        18: -12,
-        19: -12,
-        20: -9,
-        21: -2,
-        22: 9,
-        23: 24,
-    },
-}
+    "tilt_deg": {0: -8, 1: -6, 3: 3, 5: 14, 7: 24, 9: 20, 12: 8, 15: -4, 18: -12, 19: -12, 20: -9, 21: -2, 22: 9,
+                 23: 24},
+}  # fmt: skip
 _SACRAL_TILT_DEG = 40.0
 
 
 @dataclass(frozen=True)
 class Level:
-    """One vertebra: VerSe id, sizes in mm and angles in degrees (see `_ANCHORS`), and where it lies."""
+    """Holds one vertebra's VerSe id, its sizes, and where its body's centre lies."""
 
     label: int
     row: float
+    """Place in the chain, C1 = 0."""
     size: dict[str, float]
+    """Sizes in mm and angles in degrees, by the names of `_ANCHORS`."""
     place: Placement
+
+    @property
+    def body_mm(self) -> np.ndarray:
+        """Width, depth and height of the body, (3,)."""
+        return np.array([self.size[name] for name in ("width", "depth", "height")])
+
+    def beside(self, right: float, front: float, half_width: float, half_depth: float) -> list[float]:
+        """Return a node of `Painter.column` that lies right and in front of the body's centre; all in mm."""
+        x, y, z = self.place.centre_mm
+        return [z, x + right, y + front, half_width, half_depth]
 
 
 @dataclass(frozen=True)
 class Spine:
-    """Vertebrae from top to bottom and the sacrum below; the top of the sacrum lies at (0, 0, 0) mm."""
+    """Holds the vertebrae from top to bottom and the sacrum, whose top lies at (0, 0, 0) mm."""
 
     levels: tuple[Level, ...]
     sacrum: Placement
     scale: float
+    """The person's size: 1 is the mean of adults."""
     cobb_deg: float
     """Largest difference of coronal tilt between two vertebrae."""
 
     def level(self, label: int) -> Level:
-        """The vertebra with this VerSe id, or where it is missing its neighbour."""
+        """Return the vertebra with this VerSe id; where the person has none, its neighbour."""
         return min(self.levels, key=lambda one: abs(row_of(one.label) - row_of(label)))
 
 
 def row_of(label: int) -> float:
-    """Place of a VerSe id in the chain: C1 is 0, L5 is 23, T13 lies between T12 and L1."""
+    """Return the place of a VerSe id in the chain: C1 is 0, L5 is 23, T13 lies between T12 and L1."""
     return 18.5 if label == T13 else label - 1.0
 
 
 def along_spine(spine: Spine, first: float, last: float) -> list[Level]:
-    """The levels between two rows of the chain (C1 = 0, L5 = 23), from top to bottom."""
+    """Return the levels between two rows of the chain (C1 = 0, L5 = 23), from top to bottom."""
     return [level for level in spine.levels if first <= level.row <= last]
 
 
 def draw_labels(rng: np.random.Generator) -> tuple[int, ...]:
-    """The ids of one person: 24 in most; T13 or L6 in excess, or T12 missing, in some of a hundred."""
+    """Draw one person's VerSe ids from top to bottom: 24 in 92 %; else T13 or L6 in addition, or no T12."""
     kind = rng.random()
     if kind < 0.03:
         return (*range(C1, L1), T13, *range(L1, L6))
@@ -100,12 +99,13 @@ def draw_labels(rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: float, apex_row: float) -> Spine:
-    """Sizes and places of all vertebrae of one person.
+    """Draw sizes and places of all vertebrae of one person.
 
     Args:
+        rng: draws the person's scale, curves, discs and sizes.
         labels: VerSe ids from top to bottom.
-        cobb_deg: the scoliosis' Cobb angle.
-        apex_row: its apex, as a place in the chain.
+        cobb_deg: the scoliosis' Cobb angle in degrees.
+        apex_row: its apex, as a place in the chain, C1 = 0.
     """
     # Some are children, from about five years on.
     small = rng.random() < CHILDREN
@@ -130,10 +130,10 @@ def draw_spine(rng: np.random.Generator, labels: tuple[int, ...], cobb_deg: floa
         size["disc"] *= thin_discs * float(rng.uniform(0.75, 1.1) * worn)
         sizes.append(size)
     point, places = np.zeros(3), []
-    turn = _rotation(np.radians(_SACRAL_TILT_DEG * lordosis + lean), 0.0, 0.0)
+    turn = rotation(-np.radians(_SACRAL_TILT_DEG * lordosis + lean), 0.0, 0.0)
     sacrum = Placement(np.zeros(3), turn)
     for k in order.astype(int)[::-1]:
-        above = _rotation(tilt[k], coronal[k], axial[k])
+        above = rotation(-tilt[k], coronal[k], axial[k])
         # A disc is a wedge: half of it goes along each neighbour's axis.
         point = point + (turn + above)[:, 2] * sizes[k]["disc"] / 2 + above[:, 2] * sizes[k]["height"] / 2
         places.append(Placement(point, above))
@@ -153,12 +153,3 @@ def _scoliosis(rng, rows, cobb_deg, apex_row):
     curve *= rng.choice([-1, 1]) * np.radians(cobb_deg) / max(np.ptp(curve), 1e-6)
     # By vertebra, not by row: L6 shares the row of L5.
     return curve, np.gradient(curve) * length * 0.25
-
-
-def _rotation(tilt, coronal, axial):
-    """Forward tilt about x, then coronal tilt about y, then turning about z; all in radians."""
-    (st, sc, sa), (ct, cc, ca) = np.sin([tilt, coronal, axial]), np.cos([tilt, coronal, axial])
-    about_x = np.array([[1, 0, 0], [0, ct, st], [0, -st, ct]])
-    about_y = np.array([[cc, 0, sc], [0, 1, 0], [-sc, 0, cc]])
-    about_z = np.array([[ca, -sa, 0], [sa, ca, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x

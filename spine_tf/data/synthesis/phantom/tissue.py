@@ -1,16 +1,17 @@
-"""Names of everything that is not bone, and the map that holds them: what anatomy hands to physics."""
+"""Names every tissue that is not bone, and defines the scene: what anatomy hands to physics."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame
 from spine_tf.scans.labels import LAST_LABEL
 
 
 class Tissue(IntEnum):
-    """Codes of the tissue map. Bone is kept beside it, with a depth, because its shell is thinner than a voxel."""
+    """Names the codes of a tissue map; bone is kept beside the map, see `bones.Bones`."""
 
     AIR = 0
     SKIN = 1
@@ -58,11 +59,16 @@ RIM_MM = 0.3
 
 @dataclass(frozen=True)
 class Scene:
-    """Anatomy without any HU; `physics.render` turns it into a CT.
+    """Holds anatomy without any HU; `physics.render` turns it into a CT.
 
-    tissue: uint8 (x, y, z), codes of `Tissue`. bones: on the same grid. metal: bool (x, y, z).
-    trabecular: factor on the trabecular HU by owner of the bone; owners that are absent have 1. shell: the same for the
-    thickness of the cortical shell. notes: what was drawn, as plain JSON types.
+    Attributes:
+        frame: the voxel grid of all arrays.
+        tissue: uint8 (x, y, z), codes of `Tissue`.
+        bones: all bone, on the same grid.
+        metal: bool (x, y, z).
+        trabecular: factor on the HU of spongy bone, by owner of the bone; owners that are absent have 1.
+        shell: factor on the thickness of the cortical shell, likewise.
+        notes: what was drawn, as plain JSON types.
     """
 
     frame: Frame
@@ -74,6 +80,6 @@ class Scene:
     notes: dict = field(default_factory=dict)
 
     def labels(self) -> np.ndarray:
-        """VerSe ids, uint8 (x, y, z): whole vertebrae 1-25 and 28, sacrum 26; every other bone is background."""
+        """Return VerSe ids, uint8 (x, y, z): vertebrae 1-25 and 28, sacrum 26; other bone is background."""
         owner = self.bones.owner
         return np.where((self.bones.depth_mm > -RIM_MM) & (owner <= LAST_LABEL), owner, 0).astype(np.uint8)

@@ -1,10 +1,11 @@
-"""The trunk around the spine: how wide and deep it is at which height, and skin, fat, muscles and lungs in it."""
+"""Draws and paints the trunk around the spine: its width and depth by height, skin, fat, muscles and lungs."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Frame, smooth_noise
+from spine_tf.data.synthesis.phantom.shapes import Frame
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.spine import Spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue
 
@@ -44,25 +45,30 @@ _SQUARE = 0.45
 
 @dataclass(frozen=True)
 class Trunk:
-    """Profiles over z in mm: skin and rib cage as ellipses, and the spine they are hung on."""
+    """Holds profiles over height in mm: skin and rib cage as ellipses, and the spine they are hung on."""
 
     z: np.ndarray
+    """Heights, (n,), growing."""
     skin: np.ndarray
+    """Half width and half depth, (n, 2)."""
     cage: np.ndarray
     skin_centre: np.ndarray
+    """x and y of the middle, (n, 2)."""
     cage_centre: np.ndarray
     fat_mm: tuple[float, float]
     """Under the skin of the back, and of the belly."""
     chain_z: np.ndarray
+    """Heights of the bodies, (m,), from below upwards."""
     chain: dict[str, np.ndarray]
+    """By name, x, y and sizes of the bodies, (m,) each."""
     scale: float
 
     def at(self, profile: np.ndarray, z) -> np.ndarray:
-        """A profile (n, 2) at heights z, as two float32 arrays shaped like z."""
+        """Return a profile (n, 2) at heights z in mm, as two float32 arrays shaped like z."""
         return tuple(np.interp(z, self.z, profile[:, k]).astype(np.float32) for k in range(2))
 
     def skin_point(self, angle: float, z: float) -> np.ndarray:
-        """A point (3,) of the skin at height z; angle 0 is in front, positive to the right."""
+        """Return a point (3,) of the skin at height z in mm; angle 0 is in front, positive to the right, in radians."""
         (half_x, half_y), (cx, cy) = self.at(self.skin, z), self.at(self.skin_centre, z)
         s, c = np.sin(angle), np.cos(angle)
         both = max(_SQUARE * s * s * c * c, 1e-6)
@@ -71,12 +77,12 @@ class Trunk:
         return np.array([cx + half_x * s * reach, cy + half_y * c * reach, z], float)
 
     def spine(self, name: str, z) -> np.ndarray:
-        """x or y of the bodies, or one of their sizes, at heights z in mm, float32."""
+        """Return x or y of the bodies or one of their sizes, by name, at heights z in mm, float32 shaped like z."""
         return np.interp(z, self.chain_z, self.chain[name]).astype(np.float32)
 
 
 def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
-    """One person's build around a spine."""
+    """Draw one person's build around a spine: width, depth, fat and shoulders."""
     wide, deep = rng.normal(1, 0.08), np.clip(rng.normal(1.05, 0.12), 0.8, 1.4)
     # Most are neither thin nor very stout; some are.
     fat = (float(np.clip(rng.gamma(3.5, 5), 4, 60)), float(np.clip(rng.gamma(3.0, 8), 4, 85)))
@@ -114,23 +120,20 @@ def draw_trunk(rng: np.random.Generator, spine: Spine) -> Trunk:
     # The head does not grow with the fat of the trunk; its middle lies a little in front of the spine.
     centre[_FIRST_OF_HEAD:] = levels[-1].place.centre_mm[1] + np.array([13, 10, 10, 8, 4, 4]) * spine.scale
     y_cage = y - 42 * spine.scale + rows[:, 3]
-    return Trunk(
-        z,
-        rows[:, :2],
-        rows[:, 2:],
-        np.stack([x, centre], 1),
-        np.stack([x, y_cage], 1),
-        fat,
-        order,
-        chain,
-        spine.scale,
-    )
+    middles = np.stack([x, centre], 1), np.stack([x, y_cage], 1)
+    return Trunk(z, rows[:, :2], rows[:, 2:], *middles, fat, order, chain, spine.scale)
 
 
 def paint_trunk(
     rng: np.random.Generator, frame: Frame, trunk: Trunk, diaphragm_z: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Skin, fat, the muscular wall, and lungs.
+    """Paint skin, fat, the muscular wall, and lungs.
+
+    Args:
+        rng: draws what is uneven.
+        frame: the voxel grid.
+        trunk: see `draw_trunk`.
+        diaphragm_z: height of the diaphragm in mm.
 
     Returns:
         tissue: uint8 (x, y, z), and cavity: bool, inside of the muscular wall.
@@ -190,9 +193,8 @@ def _paint_lungs(rng, frame, trunk, tissue, cavity, diaphragm_z, wobble):
     ahead = np.clip((y - sy) / 90, 0, 1)
     # Beside the bodies the lung touches the spine; further in front it leaves room for the heart and great vessels.
     aside = np.abs(x - sx) > trunk.spine("width", z) / 2 + 3 + 12 * ahead + 2 * wobble[box]
-    behind = y > sy - trunk.spine("depth", z) / 2 - trunk.spine("canal_depth", z) - 2 - np.abs(x - sx) * np.float32(
-        0.12
-    )
+    rear = sy - trunk.spine("depth", z) / 2 - trunk.spine("canal_depth", z) - 2
+    behind = y > rear - np.abs(x - sx) * np.float32(0.12)
     lung = (radius2 < inner) & (z > dome) & aside & behind
     lung &= z < np.float32(trunk.z[9] + 22) - 45 * radius2
     tissue[box][lung] = Tissue.LUNG

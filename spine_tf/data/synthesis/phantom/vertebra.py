@@ -1,10 +1,21 @@
-"""One vertebra: its body with fractures and osteophytes, joined to its arch."""
+"""Builds a vertebra: its body with fractures and osteophytes, joined to its arch."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, Shape, brighten, ellipsoid, evaluate, smooth_max, smooth_min
+from spine_tf.data.synthesis.phantom.bones import Bones, brighten
+from spine_tf.data.synthesis.phantom.carved import moved
+from spine_tf.data.synthesis.phantom.shapes import (
+    Shape,
+    ellipsoid,
+    enclosing,
+    evaluate,
+    size_of,
+    smooth_max,
+    smooth_min,
+    within,
+)
 from spine_tf.data.synthesis.phantom.spine import Level
 from spine_tf.data.synthesis.phantom.vertebral_arch import LAST_CERVICAL, Arch, arch_shapes, dens_shape, ring_shapes
 from spine_tf.scans.labels import C1, C2
@@ -12,7 +23,7 @@ from spine_tf.scans.labels import C1, C2
 
 @dataclass(frozen=True)
 class Wear:
-    """What age and accident did to one vertebra."""
+    """Describes what age and accident did to one vertebra."""
 
     fracture: str = "none"
     """"none", "wedge", "biconcave" or "crush" (Genant's three kinds)."""
@@ -29,7 +40,14 @@ class Wear:
 
 
 def draw_wear(rng: np.random.Generator, degeneration: float, fracture_rate: float, row: float) -> Wear:
-    """Wear of one vertebra; fractures are drawn below T4 only, where nearly all are."""
+    """Draw the wear of one vertebra.
+
+    Args:
+        rng: draws it.
+        degeneration: 0..1.
+        fracture_rate: share of the vertebrae below T4 that are fractured; above, where fractures are rare, none is.
+        row: place of the vertebra in the chain, C1 = 0.
+    """
     kind, loss = "none", 0.0
     if row >= 11 and rng.random() < fracture_rate:
         kind, loss = str(rng.choice(["wedge", "biconcave", "crush"], p=[0.55, 0.3, 0.15])), float(rng.uniform(0.2, 0.5))
@@ -48,10 +66,14 @@ def draw_wear(rng: np.random.Generator, degeneration: float, fracture_rate: floa
 
 
 def add_vertebra(bones: Bones, level: Level, wear: Wear, rough: np.ndarray, rng: np.random.Generator) -> None:
-    """Merge one vertebra into `bones`.
+    """Merge one vertebra into `bones`, unless all of it lies outside of the frame.
 
     Args:
-        rough: smooth noise (x, y, z) that roughens its surface.
+        bones: changed in place.
+        level: its id, sizes and place.
+        wear: see `draw_wear`.
+        rough: float32 (x, y, z), smooth noise that roughens its surface.
+        rng: draws its shape, so that no two are alike.
     """
     frame, place = bones.frame, level.place
     if level.label == C1:
@@ -66,28 +88,21 @@ def add_vertebra(bones: Bones, level: Level, wear: Wear, rough: np.ndarray, rng:
     parts = [part for part in parts if part[1].size]
     if not parts:
         return
-    low = [min(part[0][axis].start for part in parts) for axis in range(3)]
-    high = [max(part[0][axis].stop for part in parts) for axis in range(3)]
-    block = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    depths = [np.full([b - a for a, b in zip(low, high, strict=True)], -9, np.float32) for _ in range(2)]
+    block = enclosing([box for box, _, _ in parts])
+    depths = np.full((2, *size_of(block)), -9, np.float32)  # (body or arch, x, y, z)
     for box, depth, is_arch in parts:
-        inner = tuple(slice(one.start - a, one.stop - a) for one, a in zip(box, low, strict=True))
-        target = depths[is_arch]
-        target[inner] = smooth_max(target[inner], depth, 2.0)
+        target = depths[is_arch][within(box, block)]
+        target[:] = smooth_max(target, depth, 2.0)
     whole = smooth_max(depths[0], depths[1], 2.5)
     whole += np.float32(0.35) * rough[block]
     bones.add(block, whole, level.label, depths[1] > depths[0], gap_mm=1.3)
     if wear.sclerosis_hu:
-        _harden_ends(bones, level, wear.sclerosis_hu)
+        width, deep, height = level.body_mm
+        for end in (-1, 1):
+            zone = ellipsoid((0, 0, end * height * 0.45), (width * 0.45, deep * 0.45, 6.0))
+            brighten(bones, zone, wear.sclerosis_hu, place, soft_mm=3.0)
     for shape in joints:
         brighten(bones, shape, 380 + 130 * wear.facet_mm, place, soft_mm=1.5)
-
-
-def _harden_ends(bones: Bones, level: Level, hu: float) -> None:
-    s = level.size
-    for end in (-1, 1):
-        zone = ellipsoid((0, 0, end * s["height"] * 0.45), (s["width"] * 0.45, s["depth"] * 0.45, 6.0))
-        brighten(bones, zone, hu, level.place, soft_mm=3.0)
 
 
 def _body(level: Level, wear: Wear, rng) -> Shape:
@@ -140,7 +155,4 @@ def _body(level: Level, wear: Wear, rng) -> Shape:
 
 def _jitter(shape: Shape, rng) -> Shape:
     """The same shape moved by half a millimetre or so, so that no two sides are alike."""
-    move = rng.normal(0, 0.6, 3).astype(np.float32)
-    return Shape(
-        shape.low + move, shape.high + move, lambda u, v, w: shape.depth(u - move[0], v - move[1], w - move[2])
-    )
+    return moved(shape, rng.normal(0, 0.6, 3))

@@ -1,4 +1,4 @@
-"""The arch of a vertebra: pedicles, laminae, joint processes, transverse and spinous processes, by region."""
+"""Builds the arch of a vertebra by region: pedicles, laminae, joint, transverse and spinous processes."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ LAST_CERVICAL = 6
 
 
 class Arch(NamedTuple):
-    """Parts of an arch."""
+    """Holds the parts of an arch, in the vertebra's own frame."""
 
     parts: list[Shape]
     joints: list[Shape]
@@ -22,10 +22,12 @@ class Arch(NamedTuple):
 
 
 def arch_shapes(level: Level, facet_mm: float, rng: np.random.Generator) -> Arch:
-    """Everything behind the body of a vertebra below C1, in its own frame.
+    """Make everything behind the body of a vertebra below C1.
 
     Args:
+        level: its id and sizes.
         facet_mm: how much thicker wear has made the joint processes.
+        rng: draws its shape.
     """
     if level.row <= LAST_CERVICAL:
         return _cervical(level, facet_mm, rng)
@@ -33,7 +35,10 @@ def arch_shapes(level: Level, facet_mm: float, rng: np.random.Generator) -> Arch
 
 
 def ring_shapes(level: Level) -> list[Shape]:
-    """C1 has no body: two arches, lateral masses, transverse processes. The dens of C2 stands behind the front arch."""
+    """Make C1, which has no body: two arches, lateral masses, transverse processes, in its own frame.
+
+    The dens of C2 stands behind the front arch.
+    """
     grown = level.size["width"] / 19
     front = [(-19, 0, 0), (-10, 7.5, 0), (0, 10.5, 0), (10, 7.5, 0), (19, 0, 0)]
     rear = [(-20, -13, 0), (-17, -25, 0), (-9, -32.5, 0), (0, -35.5, 0), (9, -32.5, 0), (17, -25, 0), (20, -13, 0)]
@@ -47,7 +52,7 @@ def ring_shapes(level: Level) -> list[Shape]:
 
 
 def dens_shape(level: Level) -> Shape:
-    """The peg on top of C2."""
+    """Make the dens, the peg on top of C2, in the own frame of C2."""
     height = level.size["height"]
     return capsule((0, 0, height * 0.3), (0, 0, height * 0.5 + 17), 6.2, 4.8)
 
@@ -87,11 +92,8 @@ def _lumbar(level: Level, facet_mm: float, rng) -> Arch:
         joints.append(slab(lower, below.normal, thick + 0.5, 7.5 * grown + facet_mm * 0.5, 11 * grown, -0.018))
         parts.append(capsule(corner, upper - (0, 0, 5), 4.6 * grown, 4.2 * grown))
         parts.append(ellipsoid(shifted(upper, side * 2.5, -6 * grown, -4), np.full(3, 3.6) * grown))
-        parts.append(
-            capsule(
-                shifted(corner, -side * 1, -2, -3), shifted(lower, 0, 1, 5), 4.4 * grown, 4.6 * grown, (1, 0.9, 1.2)
-            )
-        )
+        start, end = shifted(corner, -side * 1, -2, -3), shifted(lower, 0, 1, 5)
+        parts.append(capsule(start, end, 4.4 * grown, 4.6 * grown, (1, 0.9, 1.2)))
         outer, inner = (side * facet * 0.95, front - s["canal_depth"] * 0.62, -2.0), (side * 0.5, rear - 4.0, -5.5)
         parts.append(_lamina(outer, inner, 3.1, s["lamina_high"] * rng.uniform(0.85, 1.0), 0.3))
         back = np.radians(s["transverse_back_deg"] + rng.normal(0, 5))
@@ -130,7 +132,7 @@ def _thoracic(level: Level, facet_mm: float, rng) -> Arch:
     for side in (-1.0, 1.0):
         corner = np.array([side * facet, front - s["canal_depth"] * 0.55, lift])
         parts.append(_pedicle(s, side, front, lift, corner))
-        normal = np.array([side * 0.28, -0.9, 0.34]) / 1.0
+        normal = np.array([side * 0.28, -0.9, 0.34])
         normal /= np.linalg.norm(normal)
         at = np.array([side * facet * 0.92, front - s["canal_depth"] * 0.72, 0.0])
         thick = 2.2 * grown + facet_mm * 0.3
@@ -173,9 +175,8 @@ def _cervical(level: Level, facet_mm: float, rng) -> Arch:
         corner = (side * facet, front - s["canal_depth"] * 0.4, 0)
         parts.append(_pedicle(s, side, front, 0.0, corner))
         tall = span * (0.99 if level.label != C2 else 0.6)
-        joints.append(
-            _pillar((side * facet, front - 6.5 * grown, -1.0), (6.4 + facet_mm * 0.5) * grown, 6.5 * grown, tall)
-        )
+        middle = (side * facet, front - 6.5 * grown, -1.0)
+        joints.append(_pillar(middle, (6.4 + facet_mm * 0.5) * grown, 6.5 * grown, tall))
         pillar, ridge = (side * facet * 0.9, front - s["canal_depth"] * 0.72, -1.0), (side * 0.5, rear - 2.5, -2.5)
         parts.append(_lamina(pillar, ridge, 2.1, s["lamina_high"] * 0.9, 0.35))
         tip = np.array([side * s["transverse"], front + 4.0 + rng.normal(0, 1), -2.0])

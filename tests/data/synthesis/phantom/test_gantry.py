@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.gantry import shift_mm, tilted
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, capsule
+from spine_tf.data.synthesis.phantom.shapes import Frame, capsule
 from spine_tf.data.synthesis.phantom.tissue import Scene, Tissue
 
 FRAME = Frame((12, 60, 41), (1.0, 1.0, 1.0), (-6.0, -30.0, 0.0))

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.lesions import KINDS, add_flowing_bone, add_lesions
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, ellipsoid
+from spine_tf.data.synthesis.phantom.shapes import Frame, ellipsoid
 from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
 
 SPINE = draw_spine(np.random.default_rng(1), REGULAR, 0.0, 16.0)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.physics import draw_appearance, render
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, block
+from spine_tf.data.synthesis.phantom.shapes import Frame, block
 from spine_tf.data.synthesis.phantom.tissue import Scene, Tissue
 
 FRAME = Frame((48, 48, 48), (1.0, 1.0, 1.0), (-24.0, -24.0, -24.0))

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from spine_tf.data.synthesis.phantom.shapes import (
-    Bones,
     Frame,
     Placement,
     block,
-    blur,
-    brighten,
     capsule,
     ellipsoid,
+    enclosing,
     evaluate,
+    rotation,
+    size_of,
     smooth_max,
-    smooth_noise,
+    within,
 )
 
 FRAME = Frame((41, 41, 41), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0))
@@ -57,34 +57,9 @@ def test_a_placement_turns_and_moves_a_shape():
     assert not whole[29, 20, 20]
 
 
-def test_bones_of_two_owners_keep_a_joint_space_and_parts_of_one_grow_together():
-    for other, gap in ((2, True), (1, False)):
-        bones = Bones(FRAME)
-        bones.add_shapes([ellipsoid((-6, 0, 0), (8, 8, 8))], 1, gap_mm=2.0)
-        bones.add_shapes([ellipsoid((6, 0, 0), (8, 8, 8))], other, gap_mm=2.0)
-        assert (bones.depth_mm[20, 20, 20] <= 0) == gap
-        assert bones.depth_mm[12, 20, 20] > 4
-
-
 def test_smooth_max_lies_above_both_by_a_quarter_of_the_blend_where_they_meet():
     assert smooth_max(np.float32(1), np.float32(1), 2.0) == pytest.approx(1.5)
     assert smooth_max(np.float32(1), np.float32(5), 2.0) == pytest.approx(5)
-
-
-def test_noise_is_of_unit_strength_and_smooth():
-    noise = smooth_noise(np.random.default_rng(0), FRAME, 5.0)
-    assert noise.dtype == np.float32
-    assert abs(noise.mean()) < 0.2
-    assert noise.std() == pytest.approx(1, abs=0.15)
-    assert np.abs(np.diff(noise, axis=0)).mean() < 0.4
-
-
-def test_blur_keeps_the_sum_and_leaves_coarse_axes_alone():
-    peak = np.zeros((21, 21, 21), np.float32)
-    peak[10, 10, 10] = 1
-    soft = blur(peak, 1.0, (1.0, 1.0, 20.0))
-    assert soft.sum() == pytest.approx(1, abs=1e-4)
-    assert not soft[:, :, 9].any()
 
 
 def test_a_shape_that_is_not_placed_has_the_depth_of_one_placed_at_the_origin():
@@ -94,15 +69,28 @@ def test_a_shape_that_is_not_placed_has_the_depth_of_one_placed_at_the_origin():
     np.testing.assert_allclose(plain[1], turned[1], atol=1e-4)
 
 
-def test_brightening_adds_hu_inside_alone_and_fades_in():
-    bones = Bones(FRAME)
-    brighten(bones, ellipsoid((0, 0, 0), (10, 10, 10)), 300, soft_mm=4.0)
-    assert bones.extra_hu[20, 20, 20] == 300
-    assert bones.extra_hu[28, 20, 20] == pytest.approx(150, abs=1)  # 2 mm deep
-    assert bones.extra_hu[32, 20, 20] == 0
-
-
 def test_a_part_of_a_grid_keeps_its_place():
     part = FRAME.part((slice(3, 13), slice(0, 41), slice(40, 41)))
     assert part.shape == (10, 41, 1)
     assert part.origin_mm == (-17.0, -20.0, 20.0)
+
+
+def test_a_grid_has_an_affine_and_knows_where_a_point_lies():
+    frame = Frame((10, 10, 10), (2.0, 1.0, 1.0), (-4.0, 0.0, 3.0))
+    np.testing.assert_array_equal(frame.affine @ (3, 1, 0, 1), (2, 1, 3, 1))
+    np.testing.assert_array_equal(frame.voxel((1, 2, 12)), (2.5, 2, 9))
+    assert frame.voxel((1, 2, 12.5)) is None
+
+
+def test_a_rotation_turns_about_x_first():
+    quarter = np.pi / 2
+    np.testing.assert_allclose(rotation(quarter, 0, 0) @ (0, 1, 0), (0, 0, 1), atol=1e-12)
+    np.testing.assert_allclose(rotation(quarter, quarter, 0) @ (0, 1, 0), (1, 0, 0), atol=1e-12)
+
+
+def test_boxes_are_enclosed_and_counted_from_the_outer_one():
+    first, second = (slice(2, 4), slice(5, 6)), (slice(3, 9), slice(1, 2))
+    around = enclosing([first, second])
+    assert around == (slice(2, 9), slice(1, 6))
+    assert size_of(around) == (7, 5)
+    assert within(second, around) == (slice(1, 7), slice(0, 1))

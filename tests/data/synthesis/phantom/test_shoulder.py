@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame
 from spine_tf.data.synthesis.phantom.shoulder import CLAVICLE, HUMERUS, SCAPULA, add_arms, add_shoulders, draw_arms
 from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
 from spine_tf.data.synthesis.phantom.trunk import draw_trunk

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.paint import Painter
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame
+from spine_tf.data.synthesis.phantom.shapes import Frame
 from spine_tf.data.synthesis.phantom.skeleton import STERNUM, add_ribs, add_sternum, paint_cartilage, rib_path
 from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from spine_tf.data.synthesis.phantom.bones import Bones
 from spine_tf.data.synthesis.phantom.paint import Painter
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, shifted
+from spine_tf.data.synthesis.phantom.shapes import Frame, shifted
 from spine_tf.data.synthesis.phantom.skull import MANDIBLE, SKULL, TEETH, add_skull, head_origin, paint_head
 from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
 from spine_tf.data.synthesis.phantom.tissue import Tissue

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, smooth_noise
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame
+from spine_tf.data.synthesis.phantom.smoothing import smooth_noise
 from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
 from spine_tf.data.synthesis.phantom.vertebra import Wear, add_vertebra, draw_wear
 

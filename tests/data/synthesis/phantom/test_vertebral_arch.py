@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spine_tf.data.synthesis.phantom.shapes import Bones, Frame, evaluate
+from spine_tf.data.synthesis.phantom.bones import Bones
+from spine_tf.data.synthesis.phantom.shapes import Frame, evaluate
 from spine_tf.data.synthesis.phantom.spine import REGULAR, draw_spine
 from spine_tf.data.synthesis.phantom.vertebral_arch import arch_shapes, ring_shapes
 
