@@ -18,7 +18,7 @@ from spine_tf.inference.engines import Engine
 from spine_tf.inference.predict import predict_cases
 from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid
 from spine_tf.scans.dicom_seg import MAY_BE_EMPTY, ONE_EACH, slices_to_segment, write_dicom_seg
-from tests.support.dicom_series import IDENTITY, SHAPE, UID, change_series, write_series
+from tests.support.dicom_series import change_series, IDENTITY, SHAPE, some_hu, UID, write_series
 from tests.support.paths import SCRIPTS
 from tests.support.scans import bright_block_hu
 
@@ -42,7 +42,7 @@ TAGS = {
 
 
 def _series(folder: Path, axes=IDENTITY, hu=None, positions=None, **tags) -> Path:
-    hu = np.random.default_rng(0).integers(-900, 1500, SHAPE).astype(np.int16) if hu is None else hu
+    hu = some_hu() if hu is None else hu
     if positions is None:
         positions = [np.array([-20.0, -30.0, 100.0]) + 2.0 * k * np.asarray(axes)[:, 2] for k in range(hu.shape[2])]
     write_series(folder, hu, positions, axes=axes, **(TAGS | tags))
