@@ -18,7 +18,7 @@ from spine_tf.inference.engines import Engine
 from spine_tf.inference.predict import predict_cases
 from spine_tf.scans import ScanError, read_label_map, read_scan, same_grid
 from spine_tf.scans.dicom_seg import MAY_BE_EMPTY, ONE_EACH, slices_to_segment, write_dicom_seg
-from tests.support.dicom_series import change_series, IDENTITY, SHAPE, some_hu, UID, write_series
+from tests.support.dicom_series import IDENTITY, SHAPE, UID, change_series, some_hu, write_series
 from tests.support.paths import SCRIPTS
 from tests.support.scans import bright_block_hu
 
