@@ -2,7 +2,7 @@
 
 import sys
 
-from spine_tf.cli.main import run_command
+from spine_tf.cli.command import run_command
 
 if __name__ == "__main__":
     sys.exit(run_command("evaluate"))

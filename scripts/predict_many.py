@@ -5,7 +5,7 @@ results.csv has a line for each case, failures.csv for each that failed; the sam
 
 import sys
 
-from spine_tf.cli.main import run_command
+from spine_tf.cli.command import run_command
 
 if __name__ == "__main__":
     sys.exit(run_command("predict-many"))

@@ -2,7 +2,7 @@
 
 import sys
 
-from spine_tf.cli.main import main
+from spine_tf.cli.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,7 +26,7 @@ for command in asked:
     with contextlib.redirect_stdout(text):
         try:
             if words[0] == "spine-tf":
-                from spine_tf.cli.main import main
+                from spine_tf.cli.command import main
                 code = main([*words[1:], "--help"])
             else:
                 sys.argv, sys.path[0] = [command, "--help"], os.path.dirname(command)
@@ -84,7 +84,7 @@ def own_commands(text: str) -> list[tuple[str, list[str]]]:
 def asked_of(command: str) -> str:
     """What answers for a command: `spine-tf NAME` itself, or NAME's script where the package has no such program."""
     program, _, name = command.partition(" ")
-    if program != "spine-tf" or find_spec("spine_tf.cli.main"):
+    if program != "spine-tf" or find_spec("spine_tf.cli.command"):
         return command
     return f"scripts/{SCRIPTS.get(name, name.replace('-', '_'))}.py"
 

@@ -3,8 +3,8 @@
 import nibabel as nib
 import numpy as np
 
+from spine_tf.cli.command import main
 from spine_tf.cli.common import FAILED
-from spine_tf.cli.main import main
 from spine_tf.inference.outputs import output_paths
 from tests.support.bad_scans import KINDS
 from tests.support.dicom_series import STEP, write_series

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from spine_tf._version import __version__
+from spine_tf.cli.command import SUMMARIES, main
 from spine_tf.cli.common import DONE, FAILED, INTERRUPTED, USAGE
-from spine_tf.cli.main import SUMMARIES, main
 from tests.support.paths import ROOT, SCRIPTS
 from tests.support.scans import bright_block_hu
 
@@ -48,7 +48,9 @@ def scan(tmp_path) -> str:
 
 
 def test_alone_it_lists_every_sub_command_and_imports_nothing_heavy():
-    code = f"import sys; from spine_tf.cli.main import main; main([]); print([n for n in {HEAVY} if n in sys.modules])"
+    code = (
+        f"import sys; from spine_tf.cli.command import main; main([]); print([n for n in {HEAVY} if n in sys.modules])"
+    )
     done = _python("-c", code)
     *listed, heavy = done.stdout.splitlines()
     assert heavy == "[]", done.stderr
