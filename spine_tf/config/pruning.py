@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config.checks import require
+from spine_tf.config.checks import require, require_finite
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class PruneSettings:
     """Of the calibration's and fine-tuning's triplets, and of the criterion `random`."""
 
     def __post_init__(self):
+        require_finite(self)
         require(0 <= self.amount < 1, "amount", "in [0, 1)", self.amount)
         for name in ("multiple_of", "calibration_batches", "epochs", "learning_rate_factor"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config.checks import require
+from spine_tf.config.checks import require, require_finite
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class DataConfig:
     """Parallel triplet makers."""
 
     def __post_init__(self):
+        require_finite(self)
         require(0 < self.test_fraction < 1, "test_fraction", "between 0 and 1", self.test_fraction)
         require(0 <= self.val_fraction < 1, "val_fraction", "in [0, 1)", self.val_fraction)
         require(0.5 <= self.inference_like <= 1, "inference_like", "in [0.5, 1]", self.inference_like)
@@ -97,6 +98,9 @@ class AugmentConfig:
     gamma: float = 0.0
     """Sigma of the logarithm of a random gamma of the clamped grey values: other tubes, contrast media and bones."""
 
+    def __post_init__(self):
+        require_finite(self)
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -129,6 +133,7 @@ class TrainConfig:
     """Where the LinkNet's encoder starts: `astra` are kernels of a ResNet-152 trained on CT, for resnet152 only."""
 
     def __post_init__(self):
+        require_finite(self)
         for name in ("epochs", "learning_rate", "plateau_patience", "accumulate"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))
         require(0 < self.plateau_factor < 1, "plateau_factor", "between 0 and 1", self.plateau_factor)
