@@ -6,7 +6,12 @@ An argument that a function does not take stays a plain ValueError, as in Keras.
 
 
 class SpineError(ValueError):
-    """What a user can act on; its message is one line that names what is wrong."""
+    """What a user can act on; its message is one line that names what is wrong.
+
+    Example:
+        >>> issubclass(ScanError, SpineError), issubclass(SpineError, ValueError)
+        (True, True)
+    """
 
 
 class ScanError(SpineError):
