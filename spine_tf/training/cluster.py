@@ -3,7 +3,6 @@
 Each machine runs the same command with its own TF_CONFIG; worker 0 is the chief, which alone writes the run's folder.
 """
 
-import json
 import os
 import sys
 import threading
@@ -18,6 +17,7 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.data.pipeline import WHOLE, Share
 from spine_tf.support.errors import WorkerError
+from spine_tf.support.files import parse_json
 from spine_tf.support.progress import say
 
 START_MINUTES = 10.0
@@ -41,7 +41,7 @@ def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster | None:
     """
     text = environ.get("TF_CONFIG", "").strip() or "{}"
     try:
-        values = json.loads(text)
+        values = parse_json(text, "TF_CONFIG", error=WorkerError)
         jobs, task = values.get("cluster", {}), values.get("task", {})
         kind, number = task.get("type", "worker"), int(task.get("index", 0))
         addresses = {job: list(found) for job, found in jobs.items()}

@@ -15,7 +15,8 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.progress import is_quiet
-from spine_tf.training.checkpoint import MODEL, BestModel, Checkpoint, latest_checkpoint
+from spine_tf.training.checkpoint import BestModel, Checkpoint, write_history
+from spine_tf.training.checkpoint_files import latest_checkpoint, load_model
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
 from spine_tf.training.distributed import fit_on_workers
 from spine_tf.training.losses import get_loss
@@ -139,7 +140,7 @@ def fit_model(
     """
     found = latest_checkpoint(folder)
     with strategy.scope():
-        model = keras.saving.load_model(found / MODEL) if found else build()
+        model = load_model(found) if found else build()
         if penalty is not None:
             penalise(model, penalty)
         if not found:
@@ -184,6 +185,9 @@ def fit_model(
             shuffle=False,
             verbose=verbose,
         )
+    if is_chief and checkpoint.history:
+        # Also where the run was killed between its last checkpoint and this file.
+        write_history(RunFolder(folder).history, checkpoint.history)
     # From the history, not from the callback: a run that was finished before has not trained here.
     best = min(checkpoint.history, key=lambda row: row[monitor], default=None)
     facts = {

@@ -71,7 +71,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
         "environment": describe_environment(),
     }
     if not settings.control:
-        record = json.loads(run.untuned.removed.read_text())
+        record = run.untuned.read_removed()
         verdict["filters"] = {name: value for name, value in record.items() if name != "layers"}
         write_layers(run.kept_table, record["layers"])
         title = f"{record['kept']:,} of {record['filters']:,} filters kept: {100 * record['amount']:.1f} % of the "

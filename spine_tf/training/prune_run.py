@@ -8,7 +8,6 @@ Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 5.
 """
 
 import itertools
-import json
 import shutil
 import time
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ from spine_tf.pruning import remove_filters
 from spine_tf.pruning.kept_filters import layer_rows
 from spine_tf.pruning.zeroing import zero_filters
 from spine_tf.support.files import write_bytes, write_json
-from spine_tf.training.checkpoint import save_model
+from spine_tf.training.checkpoint_files import save_model
 from spine_tf.training.cluster import read_cluster
 from spine_tf.training.fit import fit_model, prepare_process
 from spine_tf.training.losses import get_loss
@@ -83,7 +82,7 @@ def run_pruning(
             if not untuned.removed.exists():
                 batches = list(itertools.islice(data.dataset(0), settings.calibration_batches))
                 prune_source(before, settings, batches, untuned.path)
-            record = json.loads(untuned.removed.read_text())
+            record = untuned.read_removed()
         history, training = fit_model(
             build=partial(load_network, source.path if settings.control else untuned.path),
             dataset=data.dataset,

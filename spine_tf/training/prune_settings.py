@@ -1,12 +1,11 @@
 """Stores the settings of a pruned run, and derives from them how its network is fine-tuned."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from spine_tf.config import Config, PruneSettings, spec_from_dict, to_dict, with_changes
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import write_json
+from spine_tf.support.files import blaming, read_json, write_json
 from spine_tf.training.run_folder import RunFolder
 
 
@@ -42,12 +41,14 @@ def read_settings(folder: Path) -> PruneSettings:
     """The settings of the pruned run in `folder`.
 
     Raises:
-        RunError: there is none.
+        RunError: there is none, or a damaged one.
     """
     path = RunFolder(folder).prune_settings
     if not path.is_file():
         raise RunError(f"run must be the folder of a pruned run ({path.name}). Received: run={str(folder)!r}")
-    return spec_from_dict(PruneSettings, json.loads(path.read_text()))
+    values = read_json(path)
+    with blaming(path, RunError):
+        return spec_from_dict(PruneSettings, values)
 
 
 def write_settings(folder: Path, settings: PruneSettings) -> None:
