@@ -33,6 +33,10 @@ class ModelConfig:
     """The network. Source: paper, "Proposed LinkNet-152 model for spine segmentation".
 
     A field that the architecture does not read (`ARCHITECTURES`) must keep its default, the two encoders aside.
+
+    Example:
+        >>> ModelConfig(encoder="efficientnetb0", attention="se").decoder
+        'transpose'
     """
 
     architecture: Annotated[Literal[tuple(ARCHITECTURES)], tyro.conf.arg(aliases=["--model"])] = "attention_linknet"

@@ -24,6 +24,11 @@ class PreprocessSpec:
     """What is done to a scan before the network sees it. Identical in training and prediction; travels with the model.
 
     Source: paper, "Pre-processing" (resize to 256 x 256) and "Data augmentation" (smoothing, clamping, reorienting).
+
+    Example:
+        >>> PreprocessSpec(window_hu=(1300.0, -300.0))
+        Traceback (most recent call last):
+        ValueError: window_hu must be (low, high) with low < high. Received: window_hu=(1300.0, -300.0)
     """
 
     image_size: int = 256

@@ -12,7 +12,12 @@ from spine_tf.config.checks import require, require_finite
 
 @dataclass(frozen=True)
 class PruneSettings:
-    """One pruned run. Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 5."""
+    """One pruned run. Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 5.
+
+    Example:
+        >>> PruneSettings(amount=0.3).criterion
+        'gradient'
+    """
 
     source: Path = Path("runs/train")
     """The folder of a trained run, or of a pruned one, which is pruned further."""

@@ -12,7 +12,12 @@ from spine_tf.config.checks import require, require_finite
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which cases, how they are split, how triplets are drawn from them."""
+    """Which cases, how they are split, how triplets are drawn from them.
+
+    Example:
+        >>> DataConfig(data=Path("verse"), split="official").triplets_per_case
+        64
+    """
 
     data: Path | None = None
     """A VerSe root, as unzipped. None (and no globs or shards): the embedded default, phantoms and a real sample CT."""
@@ -71,7 +76,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Training-only augmentation. Source: paper, "Data augmentation": smoothing, clamping, reorienting."""
+    """Training-only augmentation. Source: paper, "Data augmentation": smoothing, clamping, reorienting.
+
+    Example:
+        >>> AugmentConfig(flip=0.0).rotate_deg
+        10.0
+    """
 
     augment: bool = True
     """False switches all of it off (the paper's Table 6)."""
@@ -104,7 +114,12 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimisation. Source: paper, "Pre-processing" (100 epochs, 0.001, x0.1 after 10 epochs without improvement)."""
+    """Optimisation. Source: paper, "Pre-processing" (100 epochs, 0.001, x0.1 after 10 epochs without improvement).
+
+    Example:
+        >>> TrainConfig(loss="bce_dice", cosine=True).learning_rate
+        0.001
+    """
 
     epochs: int = 100
     optimizer: Literal["adamax", "adam", "rmsprop"] = "adamax"

@@ -1,4 +1,4 @@
-"""VerSe's centroid files: read, written, turned to other axes, and put in mm.
+"""Reads and writes VerSe's centroid files, turns them to other axes, and puts them in mm.
 
 A file is a list: `{"direction": ["P", "I", "R"]}`, then `{"label": 20, "X": 75.1, "Y": 35.0, "Z": 22.6}` for each
 vertebra: the middle of its body in voxels along `direction`, X along its first letter, voxel 0 having its centre at 0.

@@ -1,4 +1,4 @@
-"""Which cases train, which decide, which are only tested: by subject, seeded, written to the run's folder.
+"""Decides which cases train, which decide, which are only tested: by subject, seeded, written to the run's folder.
 
 Source: paper, "Pre-processing": "80% of the dataset is used for training while the remaining 20% dataset is for
 testing". The paper decides nothing on other data; here a seeded part of the 80 % decides checkpoint, learning rate and

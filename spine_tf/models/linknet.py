@@ -137,9 +137,8 @@ def build_linknet(x, encoder: str, decoder: str, masks: int):
 def load_segmentation_models() -> ModuleType:
     """Import a copy of segmentation-models that builds Keras 3 layers, whatever the process has imported before.
 
-    segmentation-models builds with the Keras that `tf.keras` is when it is imported: Keras 2 where
-    tensorflow_model_optimization came first. A copy that a user imported so stays as it is. Without SM_FRAMEWORK it
-    imports `keras.utils.generic_utils`, which Keras 3 no longer has.
+    It builds with the Keras that `tf.keras` is when it is imported: Keras 2 where tensorflow_model_optimization came
+    first. A copy that a user imported stays as it is. Without SM_FRAMEWORK it wants parts that Keras 3 lacks.
     """
     os.environ["SM_FRAMEWORK"] = "tf.keras"
     found = tf.keras

@@ -1,4 +1,4 @@
-"""Which device and how many threads TensorFlow uses; to be settled before its first operation."""
+"""Chooses the device and the number of threads that TensorFlow uses, before its first operation."""
 
 import os
 
@@ -37,7 +37,7 @@ def use_device(device: str = "auto", threads: int | None = None) -> str:
 
 
 def batches_at_once() -> int:
-    """How many batches TensorFlow does well at the same time: two on several cores, one on one of them or on a GPU."""
+    """Count the batches that TensorFlow does well at the same time: two on several cores, one on one core or a GPU."""
     import tensorflow as tf
 
     threads = tf.config.threading.get_intra_op_parallelism_threads() or cores()
@@ -45,5 +45,5 @@ def batches_at_once() -> int:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

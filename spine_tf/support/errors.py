@@ -15,7 +15,16 @@ class SpineError(ValueError):
 
 
 class ScanError(SpineError):
-    """A scan or a mask that is refused; the message names the file, what was expected and what was received."""
+    """A scan or a mask that is refused; the message names the file, what was expected and what was received.
+
+    Example:
+        >>> from spine_tf.scans import read_scan
+        >>> try:
+        ...     read_scan("absent.nii.gz")
+        ... except ScanError as error:
+        ...     print("absent.nii.gz" in str(error))
+        True
+    """
 
 
 class ShardError(SpineError):
@@ -23,7 +32,12 @@ class ShardError(SpineError):
 
 
 class ModelError(SpineError):
-    """A model that cannot be loaded: it is missing, damaged, unsafe, or not made by this package."""
+    """A model that cannot be loaded: it is missing, damaged, unsafe, or not made by this package.
+
+    Example:
+        >>> issubclass(ModelError, SpineError)
+        True
+    """
 
 
 class ServerError(SpineError):
@@ -31,7 +45,12 @@ class ServerError(SpineError):
 
 
 class RunError(SpineError):
-    """A run's folder that does not hold what is needed, or holds a run of other settings."""
+    """A run's folder that does not hold what is needed, or holds a run of other settings.
+
+    Example:
+        >>> issubclass(RunError, SpineError)
+        True
+    """
 
 
 class WorkerError(SpineError):

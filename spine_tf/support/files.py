@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all: written under a temporary name beside them, flushed to disk, then renamed."""
+"""Writes files whole or not at all, and reads JSON that may be damaged or hostile.
+
+A file is written under a temporary name beside it, flushed to disk, then renamed.
+"""
 
 import gzip
 import json
@@ -22,7 +25,7 @@ DEEPEST_JSON = 32
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes `path` when the block ends well, and is removed when it does not.
+    """Give a temporary path that becomes `path` when the block ends well, and is removed when it does not.
 
     It has the same folder, which is made, and the same ending, from which some writers tell the format.
 

@@ -1,4 +1,4 @@
-"""Callbacks that keep a run whole: the best model, and a checkpoint from which training goes on as if never stopped.
+"""Keeps a run whole with callbacks: the best model, and a checkpoint from which training goes on as if never stopped.
 
 Keras' BackupAndRestore forgets ReduceLROnPlateau's counters, so that a resumed run trains at another learning rate.
 """

@@ -72,6 +72,11 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
     Returns:
         The checkpoint's folder, or None.
+
+    Example:
+        >>> Path("run/checkpoints/epoch-0007").mkdir(parents=True)
+        >>> latest_checkpoint("run")
+        PosixPath('run/checkpoints/epoch-0007')
     """
     found = _checkpoints(folder)
     return found[-1] if found else None

@@ -1,4 +1,4 @@
-"""A trained run on whole scans: predict, score beside the baselines, draw."""
+"""Scores a trained run on whole scans: predicts, compares with the baselines, draws."""
 
 from collections.abc import Iterable
 from pathlib import Path

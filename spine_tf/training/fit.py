@@ -1,4 +1,4 @@
-"""Compile and fit: the paper's optimisation on Keras' own `fit`, with checkpoints from which a run goes on exactly.
+"""Compiles and fits a network: the paper's optimisation on Keras' own `fit`, with checkpoints to go on from exactly.
 
 Source: paper, "Pre-processing" (100 epochs, learning rate 0.001, x0.1 after 10 epochs without improvement), "Adamax
 optimizer analysis", and Step 1 of the pruning section (binary cross-entropy).
@@ -89,7 +89,7 @@ class StopAfter(keras.callbacks.Callback):
 
 
 class FirstStep(keras.callbacks.Callback):
-    """Notes the seconds from the start of `fit` to the end of its first step: tracing and graph optimisation."""
+    """Note the seconds from the start of `fit` to the end of its first step: tracing and graph optimisation."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A pruned run: from the folder of a trained run to one of the same form with a smaller network, fine-tuned.
+"""Prunes a run: from the folder of a trained run to one of the same form with a smaller network, fine-tuned.
 
 The folder can be resumed, evaluated, predicted with and pruned again like any run's. It holds three things more:
 prune.json (the settings), untuned/ (the pruned network before fine-tuning, with pruning.json: what was removed), and,
@@ -100,14 +100,14 @@ def run_pruning(
 
 
 def load_network(folder: Path):
-    """The network of a run's folder, uncompiled and without penalties."""
+    """Load the network of a run's folder, uncompiled and without penalties."""
     model = load_safely(RunFolder(folder).network)
     penalise(model, None)
     return model
 
 
 def zeroed_network(source: Path, loss: str, settings: PruneSettings, calibration: Iterable):
-    """The network of a run with its lowest filters at zero, and what `pruning.zeroing.zero_filters` tells about them.
+    """Load the network of a run, set its lowest filters to zero, and tell what `pruning.zeroing.zero_filters` does.
 
     Args:
         loss: `TrainConfig.loss` of the run; filters are scored by it.

@@ -10,7 +10,7 @@ from spine_tf.training.run_folder import RunFolder
 
 
 def source_config(source: Path) -> Config:
-    """The config of the run in the folder `source`.
+    """Read the config of the run in the folder `source`.
 
     Raises:
         RunError: the folder is not that of a trained run.
@@ -23,7 +23,7 @@ def source_config(source: Path) -> Config:
 
 
 def tuning_config(config: Config, settings: PruneSettings) -> Config:
-    """The config of fine-tuning: the source's, but for epochs, learning rate, loss, seed and cache.
+    """Make the config of fine-tuning: the source's, but for epochs, learning rate, loss, seed and cache.
 
     The seed is another one than the source's, so that fine-tuning does not see the triplets again that the source's
     training began with. Cases that the source's run has decoded are not decoded again.
@@ -38,7 +38,7 @@ def tuning_config(config: Config, settings: PruneSettings) -> Config:
 
 
 def read_settings(folder: Path) -> PruneSettings:
-    """The settings of the pruned run in `folder`.
+    """Read the settings of the pruned run in `folder`.
 
     Raises:
         RunError: there is none, or a damaged one.

@@ -1,4 +1,4 @@
-"""A training run, from a Config to a folder with everything about it (`run_folder.RunFolder`)."""
+"""Trains a run, from a Config to a folder with everything about it (`run_folder.RunFolder`)."""
 
 import dataclasses
 import json
@@ -106,6 +106,11 @@ def train_run(
         RunError: as `start_folder`; the folder is that of a pruned run.
         WorkerError: a worker is lost or trains something else.
         ValueError: as `find_split`.
+
+    Example:
+        >>> from spine_tf.config import PRESETS
+        >>> train_run(PRESETS["tiny"], "run", "data")["training"]["epochs"]  # doctest: +SKIP
+        2
     """
     folder, run, start_seconds = Path(folder), RunFolder(folder), time.monotonic()
     if run.prune_settings.exists():
@@ -222,7 +227,7 @@ def finish_run(
 
 
 def start_model(config: Config, folder: Path, starts: list, writes: bool = True):
-    """The network a run starts from; with `writes`, what it took over, from where, goes to its folder."""
+    """Build the network that a run starts from; with `writes`, what it took over, from where, goes to its folder."""
     model = build_model(config.model, config.preprocess.image_size)
     records = load_pretrained(model, starts)
     for record in records:
@@ -236,9 +241,12 @@ def start_model(config: Config, folder: Path, starts: list, writes: bool = True)
 
 
 def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, float]]:
-    """The probability threshold with the best mean Dice over whole validation volumes, and the mean Dice of each.
+    """Choose the probability threshold with the best mean Dice over whole validation volumes.
 
     Without validation cases it stays at 0.5: choosing it on training data would flatter it.
+
+    Returns:
+        The threshold, and the mean Dice of each candidate by its name.
     """
     if not cases:
         return 0.5, {}
