@@ -29,9 +29,10 @@ from spine_tf.training.fit import fit_model, prepare_process
 from spine_tf.training.losses import get_loss
 from spine_tf.training.penalty import Penalty, penalise
 from spine_tf.training.prune_settings import check_resumed, source_config, tuning_config, write_settings
-from spine_tf.training.run import finish_run, start_folder
+from spine_tf.training.run import finish_run
 from spine_tf.training.run_data import training_data
 from spine_tf.training.run_folder import RunFolder
+from spine_tf.training.run_start import start_folder
 
 MOST_DIFFERENT = {"float32": 1e-5, "float16": 1e-2}
 """Largest difference between the outputs of the smaller and the zeroed network, by the type that they compute in."""

@@ -26,7 +26,7 @@ from spine_tf.pruning.schedules import due, polynomial_decay
 
 before = tf.keras.Model, segmentation_models.Linknet(input_shape=(32, 32, 3), encoder_weights=None).__class__
 model = build_model(PRESETS["tiny"].model, 32)
-assert type(model) is keras.Model and keras.__version__.startswith("3.")
+assert isinstance(model, keras.Model) and keras.__version__.startswith("3.")
 after = tf.keras.Model, segmentation_models.Linknet(input_shape=(32, 32, 3), encoder_weights=None).__class__
 assert before == after, (before, after)
 assert sys.modules["segmentation_models"] is theirs

@@ -13,8 +13,9 @@ from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
 from spine_tf.training.checkpoint_files import latest_checkpoint
 from spine_tf.training.evaluate import evaluate_run
-from spine_tf.training.run import THRESHOLDS, ensure_trained, start_folder, train_run
+from spine_tf.training.run import THRESHOLDS, ensure_trained, train_run
 from spine_tf.training.run_data import find_split
+from spine_tf.training.run_start import start_folder
 
 
 @pytest.fixture(scope="module")
