@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from spine_tf.config.checks import require
+from spine_tf.config.checks import require, require_finite
 
 _BRANCHES = ("encoder", "linknet_encoder", "attention", "fusion", "fusion_filters", "fusion_stride", "share_branches")
 ARCHITECTURES = {
@@ -33,6 +33,10 @@ class ModelConfig:
     """The network. Source: paper, "Proposed LinkNet-152 model for spine segmentation".
 
     A field that the architecture does not read (`ARCHITECTURES`) must keep its default, the two encoders aside.
+
+    Example:
+        >>> ModelConfig(encoder="efficientnetb0", attention="se").decoder
+        'transpose'
     """
 
     architecture: Annotated[Literal[tuple(ARCHITECTURES)], tyro.conf.arg(aliases=["--model"])] = "attention_linknet"
@@ -64,6 +68,7 @@ class ModelConfig:
     """HyperDenseNet: filters of every layer as a share of the original's, whose cost is that of full resolution."""
 
     def __post_init__(self):
+        require_finite(self)
         require(self.architecture in ARCHITECTURES, "architecture", f"one of {[*ARCHITECTURES]}", self.architecture)
         for name in sorted(idle_fields(self.architecture).difference(ENCODER_FIELDS)):
             default, value = type(self).__dataclass_fields__[name].default, getattr(self, name)

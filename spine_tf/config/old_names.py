@@ -15,6 +15,9 @@ def current_fields(values: dict) -> dict:
     Args:
         values: field name -> value, as any version wrote them.
 
+    Returns:
+        Today's field name -> value.
+
     Raises:
         ValueError: a dropped field has another value than its default, or a field is given by both its names.
 

@@ -6,7 +6,7 @@ A field's docstring is its flag's help (`cli/config_flags.py`); field names are 
 from dataclasses import dataclass
 from typing import Literal
 
-from spine_tf.config.checks import require
+from spine_tf.config.checks import require, require_finite
 
 VIEWS = ("axial", "coronal", "sagittal")
 
@@ -24,6 +24,11 @@ class PreprocessSpec:
     """What is done to a scan before the network sees it. Identical in training and prediction; travels with the model.
 
     Source: paper, "Pre-processing" (resize to 256 x 256) and "Data augmentation" (smoothing, clamping, reorienting).
+
+    Example:
+        >>> PreprocessSpec(window_hu=(1300.0, -300.0))
+        Traceback (most recent call last):
+        ValueError: window_hu must be (low, high) with low < high. Received: window_hu=(1300.0, -300.0)
     """
 
     image_size: int = 256
@@ -54,6 +59,7 @@ class PreprocessSpec:
     """Probability from which a voxel counts as spine; chosen on validation data after training."""
 
     def __post_init__(self):
+        require_finite(self)
         low, high = self.window_hu
         require(self.image_size >= 32 and self.image_size % 32 == 0, "image_size", "a multiple of 32", self.image_size)
         require(low < high, "window_hu", "(low, high) with low < high", self.window_hu)

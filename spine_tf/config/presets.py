@@ -14,7 +14,12 @@ from spine_tf.config.training import AugmentConfig, DataConfig, TrainConfig
 
 @dataclass(frozen=True)
 class Config:
-    """One run, whole."""
+    """One run, whole.
+
+    Example:
+        >>> Config(train=TrainConfig(epochs=9)).train.loss
+        'bce'
+    """
 
     preset: str = "paper"
     preprocess: PreprocessSpec = field(default_factory=PreprocessSpec)

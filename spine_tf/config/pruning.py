@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config.checks import require
+from spine_tf.config.checks import require, require_finite
 
 
 @dataclass(frozen=True)
 class PruneSettings:
-    """One pruned run. Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 5."""
+    """One pruned run. Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 5.
+
+    Example:
+        >>> PruneSettings(amount=0.3).criterion
+        'gradient'
+    """
 
     source: Path = Path("runs/train")
     """The folder of a trained run, or of a pruned one, which is pruned further."""
@@ -42,6 +47,7 @@ class PruneSettings:
     """Of the calibration's and fine-tuning's triplets, and of the criterion `random`."""
 
     def __post_init__(self):
+        require_finite(self)
         require(0 <= self.amount < 1, "amount", "in [0, 1)", self.amount)
         for name in ("multiple_of", "calibration_batches", "epochs", "learning_rate_factor"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))

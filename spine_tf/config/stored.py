@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from pathlib import Path
+from functools import cache
 
 from spine_tf.config.checks import require
 from spine_tf.config.old_names import current_fields
@@ -12,43 +12,75 @@ from spine_tf.config.presets import PRESETS, SECTIONS, Config
 def to_dict(config) -> dict:
     """Turn a dataclass into plain JSON types: paths become strings, tuples lists.
 
+    Args:
+        config: a Config, or one section of it.
+
     Example:
+        >>> from spine_tf.config import PreprocessSpec
         >>> to_dict(PreprocessSpec())["window_hu"]
         [-300.0, 1300.0]
     """
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
+def dataclass_from_dict(cls, values: dict):
+    """Build a dataclass from JSON types, each value of exactly the type that its field declares.
+
+    Lists become tuples, strings paths, whole numbers floats, and objects dataclasses, where a field says so. Nothing
+    else is converted: "no", 0 and "3" are not taken for a bool or a number.
+
+    Args:
+        cls: the dataclass.
+        values: field name -> value.
+
+    Raises:
+        ValueError: an unknown or missing field, a value of another type, or one that the dataclass refuses.
+
+    Example:
+        >>> from spine_tf.config import PreprocessSpec
+        >>> dataclass_from_dict(PreprocessSpec, {"window_hu": [-100, 900]}).window_hu
+        (-100.0, 900.0)
+        >>> dataclass_from_dict(PreprocessSpec, {"canonical": "no"})
+        Traceback (most recent call last):
+        ValueError: canonical must be a valid boolean. Received: 'no'
+    """
+    # Imported here: most processes build their configs from flags.
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(cls).validate_json(json.dumps(values, default=str), strict=True, extra="forbid")
+    except ValidationError as error:
+        # Not chained: what pydantic says of it goes over several lines.
+        raise ValueError(_in_a_line(error.errors()[0], cls.__name__)) from None
+
+
 def spec_from_dict(cls, values: dict):
-    """Rebuild one section from `to_dict` output, of this version or an older one (`old_names.py`).
+    """Build one section from `to_dict` output, of this version or an older one (`old_names.py`).
 
     Args:
         cls: the section's dataclass.
         values: field name -> value; what is absent has the dataclass' default.
 
     Raises:
-        ValueError: an unknown field, or a value that the section refuses.
+        ValueError: an unknown field, a value of another type than the field's, or one that the section refuses.
 
     Example:
+        >>> from spine_tf.config import PreprocessSpec
         >>> spec_from_dict(PreprocessSpec, {"image_size": 64, "max_steps": 20}).max_positions
         20
     """
-    made = current_fields(values)
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(made) - set(known))
+    made = current_fields(_checked(values, cls.__name__))
+    known = {field.name for field in dataclasses.fields(cls)}
+    unknown = sorted(set(made) - known)
     require(not unknown, cls.__name__, f"made of the fields {sorted(known)}", unknown)
-    for name, value in made.items():
-        if isinstance(value, list):
-            made[name] = tuple(value)
-        elif "Path" in str(known[name].type) and value is not None:
-            made[name] = Path(value)
-    return cls(**made)
+    return dataclass_from_dict(cls, made)
 
 
 def differing_fields(one: Config, other: Config) -> list[str]:
     """Name the fields, as "section.field", that differ between two configs; their presets' names do not count.
 
     Example:
+        >>> from spine_tf.config import with_changes
         >>> differing_fields(PRESETS["tiny"], with_changes(PRESETS["tiny"], train={"epochs": 9}))
         ['train.epochs']
     """
@@ -62,18 +94,50 @@ def differing_fields(one: Config, other: Config) -> list[str]:
 
 
 def config_from_dict(values: dict, base: Config | None = None) -> Config:
-    """Rebuild a Config from `to_dict` output or from a part of one; what is absent comes from `base` or the preset.
+    """Build a Config from `to_dict` output or from a part of one; what is absent comes from `base` or the preset.
+
+    Args:
+        values: "preset" -> its name, section -> field name -> value.
+        base: None: the preset that `values` names, else `paper`.
 
     Raises:
-        ValueError: an unknown preset, section or field, or a value a section refuses.
+        ValueError: an unknown preset, section or field, or a value that a section refuses.
+
+    Example:
+        >>> config_from_dict({"preset": "tiny", "train": {"epochs": 3}}).train.epochs
+        3
     """
-    preset = values.get("preset", base.preset if base else "paper")
-    require(preset in PRESETS, "preset", f"one of {sorted(PRESETS)}", preset)
+    preset = _checked(values, "config").get("preset", base.preset if base else "paper")
+    require(isinstance(preset, str) and preset in PRESETS, "preset", f"one of {sorted(PRESETS)}", preset)
     unknown = sorted(set(values) - set(SECTIONS) - {"preset"})
     require(not unknown, "config", f"made of preset and the sections {sorted(SECTIONS)}", unknown)
     base = base or PRESETS[preset]
     sections = {
-        name: spec_from_dict(cls, to_dict(getattr(base, name)) | current_fields(values.get(name, {})))
+        name: spec_from_dict(cls, to_dict(getattr(base, name)) | current_fields(_checked(values.get(name, {}), name)))
         for name, cls in SECTIONS.items()
     }
     return Config(preset, **sections)
+
+
+@cache
+def _adapter(cls):
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
+
+
+def _in_a_line(error: dict, name: str) -> str:
+    """What pydantic found wrong, in our words; `name` is that of the whole."""
+    if "error" in error.get("ctx", {}):
+        return str(error["ctx"]["error"])
+    place, said = ".".join(map(str, error["loc"])) or name, error["msg"]
+    if error["type"] == "missing":
+        return f"{place} must be given. Received: nothing"
+    of = "one of " if error["type"] == "literal_error" else ""
+    fits = said.replace("Input should be ", of) if said.startswith("Input should be ") else f"as declared ({said})"
+    return f"{place} must be {fits}. Received: {repr(error['input'])[:200]}"
+
+
+def _checked(values, name: str) -> dict:
+    require(isinstance(values, dict), name, "an object of named values", values)
+    return values

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from spine_tf.config.checks import require
+from spine_tf.config.checks import require, require_finite
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which cases, how they are split, how triplets are drawn from them."""
+    """Which cases, how they are split, how triplets are drawn from them.
+
+    Example:
+        >>> DataConfig(data=Path("verse"), split="official").triplets_per_case
+        64
+    """
 
     data: Path | None = None
     """A VerSe root, as unzipped. None (and no globs or shards): the embedded default, phantoms and a real sample CT."""
@@ -54,6 +59,7 @@ class DataConfig:
     """Parallel triplet makers."""
 
     def __post_init__(self):
+        require_finite(self)
         require(0 < self.test_fraction < 1, "test_fraction", "between 0 and 1", self.test_fraction)
         require(0 <= self.val_fraction < 1, "val_fraction", "in [0, 1)", self.val_fraction)
         require(0.5 <= self.inference_like <= 1, "inference_like", "in [0.5, 1]", self.inference_like)
@@ -70,7 +76,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Training-only augmentation. Source: paper, "Data augmentation": smoothing, clamping, reorienting."""
+    """Training-only augmentation. Source: paper, "Data augmentation": smoothing, clamping, reorienting.
+
+    Example:
+        >>> AugmentConfig(flip=0.0).rotate_deg
+        10.0
+    """
 
     augment: bool = True
     """False switches all of it off (the paper's Table 6)."""
@@ -97,10 +108,18 @@ class AugmentConfig:
     gamma: float = 0.0
     """Sigma of the logarithm of a random gamma of the clamped grey values: other tubes, contrast media and bones."""
 
+    def __post_init__(self):
+        require_finite(self)
+
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimisation. Source: paper, "Pre-processing" (100 epochs, 0.001, x0.1 after 10 epochs without improvement)."""
+    """Optimisation. Source: paper, "Pre-processing" (100 epochs, 0.001, x0.1 after 10 epochs without improvement).
+
+    Example:
+        >>> TrainConfig(loss="bce_dice", cosine=True).learning_rate
+        0.001
+    """
 
     epochs: int = 100
     optimizer: Literal["adamax", "adam", "rmsprop"] = "adamax"
@@ -129,6 +148,7 @@ class TrainConfig:
     """Where the LinkNet's encoder starts: `astra` are kernels of a ResNet-152 trained on CT, for resnet152 only."""
 
     def __post_init__(self):
+        require_finite(self)
         for name in ("epochs", "learning_rate", "plateau_patience", "accumulate"):
             require(getattr(self, name) > 0, name, "positive", getattr(self, name))
         require(0 < self.plateau_factor < 1, "plateau_factor", "between 0 and 1", self.plateau_factor)

@@ -15,9 +15,9 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
 
-from spine_tf.scans import Volume
+from spine_tf.scans import ScanError, Volume
 from spine_tf.scans.labels import spine_mask
-from spine_tf.support.files import write_text
+from spine_tf.support.files import blaming, read_json, write_text
 
 _SIDES = ("RL", "AP", "SI")
 
@@ -43,7 +43,7 @@ def read_centroids(path: Path) -> Centroids:
         path: of the file. A name with `iso-ctd` tells that its places are counted in voxels of 1 mm.
 
     Raises:
-        ValueError: no list of VerSe's kind, a label twice, or no direction: without it nothing tells which axis X is,
+        ScanError: no list of VerSe's kind, a label twice, or no direction: without it nothing tells which axis X is,
             nor from which end it is counted. The message names the file.
 
     Example:
@@ -54,26 +54,27 @@ def read_centroids(path: Path) -> Centroids:
     """
     path = Path(path)
     try:
-        entries = json.loads(path.read_text())
+        entries = read_json(path, list, ScanError, finite=False)
         direction = [tuple(entry["direction"]) for entry in entries if "direction" in entry]
         places = [
-            (int(entry["label"]), tuple(math.nan if entry[axis] is None else float(entry[axis]) for axis in "XYZ"))
+            (_label(entry["label"]), tuple(_number(entry[axis]) for axis in "XYZ"))
             for entry in entries
             if "direction" not in entry
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         expected = 'centroids must be a list of {"direction": [...]} and {"label", "X", "Y", "Z"}'
-        raise ValueError(f"{path}: {expected}. Received: {type(error).__name__}: {error}") from error
+        raise ScanError(f"{path}: {expected}. Received: {type(error).__name__}: {error}") from error
     points = {label: point for label, point in places if all(map(math.isfinite, point))}
     labels = [label for label, _ in places]
     if len(set(labels)) < len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
-        raise ValueError(f"{path}: each label must have one centroid. Received: {twice} more than once")
+        raise ScanError(f"{path}: each label must have one centroid. Received: {twice} more than once")
     # A list with nothing in it has nothing to turn: "no vertebra was found" needs no axes.
     if len(direction) != 1 and points:
         expected = 'centroids must say {"direction": [...]} once, without which X, Y and Z have no axes'
-        raise ValueError(f"{path}: {expected}. Received: {len(direction)} such entries")
-    return Centroids(_checked(direction[0], path) if direction else ("R", "A", "S"), points, "iso-ctd" in path.name)
+        raise ScanError(f"{path}: {expected}. Received: {len(direction)} such entries")
+    with blaming(path, ScanError):
+        return Centroids(_checked(direction[0]) if direction else ("R", "A", "S"), points, "iso-ctd" in path.name)
 
 
 def write_centroids(path: Path, centroids: Centroids) -> None:
@@ -106,7 +107,7 @@ def reorient_centroids(centroids: Centroids, direction: tuple[str, str, str], vo
     Raises:
         ValueError: `direction` is not one letter of each of R/L, A/P and S/I.
     """
-    direction = _checked(direction, "direction")
+    direction = _checked(direction)
     shape, _ = _grid_along(volume, direction)
     turn = ornt_transform(axcodes2ornt(centroids.direction), axcodes2ornt(direction)).astype(int)
     points = {}
@@ -185,8 +186,23 @@ def _grid_along(volume: Volume, direction: tuple[str, str, str]) -> tuple[list[i
     return shape, volume.affine @ inv_ornt_aff(turn, volume.shape)
 
 
-def _checked(direction: tuple, source) -> tuple[str, str, str]:
+def _number(value) -> float:
+    """A coordinate of a file; NaN where it has none."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"no number, {str(value)[:50]!r}")
+    return float(value)
+
+
+def _label(value) -> int:
+    if not _number(value).is_integer():
+        raise ValueError(f"no label, {value!r}")
+    return int(value)
+
+
+def _checked(direction: tuple) -> tuple[str, str, str]:
     if len(direction) != 3 or any(sum(letter in tuple(sides) for letter in direction) != 1 for sides in _SIDES):
         expected = "direction must be one letter of each of R/L, A/P and S/I"
-        raise ValueError(f"{source}: {expected}. Received: {list(direction)}")
+        raise ValueError(f"{expected}. Received: {list(direction)}")
     return tuple(direction)

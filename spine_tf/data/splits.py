@@ -6,14 +6,14 @@ threshold, so that nothing but the evaluation reads the 20 %.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spine_tf.config.stored import dataclass_from_dict
 from spine_tf.data.cases import Case
 from spine_tf.data.verse import SUBSETS
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import write_json
+from spine_tf.support.files import read_json, write_json
 
 ROLES = ("train", "val", "test")
 
@@ -101,10 +101,8 @@ def write_split(path: Path, split: Split) -> None:
         path: of the file, which appears whole or not at all.
         split: as `split_cases` made it.
     """
-    roles = {
-        role: [{**dataclasses.asdict(case), **_paths(case, str)} for case in getattr(split, role)] for role in ROLES
-    }
-    write_json(path, {"facts": split.facts, **roles})
+    values = dataclasses.asdict(split)
+    write_json(path, {"facts": values.pop("facts"), **values})
 
 
 def read_split(path: Path) -> Split:
@@ -122,16 +120,11 @@ def read_split(path: Path) -> Split:
         >>> split.train[0].case_id, split.facts
         ('a', {'seed': 7})
     """
+    expected = f"{Path(path).name} must be a split as a run writes it"
     try:
-        stored = json.loads(Path(path).read_text())
-        roles = [[Case(**values) for values in stored[role]] for role in ROLES]
-    except (OSError, TypeError, KeyError, ValueError) as error:
-        raise RunError(f"{Path(path).name} must be a split as a run writes it. Received: {error!r}") from error
-    return Split(*([dataclasses.replace(c, **_paths(c, Path)) for c in cases] for cases in roles), stored["facts"])
-
-
-def _paths(case: Case, kind: type) -> dict:
-    return {n: kind(getattr(case, n)) for n in ("image", "mask", "centroids") if getattr(case, n) is not None}
+        return dataclass_from_dict(Split, read_json(path))
+    except ValueError as error:
+        raise RunError(f"{expected}. Received: {error}") from None
 
 
 def _draw(subjects: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:

@@ -22,11 +22,14 @@ ResNet-152"; Chaurasia and Culurciello, "LinkNet", 2017.
 """
 
 import contextlib
+import importlib
 import io
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
@@ -68,6 +71,8 @@ Not among them: DenseNets (their layers have names that Keras 3 refuses), ResNeX
 grouped convolutions are cut out by 512 to 3250 Lambda layers, which no safe loader reads).
 """
 
+_WITH_KERAS = ("segmentation_models", "classification_models", "efficientnet", "tensorflow.keras")
+"""What keeps the Keras that it was imported with; by the start of the names of its modules."""
 _UNIT = re.compile(r"stage\d+_unit\d+")
 _COUNTER = re.compile(r"_\d+$")
 _DECODER = re.compile(r"center_block|fpn_|segm_|psp_|aggregation|upsampling_stage|final_")
@@ -117,23 +122,30 @@ def zoo_network(
     return layers.Cropping2D(frame, name="head_crop")(logits) if any(missing) else logits
 
 
+@cache
 def load_segmentation_models() -> ModuleType:
-    """Import segmentation-models so that it builds Keras 3 layers; nothing else imports it.
+    """Import a copy of segmentation-models that builds Keras 3 layers, whatever the process has imported before.
 
-    Without SM_FRAMEWORK it imports `keras.utils.generic_utils`, which Keras 3 no longer has.
-
-    Raises:
-        ImportError: `tf.keras` is Keras 2 in this process, so that its layers would not connect to ours.
+    It builds with the Keras that `tf.keras` is when it is imported: Keras 2 where tensorflow_model_optimization came
+    first. A copy that a user imported stays as it is. Without SM_FRAMEWORK it wants parts that Keras 3 lacks.
     """
-    if tf.keras.Model is not keras.Model:
-        raise ImportError(
-            "tf.keras must be Keras 3: clear TF_USE_LEGACY_KERAS before TensorFlow's Keras is first used. "
-            f"Received: tf.keras.Model={tf.keras.Model!r}"
-        )
     os.environ["SM_FRAMEWORK"] = "tf.keras"
-    with contextlib.redirect_stdout(io.StringIO()):  # it greets on import
-        import segmentation_models
-    return segmentation_models
+    found = tf.keras
+    theirs = _forget(_WITH_KERAS)
+    tf.keras = sys.modules["tensorflow.keras"] = importlib.import_module("keras._tf_keras.keras")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it greets on import
+            return importlib.import_module("segmentation_models")
+    finally:
+        tf.keras = found
+        _forget(_WITH_KERAS)
+        sys.modules.update(theirs)
+
+
+def _forget(packages: tuple[str, ...]) -> dict[str, ModuleType]:
+    """Take the modules of packages from those imported; returns them by name."""
+    names = [name for name in sys.modules if name.startswith(packages)]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def stable_names(model: keras.Model, prefix: str) -> dict[str, str]:

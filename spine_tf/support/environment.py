@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, hardware."""
+"""Describes what a run was made with: versions, commit, hardware."""
 
 import platform
 import resource
@@ -16,7 +16,12 @@ VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
 
 
 def describe_environment() -> dict:
-    """Versions, git commit and hardware of this process. Nothing of it names a user, a host or a path."""
+    """Describe versions, git commit and hardware of this process. Nothing of it names a user, a host or a path.
+
+    Example:
+        >>> sorted(describe_environment())
+        ['cores', 'git_commit', 'gpus', 'processor', 'python', 'spine_tf', 'system', 'versions']
+    """
     versions = {}
     for name in PACKAGES:
         try:
@@ -36,7 +41,7 @@ def describe_environment() -> dict:
 
 
 def git_commit() -> str:
-    """The checkout's commit, with `-dirty` when files differ from it, or "unknown" outside a checkout."""
+    """Name the checkout's commit, with `-dirty` when files differ from it, or "unknown" outside a checkout."""
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
@@ -51,7 +56,7 @@ def git_commit() -> str:
 
 
 def peak_memory_gib() -> float:
-    """Largest resident size of this process so far, in GiB."""
+    """Measure the largest resident size of this process so far, in GiB."""
     # Rather than getrusage: on Linux a new process starts with the peak of the one that made it.
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -63,7 +68,7 @@ def peak_memory_gib() -> float:
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Its name, and its widest vectors where Linux tells: TensorFlow's speed beside LiteRT's depends on them."""
+    """Name the CPU, and its widest vectors where Linux tells: TensorFlow's speed beside LiteRT's depends on them."""
     try:
         pairs = (line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
         facts = {name.strip(): value.strip() for name, value in pairs}

@@ -6,11 +6,25 @@ An argument that a function does not take stays a plain ValueError, as in Keras.
 
 
 class SpineError(ValueError):
-    """What a user can act on; its message is one line that names what is wrong."""
+    """What a user can act on; its message is one line that names what is wrong.
+
+    Example:
+        >>> issubclass(ScanError, SpineError), issubclass(SpineError, ValueError)
+        (True, True)
+    """
 
 
 class ScanError(SpineError):
-    """A scan or a mask that is refused; the message names the file, what was expected and what was received."""
+    """A scan or a mask that is refused; the message names the file, what was expected and what was received.
+
+    Example:
+        >>> from spine_tf.scans import read_scan
+        >>> try:
+        ...     read_scan("absent.nii.gz")
+        ... except ScanError as error:
+        ...     print("absent.nii.gz" in str(error))
+        True
+    """
 
 
 class OutputError(SpineError):
@@ -22,7 +36,12 @@ class ShardError(SpineError):
 
 
 class ModelError(SpineError):
-    """A model that cannot be loaded: it is missing, damaged, unsafe, or not made by this package."""
+    """A model that cannot be loaded: it is missing, damaged, unsafe, or not made by this package.
+
+    Example:
+        >>> issubclass(ModelError, SpineError)
+        True
+    """
 
 
 class ServerError(SpineError):
@@ -30,7 +49,12 @@ class ServerError(SpineError):
 
 
 class RunError(SpineError):
-    """A run's folder that does not hold what is needed, or holds a run of other settings."""
+    """A run's folder that does not hold what is needed, or holds a run of other settings.
+
+    Example:
+        >>> issubclass(RunError, SpineError)
+        True
+    """
 
 
 class WorkerError(SpineError):

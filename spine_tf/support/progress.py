@@ -26,7 +26,14 @@ def is_quiet() -> bool:
 
 @contextmanager
 def quieted(quiet: bool = True) -> Iterator[None]:
-    """Tell no progress inside, here and in processes that are started here; with `quiet=False`, change nothing."""
+    """Tell no progress inside, here and in processes that are started here; with `quiet=False`, change nothing.
+
+    Example:
+        >>> with quieted():
+        ...     say("not said")
+        >>> is_quiet()
+        False
+    """
     before = os.environ.get(QUIET)
     if quiet:
         os.environ[QUIET] = "1"
@@ -52,7 +59,12 @@ def progress_bar(*args, disable: bool = False, **options):
 
 
 def say(sentence: str) -> None:
-    """Print a line of progress on stdout, above the bars there are; nothing in a quiet process."""
+    """Print a line of progress on stdout, above the bars there are; nothing in a quiet process.
+
+    Example:
+        >>> say("3 cases to train on")
+        3 cases to train on
+    """
     from tqdm import tqdm
 
     if not is_quiet():

@@ -8,7 +8,12 @@ SIGNS = {"±": r"$\pm$", "×": r"$\times$", "°": r"$^{\circ}$", "§": r"\S{}"}
 
 
 class Table(NamedTuple):
-    """Cells that are text already; `align` has a letter for each column, "l" or "r", as in LaTeX."""
+    """Cells that are text already; `align` has a letter for each column, "l" or "r", as in LaTeX.
+
+    Example:
+        >>> Table(["case", "Dice"], [["a", "0.91"]], "lr").headings
+        ['case', 'Dice']
+    """
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]

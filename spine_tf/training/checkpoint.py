@@ -1,19 +1,18 @@
-"""Callbacks that keep a run whole: the best model, and a checkpoint from which training goes on as if never stopped.
+"""Keeps a run whole with callbacks: the best model, and a checkpoint from which training goes on as if never stopped.
 
 Keras' BackupAndRestore forgets ReduceLROnPlateau's counters, so that a resumed run trains at another learning rate.
 """
 
-import json
 import math
-import os
-import shutil
 import time
 from pathlib import Path
 
 import keras
 
 from spine_tf.models.layers import synchronize_normalization
-from spine_tf.support.files import flush, whole_file, write_json, write_text
+from spine_tf.support.errors import RunError
+from spine_tf.support.files import write_json, write_text
+from spine_tf.training.checkpoint_files import STATE, State, latest_checkpoint, read_state, save_model, write_checkpoint
 from spine_tf.training.run_folder import RunFolder
 
 STATES = {
@@ -22,15 +21,6 @@ STATES = {
     "GradientSensitivityPruning": ("asked",),
 }
 """Attributes of callbacks that must survive a stop, by class name."""
-
-MODEL, STATE = "model.keras", "state.json"
-"""Files of a checkpoint."""
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Save a `.keras` file whole or not at all; flushed to disk before it gets its name."""
-    with whole_file(path) as part:
-        model.save(part)
 
 
 class BestModel(keras.callbacks.Callback):
@@ -64,12 +54,9 @@ class BestModel(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """After every epoch, a checkpoint of everything a run consists of; at the start of training, the last one restored.
+    """Write a checkpoint of everything a run consists of after every epoch; restore the last one when training starts.
 
-    `<folder>/checkpoints/epoch-0007/` holds model and optimizer with its learning rate (`model.keras`) and what a
-    `.keras` file forgets (`state.json`): epoch, history, seconds, counters of the other callbacks, the state of
-    dropout's random generators. The folder appears by rename, complete; older ones are then deleted. Also rewrites
-    `<folder>/history.csv`.
+    What a checkpoint holds: `checkpoint_files`. Also rewrites `<folder>/history.csv` with every checkpoint.
 
     Must be the last callback of the list: it saves and restores the states of those before it.
 
@@ -79,6 +66,9 @@ class Checkpoint(keras.callbacks.Callback):
         writes: False where another worker writes; the last checkpoint is restored all the same.
         seconds_apart: an epoch that ends sooner after the last checkpoint gets none, unless it is the last epoch. After
             a stop its like is trained again; `best.keras` may be its own until then.
+
+    Raises:
+        RunError: the last checkpoint's state is damaged, or does not fit the callbacks or the model.
     """
 
     def __init__(
@@ -86,14 +76,12 @@ class Checkpoint(keras.callbacks.Callback):
     ):
         super().__init__()
         self.folder, self.writes, self.seconds_apart = RunFolder(folder), writes, seconds_apart
-        self.tracked = [c for c in callbacks if type(c).__name__ in STATES]
-        self.history: list[dict] = []
+        self.tracked = {type(c).__name__: c for c in callbacks if type(c).__name__ in STATES}
         self.diverged: int | None = None
-        found = latest_checkpoint(self.folder.path)
-        self.restored = json.loads((found / STATE).read_text()) if found else None
-        if self.restored:
-            self.history = self.restored["history"]
-        self.seconds_before = self.restored.get("seconds", 0.0) if self.restored else 0.0
+        found = latest_checkpoint(folder)
+        self.restored = read_state(found) if found else None
+        self.history: list[dict] = self.restored.history if found else []
+        self.seconds_before = self.restored.seconds if found else 0.0
         self._start = self._written = time.monotonic()
 
     def get_config(self) -> dict:
@@ -105,12 +93,17 @@ class Checkpoint(keras.callbacks.Callback):
         return self.seconds_before + time.monotonic() - self._start
 
     def on_train_begin(self, logs=None):
-        for callback in self.tracked if self.restored else ():
-            for name, value in self.restored["callbacks"].get(type(callback).__name__, {}).items():
+        if self.restored is None:
+            return
+        for kind, callback in self.tracked.items():
+            stored = self.restored.callbacks.get(kind, {})
+            self._require(stored.keys() == {*STATES[kind]}, f"the state of {kind}", sorted(stored))
+            for name, value in stored.items():
                 setattr(callback, name, value)
-        if self.restored:
-            for variable, value in zip(_random_states(self.model), self.restored["random"], strict=True):
-                variable.assign(value)
+        states, stored = _random_states(self.model), self.restored.random
+        self._require(len(stored) == len(states), f"the states of {len(states)} random generators", len(stored))
+        for variable, value in zip(states, stored, strict=True):
+            variable.assign(value)
 
     def on_epoch_end(self, epoch, logs=None):
         if not math.isfinite((logs or {}).get("loss", 0.0)):
@@ -118,47 +111,34 @@ class Checkpoint(keras.callbacks.Callback):
             self.diverged = epoch + 1
             return
         self.history.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
-        if not self.writes:
-            return
-        columns = list(self.history[-1])
-        rows = [",".join(columns)] + [",".join(repr(row.get(c, "")) for c in columns) for row in self.history]
-        write_text(self.folder.history, "\n".join(rows) + "\n")
         is_last = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs", epoch + 1)
-        if is_last or time.monotonic() - self._written >= self.seconds_apart:
-            self._write(epoch)
+        if self.writes and (is_last or time.monotonic() - self._written >= self.seconds_apart):
+            self._write()
             self._written = time.monotonic()
 
-    def _write(self, epoch: int) -> None:
-        states = {type(c).__name__: {name: getattr(c, name) for name in STATES[type(c).__name__]} for c in self.tracked}
-        final = self.folder.checkpoints / f"epoch-{epoch + 1:04d}"
-        part = final.with_name(f".{final.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        save_model(self.model, part / MODEL)
-        state = {
-            "epoch": epoch + 1,
-            "history": self.history,
-            "seconds": self.seconds,
-            "callbacks": states,
-            "random": [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)],
-        }
-        write_text(part / STATE, json.dumps(state, default=float))
-        shutil.rmtree(final, ignore_errors=True)
-        os.rename(part, final)
-        flush(final.parent)
-        for old in sorted(final.parent.glob("epoch-*")):
-            if old.name < final.name:
-                shutil.rmtree(old)
+    def _write(self) -> None:
+        states = {kind: {name: getattr(c, name) for name in STATES[kind]} for kind, c in self.tracked.items()}
+        random = [keras.ops.convert_to_numpy(v).tolist() for v in _random_states(self.model)]
+        state = State(len(self.history), self.history, states, random, self.seconds)
+        write_checkpoint(self.folder.path, self.model, state)
+        # After the checkpoint: a history without one is refused when the run is resumed.
+        write_history(self.folder.history, self.history)
+
+    def _require(self, fits: bool, expected: str, received) -> None:
+        if not fits:
+            path = latest_checkpoint(self.folder.path) / STATE
+            raise RunError(f"{path} must hold {expected}. Received: {received}")
 
 
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The folder of the newest complete checkpoint of a run, or None."""
-    found = sorted(RunFolder(folder).checkpoints.glob("epoch-*"))
-    return found[-1] if found else None
+def write_history(path: Path, history: list[dict]) -> None:
+    """Write `history.csv`: the columns of the last epoch, a row an epoch."""
+    columns = list(history[-1])
+    rows = [",".join(columns)] + [",".join(repr(row.get(c, "")) for c in columns) for row in history]
+    write_text(path, "\n".join(rows) + "\n")
 
 
 def write_metadata(folder: Path, metadata: dict) -> None:
-    """`metadata.json`, without which no model of the folder is used (`engines.load_engine`)."""
+    """Write `metadata.json`, without which no model of the folder is used (`engines.load_engine`)."""
     write_json(RunFolder(folder).metadata, metadata)
 
 

@@ -1,9 +1,8 @@
-"""Several machines as TF_CONFIG names them: the strategy they train under, and what they tell each other.
+"""Connects the machines that TF_CONFIG names, and lets them agree on what they train.
 
 Each machine runs the same command with its own TF_CONFIG; worker 0 is the chief, which alone writes the run's folder.
 """
 
-import json
 import os
 import sys
 import threading
@@ -18,6 +17,7 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.data.pipeline import WHOLE, Share
 from spine_tf.support.errors import WorkerError
+from spine_tf.support.files import parse_json
 from spine_tf.support.progress import say
 
 START_MINUTES = 10.0
@@ -33,7 +33,7 @@ class Cluster(NamedTuple):
 
 
 def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster | None:
-    """The cluster that TF_CONFIG describes; None where it is not set or names one worker only.
+    """Read the cluster that TF_CONFIG describes; None where it is not set or names one worker only.
 
     Raises:
         WorkerError: it is no JSON of `{"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}`, has
@@ -41,7 +41,7 @@ def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster | None:
     """
     text = environ.get("TF_CONFIG", "").strip() or "{}"
     try:
-        values = json.loads(text)
+        values = parse_json(text, "TF_CONFIG", error=WorkerError)
         jobs, task = values.get("cluster", {}), values.get("task", {})
         kind, number = task.get("type", "worker"), int(task.get("index", 0))
         addresses = {job: list(found) for job, found in jobs.items()}
@@ -72,7 +72,7 @@ def check_switches(train: TrainConfig) -> None:
 
 
 def connect(cluster: Cluster) -> tf.distribute.Strategy:
-    """The strategy of a cluster, once all its workers are there; to be called before TensorFlow's first operation.
+    """Make the strategy of a cluster, once all its workers are there; to be called before TensorFlow's first operation.
 
     The process ends with exit code 2 and a sentence if they are not there after `START_MINUTES`: TensorFlow's own
     waiting cannot be interrupted.
@@ -102,24 +102,24 @@ def connect(cluster: Cluster) -> tf.distribute.Strategy:
 
 
 def is_spread(strategy: tf.distribute.Strategy) -> bool:
-    """Whether a strategy is one of several workers."""
+    """Tell whether a strategy is one of several workers."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def worker_index(strategy: tf.distribute.Strategy) -> int:
-    """Which worker this process is, as in `Cluster`; 0, the chief, where there is one only."""
+    """Number this process among the workers, as in `Cluster`; 0, the chief, where there is one only."""
     if not is_spread(strategy):
         return 0
     return read_cluster().index
 
 
 def worker_count(strategy: tf.distribute.Strategy) -> int:
-    """How many workers train together."""
+    """Count the workers that train together."""
     return len(read_cluster().addresses) if is_spread(strategy) else 1
 
 
 def share_of(strategy: tf.distribute.Strategy, batch_size: int) -> Share:
-    """This worker's part of every batch.
+    """Compute this worker's part of every batch.
 
     Raises:
         WorkerError: the batch cannot be cut into equal parts for every device of every worker; one loss and one
@@ -134,7 +134,7 @@ def share_of(strategy: tf.distribute.Strategy, batch_size: int) -> Share:
 
 
 def sum_over_workers(strategy: tf.distribute.Strategy, values) -> np.ndarray:
-    """The sum of what each worker passes, a vector of one length, as float64; all workers must call it."""
+    """Add up what each worker passes, a vector of one length, as float64; all workers must call it."""
     values = np.asarray(values, np.float64)
     if not is_spread(strategy):
         return values
@@ -162,7 +162,7 @@ def agree(strategy: tf.distribute.Strategy, what: str, text: str) -> None:
 
 
 def chief_first(strategy: tf.distribute.Strategy, function: Callable):
-    """`function()` on the chief, and then on the others: what it leaves on a shared disk is made once."""
+    """Call `function()` on the chief, and then on the others: what it leaves on a shared disk is made once."""
     made = function() if worker_index(strategy) == 0 else None
     agree(strategy, "the order of work", "")
     return made if worker_index(strategy) == 0 else function()
@@ -170,7 +170,7 @@ def chief_first(strategy: tf.distribute.Strategy, function: Callable):
 
 @contextmanager
 def lost_workers():
-    """What TensorFlow says when a worker is gone, in pages, as a WorkerError."""
+    """Raise what TensorFlow says, in pages, when a worker is gone as a WorkerError."""
     errors = tf.errors
     lost = (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError)
     try:

@@ -1,4 +1,4 @@
-"""Training on several machines: a loop around `strategy.run`, with the callbacks of a run on one.
+"""Trains on several machines: a loop around `strategy.run`, with the callbacks of a run on one.
 
 Keras 3's `fit` fails under MultiWorkerMirroredStrategy. Whatever the number of workers, a step is one update by the
 gradient over `batch_size` triplets, and its triplets are those of a run on one machine: a run may be stopped and

@@ -1,4 +1,4 @@
-"""A trained run on whole scans: predict, score beside the baselines, draw."""
+"""Scores a trained run on whole scans: predicts, compares with the baselines, draws."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +16,7 @@ from spine_tf.scans.labels import spine_mask
 from spine_tf.scoring import baseline_masks, mean_rows, save_curves, score_case, write_scores
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import write_json
+from spine_tf.support.files import remove_parts, write_json
 from spine_tf.support.progress import progress_bar
 from spine_tf.training.run_folder import CURVES, EVALUATION_REPORT, RunFolder
 from spine_tf.viewer.overlay import save_errors, save_overlay
@@ -61,6 +61,7 @@ def evaluate_run(
     scored = [(case, HELD_OUT) for case in split.test] + [(seen[name], SEEN) for name in also_seen]
     if not split.test:
         raise RunError(f"the run must have test cases. Received: none in {run.split}")
+    remove_parts(output)
     rows, truths, probabilities = [], [], []
     for case, role in progress_bar(scored, desc="evaluating", unit="case"):
         case_rows, truth, probability = _score(case, role, engine, output, clean_up, flips)

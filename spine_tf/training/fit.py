@@ -1,4 +1,4 @@
-"""Compile and fit: the paper's optimisation on Keras' own `fit`, with checkpoints from which a run goes on exactly.
+"""Compiles and fits a network: the paper's optimisation on Keras' own `fit`, with checkpoints to go on from exactly.
 
 Source: paper, "Pre-processing" (100 epochs, learning rate 0.001, x0.1 after 10 epochs without improvement), "Adamax
 optimizer analysis", and Step 1 of the pruning section (binary cross-entropy).
@@ -15,7 +15,8 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.progress import is_quiet
-from spine_tf.training.checkpoint import MODEL, BestModel, Checkpoint, latest_checkpoint
+from spine_tf.training.checkpoint import BestModel, Checkpoint, write_history
+from spine_tf.training.checkpoint_files import latest_checkpoint, load_model
 from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
 from spine_tf.training.distributed import fit_on_workers
 from spine_tf.training.losses import get_loss
@@ -88,7 +89,7 @@ class StopAfter(keras.callbacks.Callback):
 
 
 class FirstStep(keras.callbacks.Callback):
-    """Notes the seconds from the start of `fit` to the end of its first step: tracing and graph optimisation."""
+    """Note the seconds from the start of `fit` to the end of its first step: tracing and graph optimisation."""
 
     def __init__(self):
         super().__init__()
@@ -139,7 +140,7 @@ def fit_model(
     """
     found = latest_checkpoint(folder)
     with strategy.scope():
-        model = keras.saving.load_model(found / MODEL) if found else build()
+        model = load_model(found) if found else build()
         if penalty is not None:
             penalise(model, penalty)
         if not found:
@@ -184,6 +185,9 @@ def fit_model(
             shuffle=False,
             verbose=verbose,
         )
+    if is_chief and checkpoint.history:
+        # Also where the run was killed between its last checkpoint and this file.
+        write_history(RunFolder(folder).history, checkpoint.history)
     # From the history, not from the callback: a run that was finished before has not trained here.
     best = min(checkpoint.history, key=lambda row: row[monitor], default=None)
     facts = {

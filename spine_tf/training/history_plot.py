@@ -1,4 +1,4 @@
-"""Pictures of a run."""
+"""Draws the history of a run."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ PANELS = (("loss", "loss"), ("dice", "Dice of the slices"), ("learning_rate", "l
 
 
 def plot_history(path: Path, history: list[dict]) -> None:
-    """Loss, Dice and learning rate by epoch, training and validation, as a PNG.
+    """Draw loss, Dice and learning rate by epoch, training and validation, as a PNG.
 
     Args:
         path: the picture.

@@ -1,5 +1,7 @@
-"""Losses of a mask of probabilities, chosen by `TrainConfig.loss`. A pixel whose target is negative has no known truth
-and counts in none of them."""
+"""Measures how far a mask of probabilities is from the truth: the losses that `TrainConfig.loss` chooses from.
+
+A pixel whose target is negative has no known truth and counts in none of them.
+"""
 
 import keras
 import tensorflow as tf
@@ -18,6 +20,11 @@ class KnownBCELoss(keras.losses.Loss):
 
     Returns:
         (batch,) before the reduction: the mean over each sample's pixels, unknown ones counting 0.
+
+    Example:
+        >>> truth = ops.reshape(ops.array([1.0, -1.0]), (1, 1, 2, 1))  # (batch, H, W, views)
+        >>> f"{float(KnownBCELoss()(truth, ops.full((1, 1, 2, 1), 0.5))):.4f}"  # half of log 2
+        '0.3466'
     """
 
     def __init__(self, name="bce", reduction="sum_over_batch_size", dtype=None):
@@ -49,6 +56,11 @@ class BCEDiceLoss(keras.losses.Loss):
     Returns:
         (batch,) before the reduction: each sample's cross-entropy plus the batch's Dice loss. Sample weights therefore
         scale both, but do not take pixels out of the Dice coefficient.
+
+    Example:
+        >>> empty = ops.zeros((1, 2, 2, 3))  # (batch, H, W, views)
+        >>> round(float(BCEDiceLoss()(empty, empty)), 4)
+        0.0
     """
 
     def __init__(self, smooth: float = 1.0, name="bce_dice", reduction="sum_over_batch_size", dtype=None):
@@ -78,10 +90,17 @@ def _known(y_true, y_pred):
 
 
 def get_loss(name: str) -> keras.losses.Loss:
-    """The loss that `TrainConfig.loss` names: "bce" (paper, "Step 1") or "bce_dice".
+    """Make the loss that `TrainConfig.loss` names.
+
+    Args:
+        name: "bce" (paper, "Step 1") or "bce_dice".
 
     Raises:
         ValueError: another name.
+
+    Example:
+        >>> get_loss("bce_dice").smooth
+        1.0
     """
     losses = {"bce": KnownBCELoss, "bce_dice": BCEDiceLoss}
     if name not in losses:

@@ -1,4 +1,4 @@
-"""Overlap of predicted and true masks while training: Dice coefficient and Jaccard index.
+"""Counts the overlap of predicted and true masks while training: Dice coefficient and Jaccard index.
 
 Both count pixels over everything seen since the last reset (an epoch) and divide once at the end, so that the value
 does not depend on the batch size and empty slices need no rule of their own.
@@ -54,6 +54,12 @@ class DiceCoefficient(_Overlap):
 
     Args:
         threshold: probability from which a pixel is positive.
+
+    Example:
+        >>> metric = DiceCoefficient()
+        >>> metric.update_state([[[[1.0], [1.0]]]], [[[[0.9], [0.1]]]])  # (batch, H, W, views)
+        >>> round(float(metric.result()), 4)
+        0.6667
     """
 
     def __init__(self, threshold: float = 0.5, name="dice", dtype=None):
@@ -71,6 +77,12 @@ class JaccardIndex(_Overlap):
 
     Args:
         threshold: probability from which a pixel is positive.
+
+    Example:
+        >>> metric = JaccardIndex()
+        >>> metric.update_state([[[[1.0], [1.0]]]], [[[[0.9], [0.1]]]])  # (batch, H, W, views)
+        >>> float(metric.result())
+        0.5
     """
 
     def __init__(self, threshold: float = 0.5, name="jaccard", dtype=None):
@@ -81,5 +93,10 @@ class JaccardIndex(_Overlap):
 
 
 def training_metrics() -> list[keras.metrics.Metric]:
-    """What a training logs beside its loss: Dice and Jaccard at 0.5, counted over an epoch."""
+    """Make what a training logs beside its loss: Dice and Jaccard at 0.5, counted over an epoch.
+
+    Example:
+        >>> [metric.name for metric in training_metrics()]
+        ['dice', 'jaccard']
+    """
     return [DiceCoefficient(name="dice"), JaccardIndex(name="jaccard")]

@@ -1,4 +1,4 @@
-"""Optimisers whose update of a variable is one kernel.
+"""Updates each variable with one kernel: Adamax and Adam.
 
 Keras writes an update as dozens of small operations. For the hundreds of variables of this network these are most of
 the training graph, and tracing and optimising that graph is most of the time to the first finished step. TensorFlow

@@ -1,4 +1,4 @@
-"""A penalty on the weights as a part of the loss: lambda R(W).
+"""Adds a penalty on the weights to the loss: lambda R(W).
 
 Source: paper, "Step 4: Fine-tune the pruned network": the loss "may include a regularization term to prevent
 overfitting". The paper leaves open which one.
@@ -41,5 +41,5 @@ def penalise(model: keras.Model, penalty: Penalty | None) -> None:
 
 
 def convolution_kernels(model: keras.Model) -> list[keras.Variable]:
-    """The trainable kernels of a model's convolutions; a dense layer's kernel has two axes only."""
+    """List the trainable kernels of a model's convolutions; a dense layer's kernel has two axes only."""
     return [v for v in model.trainable_variables if v.name.endswith("kernel") and len(v.shape) > 2]

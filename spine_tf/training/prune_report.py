@@ -1,4 +1,4 @@
-"""What pruning has cost and gained: filters, parameters, multiply-adds, file, memory, time, and Dice on held-out scans.
+"""Reports what pruning has cost and gained: filters, parameters, multiply-adds, file, memory, time, held-out Dice.
 
 Source: paper, "Step 5: evaluate and save the pruned model".
 """
@@ -71,7 +71,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
         "environment": describe_environment(),
     }
     if not settings.control:
-        record = json.loads(run.untuned.removed.read_text())
+        record = run.untuned.read_removed()
         verdict["filters"] = {name: value for name, value in record.items() if name != "layers"}
         write_layers(run.kept_table, record["layers"])
         title = f"{record['kept']:,} of {record['filters']:,} filters kept: {100 * record['amount']:.1f} % of the "
@@ -83,7 +83,7 @@ def write_verdict(folder: Path, control: Path | None = None, rounds: int = 20) -
 
 
 def held_out_dice(model: Path, cases: list[Case]) -> dict[str, float]:
-    """Dice of the whole volume, small components dropped as at prediction: case id -> score."""
+    """Measure Dice of the whole volume, small components dropped as at prediction: case id -> score."""
     engine, scores = load_engine(model), {}
     for case in progress_bar(cases, desc="scoring held-out cases", unit="case", leave=False):
         volume, labels = load_case(case)
@@ -92,7 +92,7 @@ def held_out_dice(model: Path, cases: list[Case]) -> dict[str, float]:
 
 
 def control_dice(control: Path, settings: PruneSettings) -> dict[str, dict[str, float]]:
-    """Dice after training of a control run: {"control": case id -> score}.
+    """Read the Dice after training of a control run: {"control": case id -> score}.
 
     Raises:
         RunError: it is no control, not finished, or was trained otherwise than `settings` say.
@@ -110,7 +110,7 @@ def control_dice(control: Path, settings: PruneSettings) -> dict[str, dict[str, 
 
 
 def compare_costs(before: Path, after: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """What each row of `COSTS` is before and after, and after as a multiple of before.
+    """Measure each row of `COSTS` before and after, and after as a multiple of before.
 
     Counted from the model (parameters, multiply-adds), or measured on the CPU in processes of their own (`footprint`).
     """
@@ -136,7 +136,7 @@ def compare_costs(before: Path, after: Path, rounds: int) -> dict[str, dict[str,
 
 
 def verdict_text(settings: PruneSettings, verdict: dict, epochs: int) -> str:
-    """The verdict as Markdown."""
+    """Write the verdict as Markdown."""
     made, filters = verdict["environment"], verdict["filters"]
     what = "Trained further, nothing pruned (control)" if settings.control else "Pruned and fine-tuned"
     lines = [f"# {what}: from {settings.source.name}", ""]

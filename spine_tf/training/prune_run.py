@@ -1,4 +1,4 @@
-"""A pruned run: from the folder of a trained run to one of the same form with a smaller network, fine-tuned.
+"""Prunes a run: from the folder of a trained run to one of the same form with a smaller network, fine-tuned.
 
 The folder can be resumed, evaluated, predicted with and pruned again like any run's. It holds three things more:
 prune.json (the settings), untuned/ (the pruned network before fine-tuning, with pruning.json: what was removed), and,
@@ -8,7 +8,6 @@ Source: paper, "A gradient sensitivity based network pruning", Steps 2 to 5.
 """
 
 import itertools
-import json
 import shutil
 import time
 from collections.abc import Iterable
@@ -24,15 +23,16 @@ from spine_tf.pruning import remove_filters
 from spine_tf.pruning.kept_filters import layer_rows
 from spine_tf.pruning.zeroing import zero_filters
 from spine_tf.support.files import write_bytes, write_json
-from spine_tf.training.checkpoint import save_model
+from spine_tf.training.checkpoint_files import save_model
 from spine_tf.training.cluster import read_cluster
 from spine_tf.training.fit import fit_model, prepare_process
 from spine_tf.training.losses import get_loss
 from spine_tf.training.penalty import Penalty, penalise
 from spine_tf.training.prune_settings import check_resumed, source_config, tuning_config, write_settings
-from spine_tf.training.run import finish_run, start_folder
+from spine_tf.training.run import finish_run
 from spine_tf.training.run_data import training_data
 from spine_tf.training.run_folder import RunFolder
+from spine_tf.training.run_start import start_folder
 
 MOST_DIFFERENT = {"float32": 1e-5, "float16": 1e-2}
 """Largest difference between the outputs of the smaller and the zeroed network, by the type that they compute in."""
@@ -83,7 +83,7 @@ def run_pruning(
             if not untuned.removed.exists():
                 batches = list(itertools.islice(data.dataset(0), settings.calibration_batches))
                 prune_source(before, settings, batches, untuned.path)
-            record = json.loads(untuned.removed.read_text())
+            record = untuned.read_removed()
         history, training = fit_model(
             build=partial(load_network, source.path if settings.control else untuned.path),
             dataset=data.dataset,
@@ -101,14 +101,14 @@ def run_pruning(
 
 
 def load_network(folder: Path):
-    """The network of a run's folder, uncompiled and without penalties."""
+    """Load the network of a run's folder, uncompiled and without penalties."""
     model = load_model(RunFolder(folder).network)
     penalise(model, None)
     return model
 
 
 def zeroed_network(source: Path, loss: str, settings: PruneSettings, calibration: Iterable):
-    """The network of a run with its lowest filters at zero, and what `pruning.zeroing.zero_filters` tells about them.
+    """Load the network of a run, set its lowest filters to zero, and tell what `pruning.zeroing.zero_filters` does.
 
     Args:
         loss: `TrainConfig.loss` of the run; filters are scored by it.

@@ -1,17 +1,16 @@
 """Stores the settings of a pruned run, and derives from them how its network is fine-tuned."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from spine_tf.config import Config, PruneSettings, spec_from_dict, to_dict, with_changes
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import write_json
+from spine_tf.support.files import blaming, read_json, write_json
 from spine_tf.training.run_folder import RunFolder
 
 
 def source_config(source: Path) -> Config:
-    """The config of the run in the folder `source`.
+    """Read the config of the run in the folder `source`.
 
     Raises:
         RunError: the folder is not that of a trained run.
@@ -24,7 +23,7 @@ def source_config(source: Path) -> Config:
 
 
 def tuning_config(config: Config, settings: PruneSettings) -> Config:
-    """The config of fine-tuning: the source's, but for epochs, learning rate, loss, seed and cache.
+    """Make the config of fine-tuning: the source's, but for epochs, learning rate, loss, seed and cache.
 
     The seed is another one than the source's, so that fine-tuning does not see the triplets again that the source's
     training began with. Cases that the source's run has decoded are not decoded again.
@@ -39,15 +38,17 @@ def tuning_config(config: Config, settings: PruneSettings) -> Config:
 
 
 def read_settings(folder: Path) -> PruneSettings:
-    """The settings of the pruned run in `folder`.
+    """Read the settings of the pruned run in `folder`.
 
     Raises:
-        RunError: there is none.
+        RunError: there is none, or a damaged one.
     """
     path = RunFolder(folder).prune_settings
     if not path.is_file():
         raise RunError(f"run must be the folder of a pruned run ({path.name}). Received: run={str(folder)!r}")
-    return spec_from_dict(PruneSettings, json.loads(path.read_text()))
+    values = read_json(path)
+    with blaming(path, RunError):
+        return spec_from_dict(PruneSettings, values)
 
 
 def write_settings(folder: Path, settings: PruneSettings) -> None:

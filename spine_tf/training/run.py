@@ -1,4 +1,4 @@
-"""A training run, from a Config to a folder with everything about it (`run_folder.RunFolder`)."""
+"""Trains a run, from a Config to a folder with everything about it (`run_folder.RunFolder`)."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spine_tf.config import Config, differing_fields, to_dict
+from spine_tf.config import Config, to_dict
 from spine_tf.data.cases import Case
 from spine_tf.data.loading import load_case
 from spine_tf.data.splits import ROLES, Split, read_split, write_split
@@ -23,38 +23,17 @@ from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import json_values, write_json
 from spine_tf.support.progress import progress_bar, say
-from spine_tf.training.checkpoint import latest_checkpoint, write_metadata
+from spine_tf.training.checkpoint import write_metadata
+from spine_tf.training.checkpoint_files import latest_checkpoint
 from spine_tf.training.cluster import agree, chief_first, share_of, worker_index
 from spine_tf.training.fit import fit_model, prepare_process
 from spine_tf.training.history_plot import plot_history
 from spine_tf.training.run_data import RunData, find_split, training_data
 from spine_tf.training.run_folder import RunFolder
+from spine_tf.training.run_start import start_folder
 
 THRESHOLDS = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))
 """Candidates for the probability from which a voxel counts: 0.2, 0.25, ... 0.8."""
-
-
-def start_folder(folder: Path, config: Config, resume: bool) -> None:
-    """Claim a folder for a run, or check that a resumed run is still the same one.
-
-    Raises:
-        RunError: the folder holds a run and `resume` is off, or `resume` is on and there is none, or its config
-            differs in anything but the number of epochs, or in that where a cosine schedule was made for it.
-    """
-    run = RunFolder(folder)
-    if not resume:
-        if run.holds_run:
-            raise RunError(f"run must be a new folder, or pass --resume to go on. Received: run={str(folder)!r}")
-        write_json(run.config, to_dict(config))
-        return
-    if not run.holds_run:
-        raise RunError(f"run must hold a run to resume ({run.config.name}). Received: run={str(folder)!r}")
-    stored = run.read_config()
-    changed = [name for name in differing_fields(config, stored) if name != "train.epochs" or stored.train.cosine]
-    if changed:
-        may = "a cosine schedule is made for its epochs" if stored.train.cosine else "only epochs may change"
-        raise RunError(f"a resumed run must keep its config ({may}). Received: changed {changed}")
-    write_json(run.config, to_dict(config))
 
 
 def train_run(
@@ -84,6 +63,11 @@ def train_run(
         RunError: as `start_folder`; the folder is that of a pruned run.
         WorkerError: a worker is lost or trains something else.
         ValueError: as `find_split`.
+
+    Example:
+        >>> from spine_tf.config import PRESETS
+        >>> train_run(PRESETS["tiny"], "run", "data")["training"]["epochs"]  # doctest: +SKIP
+        2
     """
     folder, run, start_seconds = Path(folder), RunFolder(folder), time.monotonic()
     if run.prune_settings.exists():
@@ -99,7 +83,7 @@ def train_run(
         starts = [] if latest_checkpoint(folder) else read_pretrained(config, data_root)
         if worker == 0:
             start_folder(folder, config, resume)
-        if resume and run.split.exists():
+        if resume and (run.split.exists() or latest_checkpoint(folder)):
             return starts, read_split(run.split), []
         split, notes = find_split(config, data_root)
         if worker == 0:
@@ -174,7 +158,7 @@ def finish_run(
     """
     run, spec = RunFolder(folder), config.preprocess
     plot_history(run.curves, history)
-    pretrained = json.loads(run.pretrained.read_text()) if run.pretrained.exists() else []
+    pretrained = run.read_pretrained()
     write_metadata(folder, {"preprocess": to_dict(spec), "model": to_dict(config.model)})
     threshold, threshold_scores = choose_threshold(folder, split.val)
     spec = dataclasses.replace(spec, threshold=threshold)
@@ -200,7 +184,7 @@ def finish_run(
 
 
 def start_model(config: Config, folder: Path, starts: list, writes: bool = True):
-    """The network a run starts from; with `writes`, what it took over, from where, goes to its folder."""
+    """Build the network that a run starts from; with `writes`, what it took over, from where, goes to its folder."""
     model = build_model(config.model, config.preprocess.image_size)
     records = load_pretrained(model, starts)
     for record in records:
@@ -214,9 +198,12 @@ def start_model(config: Config, folder: Path, starts: list, writes: bool = True)
 
 
 def choose_threshold(folder: Path, cases: list[Case]) -> tuple[float, dict[str, float]]:
-    """The probability threshold with the best mean Dice over whole validation volumes, and the mean Dice of each.
+    """Choose the probability threshold with the best mean Dice over whole validation volumes.
 
     Without validation cases it stays at 0.5: choosing it on training data would flatter it.
+
+    Returns:
+        The threshold, and the mean Dice of each candidate by its name.
     """
     if not cases:
         return 0.5, {}

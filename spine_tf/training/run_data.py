@@ -1,4 +1,4 @@
-"""What a run trains on: its cases by role, decoded, and synthetic scans made as it goes."""
+"""Opens what a run trains on: its cases by role, decoded, and synthetic scans made as it goes."""
 
 import contextlib
 import re
@@ -34,7 +34,7 @@ from spine_tf.training.run_folder import RunFolder
 
 
 def find_split(config: Config, data_root: Path) -> tuple[Split, list[str]]:
-    """The cases of a run by role, and notes about what is missing; see DataConfig."""
+    """Find the cases of a run by role, and notes about what is missing; see DataConfig."""
     data = config.data
     if _embedded(config):
         return embedded_split(data_root, data.hold_out, data.phantoms, data.more)

@@ -7,6 +7,7 @@ import pytest
 from spine_tf.data.cases import Case
 from spine_tf.data.splits import Split, read_split, split_cases, write_split
 from spine_tf.data.verse import find_cases
+from spine_tf.support.errors import RunError
 
 
 def case(name: str, subject: str | None = None, subset: str | None = None, mask: bool = True) -> Case:
@@ -159,9 +160,25 @@ def test_what_is_no_split_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"split\.json must be a split"):
         read_split(tmp_path / "split.json")
     (tmp_path / "split.json").write_text('{"train": []}')
-    with pytest.raises(ValueError, match="KeyError"):
+    with pytest.raises(ValueError, match=r"split\.json must be a split.*val must be given"):
         read_split(tmp_path / "split.json")
     leaking = {role: [dataclasses.asdict(case("a")) | {"image": "a", "mask": "b"}] for role in ("train", "val", "test")}
     (tmp_path / "split.json").write_text(json.dumps({"facts": {}, **leaking}))
     with pytest.raises(ValueError, match="one role"):
+        read_split(tmp_path / "split.json")
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({"case_id": 5, "subject": "p", "image": "a"}, r"train\.0\.case_id must be a valid string. Received: 5"),
+        ({"case_id": "a", "subject": "p", "image": None}, r"train\.0\.image must be .*Received: None"),
+        ({"case_id": "a", "subject": "p", "image": "a", "complete": "no"}, r"complete must be a valid boolean"),
+        ({"case_id": "a", "subject": "p", "image": "a", "age": 3}, r"train\.0\.age must be as declared"),
+        (["a", "p"], r"train\.0 must be an object"),
+    ],
+)
+def test_a_case_of_other_types_is_refused_by_its_place(tmp_path, case, words):
+    (tmp_path / "split.json").write_text(json.dumps({"facts": {}, "train": [case], "val": [], "test": []}))
+    with pytest.raises(RunError, match=rf"^split\.json must be a split.*{words}"):
         read_split(tmp_path / "split.json")

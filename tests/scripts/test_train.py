@@ -14,7 +14,7 @@ import pytest
 
 import spine_tf.models
 import spine_tf.training.fit  # noqa: F401  both register what the checkpoints hold
-from spine_tf.training.checkpoint import latest_checkpoint
+from spine_tf.training.checkpoint_files import latest_checkpoint
 from tests.support.paths import SCRIPTS
 
 SCRIPT = SCRIPTS / "train.py"

@@ -1,11 +1,25 @@
 import gzip
 import json
 import math
+import os
 
 import numpy as np
 import pytest
 
-from spine_tf.support.files import json_values, remove_parts, whole_file, write_gzip, write_json, write_text
+from spine_tf.support.errors import RunError, ScanError
+from spine_tf.support.files import (
+    DEEPEST_JSON,
+    MOST_JSON_BYTES,
+    json_values,
+    parse_json,
+    read_json,
+    remove_parts,
+    whole_file,
+    write_gzip,
+    write_json,
+    write_text,
+)
+from tests.support.hostile_json import HOSTILE
 
 
 def test_files_appear_whole_and_leave_nothing_else(tmp_path):
@@ -65,3 +79,50 @@ def test_gzip_files_of_one_content_are_equal(tmp_path):
         write_gzip(tmp_path / name, b"spine")
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
     assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == b"spine"
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_json_is_one_line_with_the_files_name(tmp_path, content):
+    (tmp_path / "facts.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"facts\.json must .*Received: ") as caught:
+        read_json(tmp_path / "facts.json")
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 500
+
+
+def test_no_file_and_what_is_no_file_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "dead.json").symlink_to(tmp_path / "absent")
+    for name in ("absent.json", "pipe.json", "dead.json", "."):
+        with pytest.raises(ScanError, match=r"must be a (JSON )?file. Received: "):
+            read_json(tmp_path / name, error=ScanError)
+
+
+def test_depth_and_size_are_bounded_and_the_bound_itself_is_allowed(monkeypatch):
+    lists = [json.loads("[" * depth + "]" * depth) for depth in (DEEPEST_JSON, DEEPEST_JSON + 1)]
+    assert parse_json(json.dumps(lists[0]), "a", list) == lists[0]
+    with pytest.raises(RunError, match=f"must nest at most {DEEPEST_JSON} levels"):
+        parse_json(json.dumps(lists[1]), "a", list)
+    padded = b"{}" + b" " * (MOST_JSON_BYTES - 2)
+    assert parse_json(padded, "a") == {}
+    with pytest.raises(RunError, match="must have at most 16777216 bytes"):
+        parse_json(padded + b" ", "a")
+
+
+def test_keys_that_are_missing_are_named():
+    assert parse_json('{"a": 1, "b": [0.5]}', "facts", keys=["a"]) == {"a": 1, "b": [0.5]}
+    with pytest.raises(RunError, match=r"facts must have the keys \['a', 'c'\]. Received: no \['c'\]"):
+        parse_json('{"a": 1}', "facts", keys=["a", "c"])
+
+
+def test_a_state_of_training_may_be_infinite():
+    found = parse_json('{"best": Infinity, "loss": NaN}', "state", finite=False)
+    assert found["best"] == math.inf
+    assert math.isnan(found["loss"])
+
+
+def test_a_folder_of_such_a_name_is_nobodys_half_file(tmp_path):
+    (tmp_path / ".0123abcd.folder").mkdir()
+    remove_parts(tmp_path)
+    remove_parts(tmp_path / "absent")
+    assert (tmp_path / ".0123abcd.folder").is_dir()

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from spine_tf.training.checkpoint import BestModel, Checkpoint, latest_checkpoint, save_model, write_metadata
+from spine_tf.support.errors import RunError
+from spine_tf.training.checkpoint import BestModel, Checkpoint, write_metadata
+from spine_tf.training.checkpoint_files import latest_checkpoint, save_model
 
 
 def _model(rate=0.1):
@@ -64,12 +66,20 @@ def test_epochs_that_end_too_soon_get_no_checkpoint_but_the_last_one_does(tmp_pa
     assert len(Checkpoint(tmp_path, []).history) == last
 
 
-def test_only_the_last_checkpoint_is_kept_and_half_a_one_is_none(tmp_path):
-    _fit(_model(), tmp_path, 3)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["epoch-0003"]
-    (tmp_path / "checkpoints" / ".epoch-0004.part").mkdir()
-    assert latest_checkpoint(tmp_path).name == "epoch-0003"
-    assert latest_checkpoint(tmp_path / "nothing") is None
+def test_a_state_of_other_callbacks_or_another_network_is_not_restored(tmp_path):
+    model = _model()
+    _fit(model, tmp_path, 1)
+    path = latest_checkpoint(tmp_path) / "state.json"
+    state = json.loads(path.read_text())
+    changes = [
+        ({"random": []}, r"state\.json must hold the states of 1 random generators. Received: 0"),
+        ({"callbacks": {}}, r"state\.json must hold the state of ReduceLROnPlateau. Received: \[\]"),
+        ({"callbacks": state["callbacks"] | {"BestModel": {"folder": 1}}}, r"the state of BestModel. .*\['folder'\]"),
+    ]
+    for change, words in changes:
+        path.write_text(json.dumps(state | change))
+        with pytest.raises(RunError, match=words):
+            _fit(model, tmp_path, 2, initial_epoch=1)
 
 
 def test_the_best_model_is_that_of_the_lowest_loss_and_nan_is_not_low(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from spine_tf.config import VIEWS, TrainConfig
-from spine_tf.training.checkpoint import latest_checkpoint
+from spine_tf.inference.engines.manifest import write_manifest
+from spine_tf.training.checkpoint_files import latest_checkpoint
 from spine_tf.training.fit import StopAfter, compile_model, fit_model, prepare_process
 from spine_tf.training.penalty import Penalty, convolution_kernels
 
@@ -85,6 +86,7 @@ def test_seconds_are_those_of_all_parts(tmp_path):
     path = latest_checkpoint(tmp_path) / "state.json"
     state = json.loads(path.read_text())
     path.write_text(json.dumps(state | {"seconds": 1000.0}))
+    write_manifest(path.parent)
     _, facts = _fit(tmp_path, train)
     assert 1000 < facts["seconds"] < 1000 + 300
     again = json.loads((latest_checkpoint(tmp_path) / "state.json").read_text())
@@ -95,8 +97,11 @@ def test_seconds_are_those_of_all_parts(tmp_path):
 def test_a_finished_run_is_not_trained_further(tmp_path):
     train = TrainConfig(epochs=1)
     first, _ = _fit(tmp_path, train)
+    # As a kill between the last checkpoint and the table leaves it.
+    (tmp_path / "history.csv").unlink()
     again, facts = _fit(tmp_path, train)
     assert again == first
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
     assert facts["first_step_seconds"] is None
 
 

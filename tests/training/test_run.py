@@ -1,6 +1,7 @@
 """A whole run in this process, preset `tiny`; killing and resuming it is in test_train_script.py."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from spine_tf.config import PRESETS, Config, config_from_dict, with_changes
 from spine_tf.data.splits import read_split
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
-from spine_tf.training.checkpoint import latest_checkpoint
+from spine_tf.training.checkpoint_files import latest_checkpoint
 from spine_tf.training.evaluate import evaluate_run
-from spine_tf.training.run import THRESHOLDS, ensure_trained, start_folder, train_run
+from spine_tf.training.run import THRESHOLDS, ensure_trained, train_run
 from spine_tf.training.run_data import find_split
+from spine_tf.training.run_start import start_folder
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,44 @@ def test_a_cosine_schedule_is_made_for_its_epochs(config, tmp_path):
     start_folder(tmp_path / "plain", with_changes(plain, train={"epochs": 9}), resume=True)
     with pytest.raises(RunError, match=r"a cosine schedule is made for its epochs.*\['train\.epochs'\]"):
         start_folder(tmp_path / "cosine", with_changes(cosine, train={"epochs": 9}), resume=True)
+
+
+def test_a_run_that_has_trained_is_not_resumed_without_its_checkpoints(run, config, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.*") if path.is_file()}
+    assert {"history.csv", "best.keras"} <= {path.name for path in before}
+    words = "checkpoints must hold a checkpoint .* Received: none, though there is history.csv and report.json"
+    with pytest.raises(RunError, match=words):
+        train_run(config, tmp_path / "run", run.parent / "data", resume=True)
+    (tmp_path / "run" / "history.csv").unlink()
+    with pytest.raises(RunError, match=r"Received: none, though there is report\.json"):
+        train_run(config, tmp_path / "run", run.parent / "data", resume=True)
+    del before[tmp_path / "run" / "history.csv"]
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_run_is_not_resumed_from_a_damaged_checkpoint_nor_with_another_split(run, config, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "split.json").unlink()
+    with pytest.raises(RunError, match=r"split\.json must be a split"):
+        train_run(config, tmp_path / "run", run.parent / "data", resume=True)
+    (latest_checkpoint(tmp_path / "run") / "state.json").write_text("{}")
+    with pytest.raises(RunError, match=r"state\.json was changed; remove .*epoch-0002 to go on from epoch-0001"):
+        start_folder(tmp_path / "run", config, resume=True)
+
+
+def test_what_a_kill_left_half_written_is_swept_at_the_next_start(config, tmp_path):
+    for resume in (False, True):
+        left = [tmp_path / ".2536c9fd.best.keras", tmp_path / "evaluation" / ".01234567.a_seg-spine_msk.nii.gz"]
+        left.append(tmp_path / "checkpoints" / ".epoch-0001.part" / ".89abcdef.model.keras")
+        for path in left:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        (tmp_path / "checkpoints" / ".notes").touch()
+        start_folder(tmp_path, config, resume)
+        files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+        assert files == ["checkpoints/.notes", "config.json"]
 
 
 def test_a_finished_run_is_left_alone_and_a_started_one_goes_on(config, tmp_path):

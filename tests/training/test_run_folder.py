@@ -1,8 +1,14 @@
 from pathlib import Path
 
+import pytest
+
 from spine_tf.config import PRESETS, to_dict
+from spine_tf.data.splits import read_split
+from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
+from spine_tf.training.prune_settings import read_settings
 from spine_tf.training.run_folder import RunFolder
+from tests.support.hostile_json import HOSTILE
 
 
 def test_files_have_the_names_that_stored_runs_have():
@@ -60,3 +66,36 @@ def test_what_is_there_tells_how_far_a_run_has_come(tmp_path):
     assert run.read_report() == {"threshold": 0.4}
     run.report.unlink()
     assert not run.evaluated
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_every_reader_refuses_hostile_files_in_one_line_with_their_name(tmp_path, content):
+    run = RunFolder(tmp_path)
+    readers = {
+        run.config: run.read_config,
+        run.report: run.read_report,
+        run.removed: run.read_removed,
+        run.split: lambda: read_split(run.split),
+        run.prune_settings: lambda: read_settings(run.path),
+    }
+    if content != b"[]":
+        readers[run.pretrained] = run.read_pretrained
+    for path, read in readers.items():
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=path.name) as caught:
+            read()
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_values_that_do_not_fit_are_refused_with_the_files_name(tmp_path):
+    run = RunFolder(tmp_path)
+    write_json(run.config, to_dict(PRESETS["tiny"]) | {"preprocess": {"canonical": "no"}})
+    with pytest.raises(RunError, match=r"config\.json: canonical must be a valid boolean. Received: 'no'"):
+        run.read_config()
+    write_json(run.prune_settings, {"amount": 1.5})
+    with pytest.raises(RunError, match=r"prune\.json: amount must be in \[0, 1\)"):
+        read_settings(tmp_path)
+    write_json(run.removed, {"criterion": "gradient", "amount": 0.5})
+    with pytest.raises(RunError, match=r"pruning\.json must have the keys .*no \['filters', 'kept', 'layers'\]"):
+        run.read_removed()
+    assert run.read_pretrained() == []
