@@ -56,7 +56,7 @@ def remove_parts(folder: Path, names: Collection[str] | None = None) -> None:
 
     Args:
         folder: looked at alone, not what is below it.
-        names: of the files that they should have become; None: any.
+        names: of what they should have become; None: any file, and no folder.
 
     Example:
         >>> size = Path(".2536c9fd.best.keras").write_text("half a")
@@ -69,7 +69,8 @@ def remove_parts(folder: Path, names: Collection[str] | None = None) -> None:
         if part is None or (names is not None and part[1] not in names):
             continue
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            if names is not None:
+                shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
 
