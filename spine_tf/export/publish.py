@@ -11,6 +11,7 @@ from spine_tf.config import PreprocessSpec, spec_from_dict
 from spine_tf.data.splits import read_split
 from spine_tf.data.synthesis.phantom import make_phantom
 from spine_tf.inference.engines.keras_model import keras_predictor
+from spine_tf.inference.engines.manifest import MANIFEST, write_manifest
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
 from spine_tf.inference.volume import prediction_triplets
 from spine_tf.models.float16 import write_half
@@ -70,6 +71,10 @@ def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(part.iterdir()):
             os.replace(path, target / path.name)
+        # Of what is given away: numbered exports may lie in the same folder, each with a manifest of its own.
+        write_manifest(
+            target, sorted(path.name for path in target.iterdir() if path.is_file() and path.name != MANIFEST)
+        )
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
