@@ -15,9 +15,20 @@ from spine_tf.export.graph_backend import GraphBackend
 from spine_tf.inference.volume import VolumeNetwork
 from spine_tf.models.layers import only_served
 from spine_tf.scans.checks import SPACING_RANGE_MM
+from spine_tf.views.tiles import tile_axes, tile_count
 
 MOST_VOXELS = 1024**3
 """Of a volume in one request: twice the largest clinical CT we have met, and some 20 GiB at work."""
+
+MOST_SIDE = 8192
+"""Voxels along an axis. The matrices that resize an axis have its length as a side."""
+
+MOST_MM = (1000, 1000, 2500)
+"""What a volume may measure along x, y and z: a scanner's bore, and a person from head to foot."""
+
+MOST_TILES = 512
+"""Tiles of one volume, at most image_size triplets each, so that no request keeps a shared server for hours. A whole
+body of 700 x 700 x 2000 mm takes 350 tiles of 192 mm."""
 
 
 def needs_spacing(spec: PreprocessSpec) -> bool:
@@ -97,7 +108,7 @@ def _volume_mm(network: Callable, spec: PreprocessSpec, batch_size: int):
         spacing_mm = _guard(spacing_mm, inside, f"spacing_mm must lie in [{low:g}, {high:g}] mm")
         spacing_mm.set_shape((3,))
         sides_mm = tuple(tf.unstack(tf.cast(spacing_mm, tf.float64)))
-        return _segment(network, spec, batch_size, _checked_hu(hu), sides_mm)
+        return _segment(network, spec, batch_size, _of_bounded_work(_checked_hu(hu), sides_mm, spec), sides_mm)
 
     return segment_volume_mm, _of_any_shape(hu=tf.int16, spacing_mm=tf.float32)
 
@@ -114,7 +125,23 @@ def _checked_hu(hu):
     hu = _guard(hu, tf.equal(tf.rank(hu), 3), "hu must have the shape (x, y, z)")
     voxels = tf.reduce_prod(tf.cast(tf.shape(hu), tf.int64))
     hu = _guard(hu, (voxels > 0) & (voxels <= MOST_VOXELS), f"hu must hold between 1 and {MOST_VOXELS} voxels")
+    hu = _guard(hu, tf.reduce_max(tf.shape(hu)) <= MOST_SIDE, f"hu must have at most {MOST_SIDE} voxels along an axis")
     # Not tf.ensure_shape: the graph optimiser moves it before the guards.
+    hu.set_shape((None, None, None))
+    return hu
+
+
+def _of_bounded_work(hu, sides_mm: tuple, spec: PreprocessSpec):
+    """Guard a volume (x, y, z) whose size in mm would need more time than a shared server has."""
+    extent_mm = tf.cast(tf.shape(hu), tf.float64) * tf.stack(sides_mm)
+    most = " x ".join(map(str, MOST_MM))
+    hu = _guard(hu, tf.reduce_all(extent_mm <= MOST_MM), f"hu must measure at most {most} mm at its voxel size")
+    if spec.pixel_mm is None:
+        return hu
+    span_mm, backend = spec.pixel_mm * spec.image_size, GraphBackend()
+    tiles = tile_count(tile_axes(tf.unstack(tf.shape(hu)), sides_mm, span_mm, backend), backend)
+    few = f"hu must need at most {MOST_TILES} tiles of {span_mm:g} mm at its voxel size"
+    hu = _guard(hu, tiles <= MOST_TILES, few)
     hu.set_shape((None, None, None))
     return hu
 
