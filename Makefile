@@ -55,7 +55,7 @@ lint: setup ## ruff check and format; the order in which packages import each ot
 	$(RUN) -m ruff format --check .
 	.venv/bin/lint-imports
 
-audit: setup ## known holes of the pinned packages, as PyPI knows them (pip-audit, in a folder of its own)
+audit: ## known holes of the pinned packages, as PyPI knows them (pip-audit, in a folder of its own)
 	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/python -m pip install -q \
 		--disable-pip-version-check pip-audit; } || { rm -rf .audit; \
 		echo "error: pip-audit was not installed; it and the list of known holes need the network" >&2; exit 1; }

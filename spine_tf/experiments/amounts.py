@@ -1,4 +1,4 @@
-"""The table of pruning amounts: the proposed network's run, pruned by each of them, beside one that is only trained on.
+"""Makes the table of pruning amounts: the proposed network pruned by each, beside one that is only trained on.
 
 Not in the paper, which gives neither an amount nor what pruning costs.
 """
@@ -38,12 +38,12 @@ FOLDER = "pruning"
 
 
 def pruning_cells() -> dict[str, float | None]:
-    """Name of a run -> the amount that is removed; None for the control, of which nothing is."""
+    """Name the runs: name -> the amount that is removed; None for the control, of which nothing is."""
     return {CONTROL: None} | {f"amount-{amount:g}": amount for amount in PRUNING_AMOUNTS}
 
 
 def pruning_cell_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
-    """The settings of one run; fine-tuning has two fifths of the epochs that training had.
+    """Make the settings of one run; fine-tuning has two fifths of the epochs that training had.
 
     Args:
         folder: the preset's folder of runs.
@@ -96,7 +96,7 @@ def _verdict(run: Path) -> dict | None:
 
 
 def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
-    """The table as plain values, with `amount_rows`."""
+    """Make the table as plain values, with `amount_rows`."""
     cells = pruning_cells()
     rows = amount_rows(cells, {name: {seed: _run(name, folder, seed) for seed in seeds} for name in cells})
     run = any(row["ratios"] for row in rows)
@@ -105,7 +105,7 @@ def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
 
 
 def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[int, Path]]) -> list[dict]:
-    """What pruning by each amount costs and gains.
+    """Put together what pruning by each amount costs and gains.
 
     Args:
         amounts: name -> amount asked for; None for `CONTROL`.

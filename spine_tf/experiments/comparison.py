@@ -1,4 +1,4 @@
-"""Table 7: the figures of other works as the paper's text reports them, and our proposed network on its own data."""
+"""Makes Table 7: other works as the paper's text reports them, and our proposed network on its own data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from spine_tf.support.tables import Table, markdown_table
 
 
 def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
-    """Table 7 as plain values: "rows" of `published.TABLE_7` as dicts, "ours" (`results.summarise` or None)."""
+    """Make Table 7 as plain values: "rows" of `published.TABLE_7` as dicts, "ours" (`results.summarise` or None)."""
     ((name, cell),) = GRIDS["7"].items()
     ours = summarise_cell("7", name, base, folder, seeds)
     return {

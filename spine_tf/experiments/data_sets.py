@@ -1,4 +1,4 @@
-"""Table 1: the data sets, counted from what lies on disk."""
+"""Makes Table 1: the data sets, counted from what lies on disk."""
 
 import json
 from collections.abc import Iterable
@@ -70,7 +70,7 @@ def _counts(row: dict) -> dict:
 
 
 def data_table(base: Config, folder: Path, data_root: Path) -> dict:
-    """Table 1 as plain values: "rows" by source with "ours" (`count_cases`) and "paper" where it names the source.
+    """Make Table 1 as plain values: "rows" by source with "ours" (`count_cases`) and "paper" where it names the source.
 
     Args:
         base: the preset's config; its `data` is what is counted, else the embedded default.

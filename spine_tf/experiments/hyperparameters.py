@@ -1,4 +1,4 @@
-"""Table 2: the hyperparameters, read from the config of a preset."""
+"""Makes Table 2: the hyperparameters, read from the config of a preset."""
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
@@ -10,7 +10,7 @@ OPTIMIZERS = {"adamax": "Adamax", "adam": "Adam", "rmsprop": "RMSProp"}
 
 
 def hyperparameter_table(base: Config) -> dict:
-    """Table 2 as plain values: "rows" with "label", "ours" and "paper" (None: its text does not give it)."""
+    """Make Table 2 as plain values: "rows" with "label", "ours" and "paper" (None: its text does not give it)."""
     paper = published.TABLE_2
     rows = [{"label": label, "ours": ours, "paper": paper.get(label)} for label, ours in _ours(base).items()]
     return {

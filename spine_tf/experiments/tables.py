@@ -1,4 +1,4 @@
-"""Tables 3 to 6 and the ablations, put together from the runs on disk: ours beside the paper's."""
+"""Makes Tables 3 to 6 and the ablations from the runs on disk: ours beside the paper's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +52,7 @@ CHOICES = {
 
 
 def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> dict:
-    """A table of runs as plain values.
+    """Make a table of runs as plain values.
 
     Args:
         table: a key of `TITLES`.
@@ -63,6 +63,12 @@ def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> 
         "table", "title", "preset", "columns", "seeds", "run" (whether anything was), "rows", "notes". A row has "name",
         "label", "paper" (column -> figure, percent or loss) and "ours" (`results.summarise`, and for Table 5
         "plateau"), which is None where nothing was run; "built" is False where there is no such network.
+
+    Example:
+        >>> from spine_tf.experiments.settings import base_config
+        >>> made = grid_table("3", base_config("tiny", Path("runs"), None), Path("runs/tiny"), seeds=(0,))
+        >>> made["run"], made["rows"][0]["paper"]
+        (False, {'val_loss': 0.004, 'jaccard': 90.0, 'dice': 94.0})
     """
     reported, rows = published.TABLES.get(table, {}), []
     for name, cell in GRIDS[table].items():
@@ -100,7 +106,7 @@ def _ours(table: str, name: str, base: Config, folder: Path, seeds: Sequence[int
 
 
 def validation_dice(folder: Path) -> list[float]:
-    """Dice of the validation slices by epoch; of the training slices in a run without validation."""
+    """Read the Dice of the validation slices by epoch; of the training slices in a run without validation."""
     history = read_history(folder)
     key = "val_dice" if history and "val_dice" in history[0] else "dice"
     return [row[key] for row in history]
@@ -131,14 +137,14 @@ def table_text(table: dict) -> str:
 
 
 def number(value: float | None, column: str) -> str:
-    """A score, given in [0, 1], in percent; a loss with four decimals."""
+    """Format a score, given in [0, 1], in percent; a loss with four decimals."""
     if value is None:
         return "-"
     return f"{100 * value:.1f}" if column in PERCENT else f"{value:.4f}"
 
 
 def mean_sd(found: dict | None, column: str) -> str:
-    """ "71.2 ± 1.3" of a `results.spread`; without ± for one seed."""
+    """Format a `results.spread` as "71.2 ± 1.3"; without ± for one seed."""
     if found is None:
         return "-"
     return number(found["mean"], column) + (f" ± {number(found['sd'], column)}" if found["sd"] is not None else "")
@@ -161,7 +167,7 @@ def _done(table: dict) -> list[dict]:
 
 
 def _beside(table: dict) -> list[str]:
-    """What the runs of a table were made with, in words."""
+    """Say what the runs of a table were made with."""
     done = _done(table)
     if not done:
         return ["Nothing was run yet."]
@@ -172,7 +178,7 @@ def _beside(table: dict) -> list[str]:
 
 
 def made_of(done: list[dict]) -> str:
-    """Preset, data, seeds, hardware and time of summaries that stand in one table."""
+    """Say preset, data, seeds, hardware and time of summaries that stand in one table."""
     config, run, made = done[0]["config"], done[0]["runs"][0], done[0]["environment"]
     epochs = sorted({ours["config"]["train"]["epochs"] for ours in done})
     train = "; ".join(f"{count} × {source}" for source, count in run["trained_on"].items())
@@ -204,7 +210,7 @@ def _missing_seeds(table: dict) -> list[str]:
 
 
 def by_source(table: dict) -> list[str]:
-    """Dice by where the held-out scans are from, with the baselines that no network is in, as lines of Markdown."""
+    """Tabulate Dice by where the held-out scans are from, with baselines without a network, as lines of Markdown."""
     done = [row for row in table["rows"] if row["ours"]]
     if not done:
         return []
@@ -223,7 +229,7 @@ def by_source(table: dict) -> list[str]:
 
 
 def _behind(rows: list[dict], sources: list[str]) -> list[str]:
-    """A sentence where no network does better than none."""
+    """Say so where no network does better than none."""
     without = rows[0]["ours"]["baselines"].values()
     for source in sources:
         reached = max(found[source]["mean"] for found in without if source in found)

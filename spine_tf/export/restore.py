@@ -1,4 +1,4 @@
-"""A published model as the folder of a trained run, to prune it, train it further or evaluate it."""
+"""Restores a published model to the folder of a trained run, to prune it, train it further or evaluate it."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from spine_tf.training.run_folder import RunFolder
 
 
 def restore_run(published: Path, config: Config, folder: Path, data_root: Path) -> None:
-    """Make `folder` what training by `config` would have left, as far as pruning and evaluating need it.
+    """Make the folder that training by a config would have left, as far as pruning and evaluating need it.
 
     There is no checkpoint and no history: weights are the published ones, which were rounded to float16.
 

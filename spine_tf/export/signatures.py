@@ -1,4 +1,4 @@
-"""What a SavedModel answers to: triplets, a whole scan, and what it is; each with guards inside the graph.
+"""Defines what a SavedModel answers to: triplets, a whole scan, and what it is; with guards inside the graph.
 
 A guard is a sentence: what is wrong with a request is said before any kernel sees it, because some kernels end the
 whole process over an input of a rank they do not know. Inputs are therefore declared without a shape.
@@ -32,14 +32,19 @@ body of 700 x 700 x 2000 mm takes 350 tiles of 192 mm."""
 
 
 def needs_spacing(spec: PreprocessSpec) -> bool:
-    """Whether the pre-processing depends on the voxel size, so that a volume cannot be segmented without it."""
+    """Tell whether the pre-processing depends on the voxel size, so that a volume cannot be segmented without it.
+
+    Example:
+        >>> needs_spacing(PreprocessSpec(pixel_mm=1.5))
+        True
+    """
     return spec.pixel_mm is not None or spec.smoothing_mm > 0 or spec.coarse_to_fine
 
 
 def make_signatures(
     model: keras.Model, spec: PreprocessSpec, metadata: dict, batch_size: int = PREDICTION_BATCH
 ) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
-    """The functions of a servable with their inputs, by signature name; to be traced without AutoGraph.
+    """Make the functions of a servable with their inputs, by signature name; to be traced without AutoGraph.
 
     Args:
         model: three inputs `axial`, `coronal`, `sagittal`, (batch, H, W, 3), one output.
@@ -50,13 +55,19 @@ def make_signatures(
     Returns:
         `serving_default` and `describe` (ask: any int32); and, where the spec is canonical (a server does not know
         how a scan was stored), `segment_volume` (hu) or, where the voxel size matters, `segment_volume_mm` (hu,
-        spacing_mm).
+        spacing_mm). hu: (x, y, z) int16, RAS+.
+
+    Example:
+        >>> views = {view: keras.Input((32, 32, 3), name=view) for view in VIEWS}
+        >>> model = keras.Model(views, keras.layers.Average()(list(views.values())))
+        >>> sorted(make_signatures(model, PreprocessSpec(image_size=32, pixel_mm=1.5), {}))
+        ['describe', 'segment_volume_mm', 'serving_default']
     """
 
     size = spec.image_size
     slices = [tf.TensorSpec((None, size, size, 3), tf.float32, view) for view in VIEWS]
 
-    # A function of its own, so that the looks at a volume share one copy of the network's graph.
+    # A function of its own, so that the passes over a volume share one copy of the network's graph.
     @tf.function(input_signature=slices, autograph=False, jit_compile=False)
     def network(*views):
         with only_served():
@@ -161,7 +172,7 @@ def _of_any_shape(**dtypes) -> list[tf.TensorSpec]:
 
 
 def _guard(tensor, holds, sentence: str):
-    """The tensor itself, once the sentence is known to hold; else InvalidArgument with it."""
+    """Pass a tensor on once a sentence is known to hold; else InvalidArgument with it."""
     # The bare operation: tf.debugging.Assert hides it in a branch that what follows need not wait for.
     message = [tf.constant(f"{sentence}. Received the shape:"), tf.shape(tensor)]
     assertion = tf.raw_ops.Assert(condition=holds, data=message, summarize=8)

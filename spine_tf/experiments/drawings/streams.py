@@ -1,4 +1,4 @@
-"""A HyperDenseNet as boxes: a row for each stream, every layer wired to the next one of all streams."""
+"""Draws a HyperDenseNet: a row for each stream, every layer wired to the next one of all streams."""
 
 import keras
 
@@ -9,7 +9,7 @@ from spine_tf.models.summary import Stage, model_name
 
 
 def streams_page(model: keras.Model, parts: dict[str, list[Stage]]) -> Page:
-    """Streams from left to right; a box has the filters of its convolution, not what is laid beside them."""
+    """Draw streams from left to right; a box has the filters of its convolution, not what is laid beside them."""
     page = Page(13.4, 5.6)
     streams = [(part.split()[0], row) for part, row in parts.items() if part.endswith(" stream")]
     columns: list[list[Box]] = []
