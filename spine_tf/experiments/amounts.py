@@ -14,9 +14,10 @@ from spine_tf.experiments.cells import run_place, seed_folder
 from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import OTHER_SETTINGS, in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
-from spine_tf.experiments.tables import NOT_RUN, mean_sd
+from spine_tf.experiments.table_page import NOT_RUN, table_page
+from spine_tf.experiments.tables import mean_sd
 from spine_tf.support.errors import RunError
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.support.tables import Table
 from spine_tf.training.prune_report import write_verdict
 from spine_tf.training.prune_run import run_pruning
 from spine_tf.training.prune_settings import read_settings
@@ -143,7 +144,7 @@ def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[
 
 
 def amounts_cells(rows: Sequence[dict]) -> Table:
-    """What `amount_rows` returns, as the cells of a table."""
+    """Make the cells of a table from what `amount_rows` returns."""
     ratios, scores = [f"{name}, ratio" for name in COSTS.values()], [f"Dice %, {name}" for name in STAGES.values()]
     heads = ["filters removed", *ratios, *scores]
     lines = []
@@ -159,8 +160,7 @@ def amounts_cells(rows: Sequence[dict]) -> Table:
 
 
 def amounts_text(table: dict) -> str:
-    """What `amounts_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", markdown_table(amounts_cells(table["rows"]))]
+    """Write the table of pruning amounts as Markdown."""
     made = next((row["environment"] for row in table["rows"] if row["environment"]), None)
     where = f" {made['cores']} cores of {made['processor']}; commit {made['git_commit']}." if made else ""
     beside = (
@@ -168,4 +168,4 @@ def amounts_text(table: dict) -> str:
         "before; the control was trained on for as long as the others were fine-tuned. Dice: means over the held-out "
         f"scans, mean ± standard deviation over seeds.{where}"
     )
-    return "\n".join([*lines, "", beside, ""])
+    return table_page(table, amounts_cells(table["rows"]), [beside])

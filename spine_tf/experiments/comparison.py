@@ -7,8 +7,9 @@ from spine_tf.config import Config
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS
 from spine_tf.experiments.results import summarise_cell
-from spine_tf.experiments.tables import NOT_RUN, made_of, mean_sd
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.experiments.table_page import NOT_RUN, table_page
+from spine_tf.experiments.tables import made_of, mean_sd
+from spine_tf.support.tables import Table
 
 
 def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
@@ -28,7 +29,7 @@ def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
 
 
 def comparison_cells(table: dict, emphasis: str = "") -> Table:
-    """What `comparison_table` returns, as the cells of a table; `emphasis` stands around the data of our rows."""
+    """Make the cells of Table 7; `emphasis` stands around the data of our rows."""
     heads = ["work", "data", "figure %", "called", "paper's reference"]
     lines = []
     for row in table["rows"]:
@@ -44,8 +45,8 @@ def comparison_cells(table: dict, emphasis: str = "") -> Table:
 
 
 def comparison_text(table: dict) -> str:
-    """What `comparison_table` returns, as Markdown."""
-    lines, made = [f"# {table['title']}", "", markdown_table(comparison_cells(table, "**"))], []
+    """Write Table 7 as Markdown."""
+    made = []
     if table["ours"] is not None:
-        made = [made_of([table["ours"]]), "", "Our data are not theirs: the rows cannot be ranked.", ""]
-    return "\n".join([*lines, "", *made, *(f"- {note}" for note in table["notes"]), ""])
+        made = [made_of([table["ours"]]), "Our data are not theirs: the rows cannot be ranked."]
+    return table_page(table, comparison_cells(table, "**"), made)

@@ -2,9 +2,9 @@
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.experiments.table_page import ABSENT, table_page
+from spine_tf.support.tables import Table
 
-ABSENT = "not given"
 LOSSES = {"bce": "binary cross-entropy", "bce_dice": "binary cross-entropy and soft Dice"}
 OPTIMIZERS = {"adamax": "Adamax", "adam": "Adam", "rmsprop": "RMSProp"}
 
@@ -51,12 +51,11 @@ def _ours(config: Config) -> dict[str, str]:
 
 
 def hyperparameter_cells(table: dict) -> Table:
-    """What `hyperparameter_table` returns, as the cells of a table."""
+    """Make the cells of Table 2."""
     rows = [[row["label"], row["paper"] or ABSENT, row["ours"]] for row in table["rows"]]
     return Table(["", "paper", f"ours, preset {table['preset']}"], rows, "lll")
 
 
 def hyperparameter_text(table: dict) -> str:
-    """What `hyperparameter_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", markdown_table(hyperparameter_cells(table))]
-    return "\n".join([*lines, "", *(f"- {note}" for note in table["notes"]), ""])
+    """Write Table 2 as Markdown."""
+    return table_page(table, hyperparameter_cells(table))

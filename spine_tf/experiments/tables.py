@@ -7,6 +7,7 @@ from spine_tf.config import Config
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS, NOT_BUILT, run_place, seed_folder
 from spine_tf.experiments.results import plateau_epoch, read_history, summarise_cell
+from spine_tf.experiments.table_page import ABSENT, NOT_RUN, table_page
 from spine_tf.support.tables import Table, markdown_table
 
 TITLES = {
@@ -31,7 +32,6 @@ HEADINGS = {
     "plateau": "plateau, epoch",
 }
 PERCENT = ("jaccard", "dice")
-NOT_RUN, ABSENT = "not run", "not given"
 CHOICES = {
     "3": ("All four have the encoder ResNet34.",),
     "4": ("ResNet34 is the run of LinkNet-34 in Table 3.",),
@@ -70,20 +70,14 @@ def grid_table(table: str, base: Config, folder: Path, seeds: Sequence[int]) -> 
         >>> made["run"], made["rows"][0]["paper"]
         (False, {'val_loss': 0.004, 'jaccard': 90.0, 'dice': 94.0})
     """
-    reported, rows = published.TABLES.get(table, {}), []
-    for name, cell in GRIDS[table].items():
-        rows.append(
-            {
-                "name": name,
-                "label": cell.label,
-                "built": True,
-                "paper": reported.get(name, {}),
-                "ours": _ours(table, name, base, folder, seeds),
-            }
-        )
+    reported, labels = published.TABLES.get(table, {}), {name: cell.label for name, cell in GRIDS[table].items()}
+    rows = [
+        {"name": name, "label": label, "built": True, "paper": reported.get(name, {})}
+        | {"ours": _ours(table, name, base, folder, seeds)}
+        for name, label in labels.items()
+    ]
     for label in NOT_BUILT.get(table, ()):
         rows.append({"name": label, "label": label, "built": False, "paper": {}, "ours": None})
-    labels = {name: cell.label for name, cell in GRIDS[table].items()}
     return {
         "table": table,
         "title": TITLES[table],
@@ -113,7 +107,7 @@ def validation_dice(folder: Path) -> list[float]:
 
 
 def table_cells(table: dict) -> Table:
-    """What `grid_table` returns, as the cells of a table."""
+    """Make the cells of a table from what `grid_table` returns."""
     columns = table["columns"]
     in_paper = table["table"] in published.TABLES
     sides = ("paper", "ours") if in_paper else ("ours",)
@@ -131,9 +125,8 @@ def table_cells(table: dict) -> Table:
 
 
 def table_text(table: dict) -> str:
-    """What `grid_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", markdown_table(table_cells(table))]
-    return "\n".join([*lines, "", *_beside(table), *by_source(table), *_noted(table), ""])
+    """Write what `grid_table` returns as Markdown."""
+    return table_page(table, table_cells(table), [*_beside(table), *_by_source(table)])
 
 
 def number(value: float | None, column: str) -> str:
@@ -158,23 +151,15 @@ def _our_cell(row: dict, column: str) -> str:
     return mean_sd(row["ours"][column], column)
 
 
-def _noted(table: dict) -> list[str]:
-    return ["", *(f"- {note}" for note in table["notes"])] if table["notes"] else []
-
-
-def _done(table: dict) -> list[dict]:
-    return [row["ours"] for row in table["rows"] if row["ours"]]
-
-
 def _beside(table: dict) -> list[str]:
-    """Say what the runs of a table were made with."""
-    done = _done(table)
+    """Say, in paragraphs, what the runs of a table were made with."""
+    done = [row["ours"] for row in table["rows"] if row["ours"]]
     if not done:
         return ["Nothing was run yet."]
     config, other = done[0]["config"], []
     if table["table"] in published.TABLES and (config["preset"] != "paper" or not config["data"]["data"]):
-        other = ["", "The paper's figures are of VerSe 2019 and 2020 at 256 pixels: ours cannot be held against them."]
-    return [made_of(done), *_missing_seeds(table), *other]
+        other = ["The paper's figures are of VerSe 2019 and 2020 at 256 pixels: ours cannot be held against them."]
+    return ["\n".join([made_of(done), *_missing_seeds(table)]), *other]
 
 
 def made_of(done: list[dict]) -> str:
@@ -209,8 +194,8 @@ def _missing_seeds(table: dict) -> list[str]:
     return [f"Seeds not run: {'; '.join(found)}."] if found else []
 
 
-def by_source(table: dict) -> list[str]:
-    """Tabulate Dice by where the held-out scans are from, with baselines without a network, as lines of Markdown."""
+def _by_source(table: dict) -> list[str]:
+    """Tabulate Dice by where the held-out scans are from, with baselines without a network, as paragraphs."""
     done = [row for row in table["rows"] if row["ours"]]
     if not done:
         return []
@@ -225,7 +210,7 @@ def by_source(table: dict) -> list[str]:
         cells = [number(found[source]["mean"], "dice") if source in found else "-" for source in sources]
         lines.append([f"{name} (no network)", *cells, ""])
     shown = Table(["Dice %", *heads, "all"], lines, "l" + "r" * (len(sources) + 1))
-    return ["", markdown_table(shown), *_behind(done, sources)]
+    return [markdown_table(shown), *_behind(done, sources)]
 
 
 def _behind(rows: list[dict], sources: list[str]) -> list[str]:
@@ -235,7 +220,4 @@ def _behind(rows: list[dict], sources: list[str]) -> list[str]:
         reached = max(found[source]["mean"] for found in without if source in found)
         if any(found and found["mean"] > reached for row in rows if (found := row["ours"]["sources"].get(source))):
             return []
-    return [
-        "",
-        "No network does better here than a threshold, which needs no training: this one was too short.",
-    ]
+    return ["No network does better here than a threshold, which needs no training: this one was too short."]
