@@ -21,7 +21,8 @@ def streams_page(model: keras.Model, parts: dict[str, list[Stage]]) -> Page:
             lines = [f"3×3, {kernel.filters}", count_text(stage.parameters)]
             made.append(page.box(1.95 + 1.08 * number, y, 0.84, 0.6, "encoder", lines, legend="layer of a stream"))
         columns.append(made)
-    head = page.box(12.55, 2.65, 1.1, 3.2, "head", ["mask", size_text(parts["head"][0].shape), _parameters(parts)])
+    lines = ["mask", size_text(parts["head"][0].shape), count_text(parts["head"][0].parameters)]
+    head = page.box(12.55, 2.65, 1.1, 3.2, "head", lines)
     for made in columns:
         page.link(made[0], made[1])
         for other in columns:
@@ -34,7 +35,3 @@ def streams_page(model: keras.Model, parts: dict[str, list[Stage]]) -> Page:
     page.heading(f"{model_name(model)}: {model.count_params():,} parameters", below)
     page.legend()
     return page
-
-
-def _parameters(parts: dict[str, list[Stage]]) -> str:
-    return count_text(parts["head"][0].parameters)
