@@ -1,6 +1,6 @@
 """Makes the paper's tables and figures from runs on disk: `cells` says what is run, `reproduce` does it."""
 
-from spine_tf.support.lazy_names import lazy_names
+from spine_tf.support.lazy_imports import lazy_names
 
 _MODULES = {
     "Request": "request",

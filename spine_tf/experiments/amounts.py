@@ -11,10 +11,10 @@ from statistics import mean
 
 from spine_tf.config import Config, PruneSettings, to_dict
 from spine_tf.experiments.cells import run_place, seed_folder
+from spine_tf.experiments.markdown import NOT_RUN, table_page
 from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import OTHER_SETTINGS, in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
-from spine_tf.experiments.table_page import NOT_RUN, table_page
 from spine_tf.experiments.tables import mean_sd
 from spine_tf.support.errors import RunError
 from spine_tf.support.tables import Table

@@ -6,8 +6,8 @@ from pathlib import Path
 from spine_tf.config import Config
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS
+from spine_tf.experiments.markdown import NOT_RUN, table_page
 from spine_tf.experiments.results import summarise_cell
-from spine_tf.experiments.table_page import NOT_RUN, table_page
 from spine_tf.experiments.tables import made_of, mean_sd
 from spine_tf.support.tables import Table
 

@@ -10,7 +10,7 @@ from spine_tf.config import Config
 from spine_tf.data.cases import Case
 from spine_tf.data.verse import find_cases
 from spine_tf.experiments import published
-from spine_tf.experiments.table_page import table_page
+from spine_tf.experiments.markdown import table_page
 from spine_tf.scans import read_label_map
 from spine_tf.scans.labels import REGIONS
 from spine_tf.support.files import write_json

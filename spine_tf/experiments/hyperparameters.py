@@ -2,7 +2,7 @@
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
-from spine_tf.experiments.table_page import ABSENT, table_page
+from spine_tf.experiments.markdown import ABSENT, table_page
 from spine_tf.support.tables import Table
 
 LOSSES = {"bce": "binary cross-entropy", "bce_dice": "binary cross-entropy and soft Dice"}

@@ -6,8 +6,8 @@ from pathlib import Path
 from spine_tf.config import Config
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS, NOT_BUILT, run_place, seed_folder
+from spine_tf.experiments.markdown import ABSENT, NOT_RUN, table_page
 from spine_tf.experiments.results import plateau_epoch, read_history, summarise_cell
-from spine_tf.experiments.table_page import ABSENT, NOT_RUN, table_page
 from spine_tf.support.tables import Table, markdown_table
 
 TITLES = {

@@ -1,6 +1,6 @@
 """Writes a trained network as files that run without this package, and proves that they agree with it."""
 
-from spine_tf.support.lazy_names import lazy_names
+from spine_tf.support.lazy_imports import lazy_names
 
 _MODULES = {
     "export_products": "formats",

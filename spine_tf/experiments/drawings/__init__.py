@@ -1,6 +1,6 @@
 """Draws networks as block diagrams; what stands in a box is read from the built layers."""
 
-from spine_tf.support.lazy_names import lazy_names
+from spine_tf.support.lazy_imports import lazy_names
 
 _MODULES = {"Page": "page", "architecture_figure": "architecture"}
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from spine_tf.support.lazy_names import lazy_names
+from spine_tf.support.lazy_imports import lazy_names
 
 
 def test_a_name_is_found_where_it_is_defined_and_kept_in_its_package(monkeypatch):
