@@ -59,7 +59,7 @@ audit: ## known holes of the pinned packages, as PyPI knows them (pip-audit, in 
 	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/python -m pip install -q \
 		--disable-pip-version-check pip-audit; } || { rm -rf .audit; \
 		echo "error: pip-audit was not installed; it and the list of known holes need the network" >&2; exit 1; }
-	.audit/bin/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.txt -r requirements-laptop.txt
+	.audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.txt -r requirements-laptop.txt
 
 clean: ## remove what demo and tests made (not .venv)
 	rm -rf runs data .pytest_cache .ruff_cache .coverage
