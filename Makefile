@@ -11,7 +11,7 @@ NOTEBOOKS := --nbmake --nbmake-timeout=600 notebooks
 FAST := SPINE_TF_PRESET=tiny $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --durations=15 \
 	$(NOTEBOOKS) tests
 
-.PHONY: help setup demo export test coverage test-slow bench notebooks lint clean
+.PHONY: help setup demo export test coverage test-slow bench notebooks lint audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,12 @@ lint: setup ## ruff; the order in which packages import each other; whether stor
 	$(RUN) -m ruff format --check .
 	.venv/bin/lint-imports
 	$(RUN) notebooks/refresh.py --check
+
+audit: ## known holes of the pinned packages, as PyPI knows them (pip-audit, in a folder of its own)
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/python -m pip install -q \
+		--disable-pip-version-check pip-audit; } || { rm -rf .audit; \
+		echo "error: pip-audit was not installed; it and the list of known holes need the network" >&2; exit 1; }
+	.audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.txt -r requirements-laptop.txt
 
 clean: ## remove what demo and tests made (not .venv)
 	rm -rf runs data .pytest_cache .ruff_cache .coverage

@@ -1,4 +1,4 @@
-"""Time a triplet of the shipped model by batch size and threads, as a multiple of what predict.py takes by default.
+"""Times a triplet of the shipped model by batch size and threads, as a multiple of what predict.py takes by default.
 
 Every figure is a median over rounds in which all of an engine's settings run in turn. On one thread, and two
 batches at a time, as Keras does after its first ones, it is the default batch alone. Thread counts are processes of

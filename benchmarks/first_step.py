@@ -1,4 +1,4 @@
-"""Time to the first finished training step, time of a step after it, and memory: this package against Keras' defaults.
+"""Times the first training step and a later one, and measures memory: this package against Keras' defaults.
 
     python benchmarks/first_step.py --preset small --rounds 1
 

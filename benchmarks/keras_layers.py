@@ -1,4 +1,4 @@
-"""The network as Keras' own layers make it: what ours are held against."""
+"""Builds the network of Keras' own layers: what ours are held against."""
 
 
 def use_keras_layers() -> None:

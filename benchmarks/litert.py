@@ -1,4 +1,4 @@
-"""The paper's network (256 px) through LiteRT beside Keras: float32, and with half of its filters removed as int8.
+"""Runs the paper's network (256 px) in LiteRT beside Keras: float32, and with half of its filters removed as int8.
 
 Keras' time is that of the network as it is built. Random weights: what a layer computes has no part in its time. Both
 files are made at once, before anything is timed: that takes minutes and some 13 GB, to which Keras' network comes,

@@ -1,4 +1,4 @@
-"""Network time of nnU-Net's way on this CPU: PlainConvUNet over half-overlapping windows. Cost alone: random weights.
+"""Times nnU-Net's way on this CPU: PlainConvUNet over half-overlapping windows. Cost alone: random weights.
 
     python benchmarks/peer_nnunet.py CT.nii.gz --spacing-mm 1.5 3 --windows 2
 

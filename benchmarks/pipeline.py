@@ -1,4 +1,4 @@
-"""Triplets a second: the training pipeline beside what preset `small` consumes, in turn, in one process.
+"""Counts triplets a second: the training pipeline beside what preset `small` consumes, in turn, in one process.
 
 The aim is a ratio of at least 3: then the network never waits, also when augmentation grows.
 """

@@ -1,4 +1,4 @@
-"""A scan through predict.py with several engines in turn: seconds and peak memory of each, as ratios to the first.
+"""Predicts a scan with several engines in turn: seconds and peak memory of each, as ratios to the first.
 
     .venv/bin/python benchmarks/predict.py --models saved_models/demo/1 saved_models/demo/1/litert/float32.tflite
 

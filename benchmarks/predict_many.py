@@ -1,4 +1,4 @@
-"""Many scans with one worker and with two, in turn: throughput as a ratio, and the peak memory of each.
+"""Segments many scans with one worker and with two, in turn: throughput as a ratio, and the peak memory of each.
 
     .venv/bin/python benchmarks/predict_many.py --copies 12 --rounds 3
 

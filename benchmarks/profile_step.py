@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, with Keras' defaults and here, as a picture.
+"""Draws where the time of a training step goes, with Keras' defaults and here.
 
     python benchmarks/profile_step.py --preset small --picture docs/images/profile.png
 

@@ -1,5 +1,6 @@
-"""The paper's criterion beside others: Dice on held-out data after pruning a trained run's network, without and with
-fine-tuning.
+"""Compares the paper's criterion with others: Dice after pruning a trained run's network.
+
+Dice is that of held-out data, without and with fine-tuning.
 
     python benchmarks/pruning.py --source runs/ship --fine-tune-steps 200
 

@@ -1,5 +1,6 @@
-"""What each amount of pruning costs: a trained run pruned and fine-tuned, beside its network only trained on for the
-same steps, over several seeds.
+"""Measures what each amount of pruning costs.
+
+A trained run is pruned and fine-tuned, beside its network only trained on for the same steps, over several seeds.
 
     python benchmarks/pruning_curve.py --source runs/ship --epochs 8 --loss bce_dice --jobs 2
 

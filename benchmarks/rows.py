@@ -1,4 +1,4 @@
-"""Rows of a benchmark: what was aimed at, what was measured beside what, and whether the aim is met."""
+"""Makes the rows of a benchmark: what was aimed at, what was measured beside what, and whether the aim is met."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from spine_tf.support.tables import Table, markdown_table
 
 
 def row(name: str, measured: float | None, *, at_most=None, at_least=None, note: str = "") -> dict:
-    """One row. Without an aim, or without a measurement, `met` is None.
+    """Make one row. Without an aim, or without a measurement, `met` is None.
 
     Args:
         name: what is measured, and beside what if it is a ratio.
@@ -36,7 +36,7 @@ def finish(rows: list[dict], output: Path | None) -> None:
 
 
 def table(rows: list[dict]) -> str:
-    """The rows as Markdown."""
+    """Format the rows as Markdown."""
     words = {True: "yes", False: "**no**", None: ""}
     cells = []
     for found in rows:

@@ -1,4 +1,4 @@
-"""Every benchmark of speed and memory, one after the other; writes results.json and results.md beside this file.
+"""Runs every benchmark of speed and memory, one after the other; writes results.json and results.md beside this file.
 
     make bench
 

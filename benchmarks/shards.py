@@ -1,4 +1,4 @@
-"""Training from shards: its speed beside cases held in memory, in turn, and its memory for more and more cases.
+"""Trains from shards: measures its speed beside cases held in memory, in turn, and its memory for more and more cases.
 
 Speed: whole epochs of 16 phantoms, shards against arrays in memory; short ones, so that whatever else the machine does
 slows both. Memory: each figure is the peak of a process of its own that draws one epoch; the memory-mapped cache stands

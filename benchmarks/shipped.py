@@ -1,4 +1,4 @@
-"""The model that comes with spine_tf, for the benchmarks: as a file of LiteRT, and in Keras after some scans."""
+"""Gives the model that comes with spine_tf to the benchmarks: as a file of LiteRT, and in Keras after some scans."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A full-size CT (512 x 512 x 133) through the shipped model: memory, where the time goes, and beside nnU-Net's way.
+"""Segments a full-size CT (512 x 512 x 133) with the shipped model: memory, time, and nnU-Net's way.
 
     python benchmarks/volume.py --peer-python OTHER/bin/python
 

@@ -1,4 +1,4 @@
-"""What each step of volume inference is worth on a scan with a known mask: Dice, and time as a multiple of one look's.
+"""Measures what each step of volume inference is worth on a scan with a known mask: Dice, and time beside one pass.
 
 All variants run in one process, `rounds` times in turn; time is a ratio of medians, never an absolute claim.
 """
@@ -49,7 +49,7 @@ class Flags:
 
 
 def measure(flags: Flags) -> list[dict]:
-    """One row for each variant and clean-up: Dice, and time relative to one look."""
+    """Make a row for each variant and clean-up: Dice, and time relative to one pass."""
     from spine_tf.data.cases import Case
     from spine_tf.data.loading import load_case
     from spine_tf.inference.engines import SHIPPED, load_engine

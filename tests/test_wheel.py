@@ -26,9 +26,8 @@ def wheel(tmp_path_factory) -> Path:
 def test_code_the_shipped_model_and_both_licences_travel_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "spine_tf").rglob("*.py")}
-    model = {
-        f"spine_tf/saved_models/spine-small/{name}" for name in ("LICENSE", "README.md", "metadata.json", "model.keras")
-    }
+    files = ("LICENSE", "README.md", "manifest.json", "metadata.json", "model.keras")
+    model = {f"spine_tf/saved_models/spine-small/{name}" for name in files}
     assert {name for name in names if ".dist-info/" not in name and name.endswith(".py")} == code
     assert model <= set(names)
     others = {name for name in names if ".dist-info/" not in name} - code - model

@@ -75,7 +75,12 @@ def run_command(name: str, args: Sequence[str] | None = None, prog: str | None =
         prog: what its usage calls the program; None: the file that was started.
 
     Returns:
-        the exit code.
+        the exit code: one of `cli.common`.
+
+    Example:
+        >>> run_command("make-phantoms", ["--count", "0"])
+        0 phantoms in data/phantoms
+        0
     """
     try:
         module = importlib.import_module(f"spine_tf.cli.{name.replace('-', '_')}")

@@ -1,4 +1,4 @@
-"""Config fields -> command-line flags, by tyro: typed, documented by the fields' docstrings, unknown flags refused."""
+"""Reads a config from command-line flags, by tyro: typed, explained by the fields' docstrings, unknown ones refused."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def parse_config(
     description: str = "",
     prog: str | None = None,
 ):
-    """A Config from flags: the preset first, over it the JSON file of `--config`, over both the single flags.
+    """Read a Config: the preset first, over it the JSON file of `--config`, over both the single flags.
 
     Where `extra` has the fields `run` and `resume`, a resumed run's own config.json stands in for `--config`.
 
@@ -41,6 +41,10 @@ def parse_config(
 
     Raises:
         SystemExit: 2 with a message, for unknown flags, ill-typed or refused values, an unreadable file.
+
+    Example:
+        >>> parse_config(["--preset", "tiny", "--epochs", "3"]).train.epochs
+        3
     """
     args = current_flags(sys.argv[1:] if args is None else args)
     wanted = [a for a in args if a not in ("-h", "--help")]
@@ -76,7 +80,7 @@ def current_flags(args: Sequence[str]) -> list[str]:
 
 
 def _resumed_config(args: list[str], extra: type | None) -> Path | None:
-    """The config.json of the run that the flags ask to resume, or None."""
+    """Find the config.json of the run that the flags ask to resume; None without one."""
     if not {"run", "resume"} <= set(getattr(extra, "__dataclass_fields__", ())):
         return None
     own, _ = tyro.cli(extra, args=args, return_unknown_args=True, add_help=False)

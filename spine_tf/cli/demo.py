@@ -1,4 +1,4 @@
-"""The demo: train the shipped recipe for minutes, score it on held-out scans, segment a full-size CT."""
+"""Run the demo: train the shipped recipe for minutes, score it on held-out scans, segment a full-size CT."""
 
 from dataclasses import dataclass
 from pathlib import Path

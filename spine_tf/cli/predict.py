@@ -7,39 +7,21 @@ from typing import Annotated, Literal
 
 import tyro
 
-from spine_tf.cli.common import DONE, FAILED, CommonFlags
-from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH
+from spine_tf.cli.common import DONE, FAILED
+from spine_tf.cli.segmentation_flags import SegmentationFlags
 
 
 @dataclass(frozen=True)
-class Flags(CommonFlags):
+class Flags(SegmentationFlags):
     inputs: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="INPUT [INPUT ...]")]]
     """NIfTI files (.nii, .nii.gz) and folders with a DICOM series."""
-    output: Path
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the results."""
     model: str | None = None
     """A .keras or .tflite file with its metadata.json beside it, a run's folder, a SavedModel, or a server's address
     (grpc://host:port/name[/version], http://...); None: the model that comes with spine_tf."""
-    overwrite: bool = False
-    """Do cases again that are done."""
     series: str | None = None
     """SeriesInstanceUID to take from a DICOM folder instead of the preferred one (original, axial, soft kernel)."""
-    assume_hu: bool = False
-    """Take the values for HU, whatever they look like."""
-    memory_budget_gib: float = MEMORY_BUDGET_GIB
-    """Refuse, before reading it, a scan that would need more memory."""
-    format: Literal["nifti", "dicom-seg"] = "nifti"
-    """dicom-seg: also write <case>_seg-spine.dcm, a DICOM Segmentation of the series (with its patient's tags)."""
-    save_probability: bool = False
-    """Also write <case>_seg-spine_prob.nii.gz."""
-    clean_up: bool = True
-    """Drop small components of the mask."""
-    flips: bool = False
-    """Also segment the mirror image and average; at most twice the time."""
-    fast: bool = False
-    """Take every second step and interpolate: about half the time, for a little of the Dice."""
-    batch_size: int = PREDICTION_BATCH
-    """Triplets the network gets at once."""
     threads: int | None = None
     """CPU threads; None: all."""
     device: Literal["auto", "cpu", "gpu"] = "auto"

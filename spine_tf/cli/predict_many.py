@@ -6,16 +6,16 @@ results.csv has a line for each case, failures.csv for each that failed; the sam
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from spine_tf.cli.common import DONE, FAILED, CommonFlags
-from spine_tf.config import MEMORY_BUDGET_GIB, PREDICTION_BATCH
+from spine_tf.cli.common import DONE, FAILED
+from spine_tf.cli.segmentation_flags import SegmentationFlags
 
 
 @dataclass(frozen=True)
-class Flags(CommonFlags):
+class Flags(SegmentationFlags):
     input: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="INPUT")]]
     """Folder with NIfTI files and DICOM series anywhere below it, or a CSV with a column path and, optional, case."""
     output: Path
@@ -30,16 +30,6 @@ class Flags(CommonFlags):
     """0: on the CPU; 1: a GPU each; 0.5: two share one."""
     address: str | None = None
     """Of a Ray cluster: auto (on one of its machines) or ray://host:10001; None: this machine alone."""
-    overwrite: bool = False
-    assume_hu: bool = False
-    memory_budget_gib: float = MEMORY_BUDGET_GIB
-    """Refuse, before reading it, a scan that would need more memory; as it is for each worker."""
-    format: Literal["nifti", "dicom-seg"] = "nifti"
-    save_probability: bool = False
-    clean_up: bool = True
-    flips: bool = False
-    fast: bool = False
-    batch_size: int = PREDICTION_BATCH
 
 
 def run(flags: Flags) -> int:

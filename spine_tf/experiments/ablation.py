@@ -1,4 +1,4 @@
-"""What each part of the shipped model's recipe is worth: one change at a time on one fold, equal time each.
+"""Measures what each part of the shipped model's recipe is worth: one change at a time on one fold, equal time each.
 
 Time is made equal beforehand, by epochs: a schedule of the learning rate that is cut off when minutes run out would be
 another change. The fold leaves out the chest CT and the DICOM slab, on which choices are made; the scans that no choice
@@ -75,7 +75,7 @@ def ablate(
 
 
 def variants_table(rows: list[dict]) -> str:
-    """One line for each variant: Dice and HD95 on each held-out scan, as Markdown."""
+    """Format a line for each variant, Dice and HD95 on each held-out scan, as Markdown."""
     headings = ["variant", *(heading for case in CHOSEN_ON for heading in (f"{case} Dice", "HD95 mm"))]
     lines = []
     for name in dict.fromkeys(row["variant"] for row in rows):

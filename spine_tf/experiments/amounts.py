@@ -1,4 +1,4 @@
-"""The table of pruning amounts: the proposed network's run, pruned by each of them, beside one that is only trained on.
+"""Makes the table of pruning amounts: the proposed network pruned by each, beside one that is only trained on.
 
 Not in the paper, which gives neither an amount nor what pruning costs.
 """
@@ -11,12 +11,13 @@ from statistics import mean
 
 from spine_tf.config import Config, PruneSettings, to_dict
 from spine_tf.experiments.cells import run_place, seed_folder
+from spine_tf.experiments.markdown import NOT_RUN, table_page
 from spine_tf.experiments.results import spread
 from spine_tf.experiments.running import OTHER_SETTINGS, in_own_process
 from spine_tf.experiments.settings import PRUNING_AMOUNTS
-from spine_tf.experiments.tables import NOT_RUN, mean_sd
+from spine_tf.experiments.tables import mean_sd
 from spine_tf.support.errors import RunError
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.support.tables import Table
 from spine_tf.training.prune_report import write_verdict
 from spine_tf.training.prune_run import run_pruning
 from spine_tf.training.prune_settings import read_settings
@@ -38,12 +39,12 @@ FOLDER = "pruning"
 
 
 def pruning_cells() -> dict[str, float | None]:
-    """Name of a run -> the amount that is removed; None for the control, of which nothing is."""
+    """Name the runs: name -> the amount that is removed; None for the control, of which nothing is."""
     return {CONTROL: None} | {f"amount-{amount:g}": amount for amount in PRUNING_AMOUNTS}
 
 
 def pruning_cell_settings(name: str, base: Config, folder: Path, seed: int) -> PruneSettings:
-    """The settings of one run; fine-tuning has two fifths of the epochs that training had.
+    """Make the settings of one run; fine-tuning has two fifths of the epochs that training had.
 
     Args:
         folder: the preset's folder of runs.
@@ -96,7 +97,7 @@ def _verdict(run: Path) -> dict | None:
 
 
 def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
-    """The table as plain values, with `amount_rows`."""
+    """Make the table as plain values, with `amount_rows`."""
     cells = pruning_cells()
     rows = amount_rows(cells, {name: {seed: _run(name, folder, seed) for seed in seeds} for name in cells})
     run = any(row["ratios"] for row in rows)
@@ -105,7 +106,7 @@ def amounts_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
 
 
 def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[int, Path]]) -> list[dict]:
-    """What pruning by each amount costs and gains.
+    """Put together what pruning by each amount costs and gains.
 
     Args:
         amounts: name -> amount asked for; None for `CONTROL`.
@@ -143,7 +144,7 @@ def amount_rows(amounts: Mapping[str, float | None], runs: Mapping[str, Mapping[
 
 
 def amounts_cells(rows: Sequence[dict]) -> Table:
-    """What `amount_rows` returns, as the cells of a table."""
+    """Make the cells of a table from what `amount_rows` returns."""
     ratios, scores = [f"{name}, ratio" for name in COSTS.values()], [f"Dice %, {name}" for name in STAGES.values()]
     heads = ["filters removed", *ratios, *scores]
     lines = []
@@ -159,8 +160,7 @@ def amounts_cells(rows: Sequence[dict]) -> Table:
 
 
 def amounts_text(table: dict) -> str:
-    """What `amounts_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", markdown_table(amounts_cells(table["rows"]))]
+    """Write the table of pruning amounts as Markdown."""
     made = next((row["environment"] for row in table["rows"] if row["environment"]), None)
     where = f" {made['cores']} cores of {made['processor']}; commit {made['git_commit']}." if made else ""
     beside = (
@@ -168,4 +168,4 @@ def amounts_text(table: dict) -> str:
         "before; the control was trained on for as long as the others were fine-tuned. Dice: means over the held-out "
         f"scans, mean ± standard deviation over seeds.{where}"
     )
-    return "\n".join([*lines, "", beside, ""])
+    return table_page(table, amounts_cells(table["rows"]), [beside])

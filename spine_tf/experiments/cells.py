@@ -1,4 +1,4 @@
-"""The grids of runs behind Tables 3 to 7 and the ablations: every cell is one change of a preset's config.
+"""Defines the grids of runs behind Tables 3 to 7 and the ablations: a cell is one change of a preset's config.
 
 Two cells whose configs are equal, such as LinkNet-34 of Table 3 and ResNet34 of Table 4, are one run.
 """
@@ -28,7 +28,7 @@ class Cell(NamedTuple):
 
 
 def _slices(network: str, encoder: str = "resnet34") -> Callable[[Config], Config]:
-    """A network of single slices; the fields that it does not read must have their defaults."""
+    """Change to a network of single slices; the fields that it does not read must have their defaults."""
 
     def change(config: Config) -> Config:
         model = ModelConfig(architecture=network, encoder=encoder, norm_momentum=config.model.norm_momentum)
@@ -118,10 +118,21 @@ NOT_BUILT = {"ablation": ("1 view, an attended branch of its own",)}
 
 
 def cell_config(table: str, name: str, base: Config, seed: int) -> Config:
-    """The config of a cell's run.
+    """Make the config of a cell's run.
+
+    Args:
+        table: a key of `GRIDS`.
+        name: a key of its row.
+        base: the preset's config (`settings.base_config`).
+        seed: of weights and triplets.
 
     Raises:
         ValueError: a table without runs, or a cell that it does not have.
+
+    Example:
+        >>> from spine_tf.config import PRESETS
+        >>> cell_config("3", "unet", PRESETS["tiny"], seed=1).model.architecture
+        'unet'
     """
     if table not in GRIDS:
         raise ValueError(f"table must be one of {list(GRIDS)}. Received: table={table!r}")
@@ -131,7 +142,13 @@ def cell_config(table: str, name: str, base: Config, seed: int) -> Config:
 
 
 def run_place(table: str, name: str, base: Config) -> Path:
-    """Where a cell's runs lie below the preset's folder: at the first cell of all that has the same config."""
+    """Find where a cell's runs lie below the preset's folder: at the first cell of all that has the same config.
+
+    Example:
+        >>> from spine_tf.config import PRESETS
+        >>> run_place("4", "resnet34", PRESETS["tiny"]).as_posix()
+        'table3/linknet'
+    """
     wanted = cell_config(table, name, base, 0)
     for other, cells in GRIDS.items():
         for cell in cells:
@@ -141,10 +158,10 @@ def run_place(table: str, name: str, base: Config) -> Path:
 
 
 def seed_folder(place: Path, seed: int) -> Path:
-    """The folder of the run with one seed, below that of its cell."""
+    """Name the folder of the run with one seed, below that of its cell."""
     return Path(place) / f"seed{seed}"
 
 
 def folder_name(table: str) -> str:
-    """ "3" -> "table3", "ablation" -> "ablation"; of folders of runs and of files of results."""
+    """Name a table's folder of runs, and its files of results: "3" -> "table3", "ablation" -> "ablation"."""
     return f"table{table}" if table.isdigit() else table

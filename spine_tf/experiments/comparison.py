@@ -1,4 +1,4 @@
-"""Table 7: the figures of other works as the paper's text reports them, and our proposed network on its own data."""
+"""Makes Table 7: other works as the paper's text reports them, and our proposed network on its own data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 from spine_tf.config import Config
 from spine_tf.experiments import published
 from spine_tf.experiments.cells import GRIDS
+from spine_tf.experiments.markdown import NOT_RUN, table_page
 from spine_tf.experiments.results import summarise_cell
-from spine_tf.experiments.tables import NOT_RUN, made_of, mean_sd
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.experiments.tables import made_of, mean_sd
+from spine_tf.support.tables import Table
 
 
 def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
-    """Table 7 as plain values: "rows" of `published.TABLE_7` as dicts, "ours" (`results.summarise` or None)."""
+    """Make Table 7 as plain values: "rows" of `published.TABLE_7` as dicts, "ours" (`results.summarise` or None)."""
     ((name, cell),) = GRIDS["7"].items()
     ours = summarise_cell("7", name, base, folder, seeds)
     return {
@@ -28,7 +29,7 @@ def comparison_table(base: Config, folder: Path, seeds: Sequence[int]) -> dict:
 
 
 def comparison_cells(table: dict, emphasis: str = "") -> Table:
-    """What `comparison_table` returns, as the cells of a table; `emphasis` stands around the data of our rows."""
+    """Make the cells of Table 7; `emphasis` stands around the data of our rows."""
     heads = ["work", "data", "figure %", "called", "paper's reference"]
     lines = []
     for row in table["rows"]:
@@ -44,8 +45,8 @@ def comparison_cells(table: dict, emphasis: str = "") -> Table:
 
 
 def comparison_text(table: dict) -> str:
-    """What `comparison_table` returns, as Markdown."""
-    lines, made = [f"# {table['title']}", "", markdown_table(comparison_cells(table, "**"))], []
+    """Write Table 7 as Markdown."""
+    made = []
     if table["ours"] is not None:
-        made = [made_of([table["ours"]]), "", "Our data are not theirs: the rows cannot be ranked.", ""]
-    return "\n".join([*lines, "", *made, *(f"- {note}" for note in table["notes"]), ""])
+        made = [made_of([table["ours"]]), "Our data are not theirs: the rows cannot be ranked."]
+    return table_page(table, comparison_cells(table, "**"), made)

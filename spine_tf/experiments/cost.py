@@ -1,4 +1,4 @@
-"""How long the runs of preset `small` take, so that nobody starts an afternoon without knowing."""
+"""Estimates how long the runs of preset `small` take, so that nobody starts an afternoon without knowing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ Measured on an AMD EPYC: two runs at a time on two cores, TensorFlow with one th
 
 
 def run_minutes(config: Config) -> float | None:
-    """CPU minutes of one run; None for networks, sizes or data that were not measured."""
+    """Estimate the CPU minutes of one run; None for networks, sizes or data that were not measured."""
     if _size(config) != _size(small()):
         return None
     return CPU_MINUTES.get(f"{config.model.architecture} {config.model.encoder}")
@@ -38,7 +38,7 @@ def _size(config: Config) -> tuple:
 def missing_minutes(
     tables: Sequence[str], base: Config, folder: Path, seeds: Sequence[int], names: Sequence[str] = ()
 ) -> tuple[int, float | None]:
-    """Number of runs of some tables that are not done, and their CPU minutes together; a shared run counts once.
+    """Count the runs of some tables that are not done, and their CPU minutes together; a shared run counts once.
 
     Args:
         names: cells; none: all.
@@ -61,7 +61,7 @@ def missing_minutes(
 
 
 def cost_text(table: str, base: Config, folder: Path, seeds: Sequence[int], names: Sequence[str] = ()) -> str:
-    """What is still to be run of a table, as a line, or nothing where all is done or there are no runs."""
+    """Say in a line what is still to be run of a table; nothing where all is done or there are no runs."""
     count, minutes = missing_minutes([table], base, folder, seeds, names)
     if not count:
         return ""

@@ -1,4 +1,4 @@
-"""Table 1: the data sets, counted from what lies on disk."""
+"""Makes Table 1: the data sets, counted from what lies on disk."""
 
 import json
 from collections.abc import Iterable
@@ -10,11 +10,12 @@ from spine_tf.config import Config
 from spine_tf.data.cases import Case
 from spine_tf.data.verse import find_cases
 from spine_tf.experiments import published
+from spine_tf.experiments.markdown import table_page
 from spine_tf.scans import read_label_map
 from spine_tf.scans.labels import REGIONS
 from spine_tf.support.files import write_json
 from spine_tf.support.progress import progress_bar
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.support.tables import Table
 from spine_tf.training.run_data import find_split
 
 FIELDS = ("series", "subjects", "with_mask", *REGIONS)
@@ -70,7 +71,7 @@ def _counts(row: dict) -> dict:
 
 
 def data_table(base: Config, folder: Path, data_root: Path) -> dict:
-    """Table 1 as plain values: "rows" by source with "ours" (`count_cases`) and "paper" where it names the source.
+    """Make Table 1 as plain values: "rows" by source with "ours" (`count_cases`) and "paper" where it names the source.
 
     Args:
         base: the preset's config; its `data` is what is counted, else the embedded default.
@@ -94,7 +95,7 @@ def data_table(base: Config, folder: Path, data_root: Path) -> dict:
 
 
 def data_cells(table: dict) -> Table:
-    """What `data_table` returns, as the cells of a table."""
+    """Make the cells of Table 1."""
     heads = ["data set", "series, paper", *(HEADINGS.get(name, name) for name in FIELDS), "voxel size x, y, z in mm"]
     lines = []
     for row in table["rows"]:
@@ -105,12 +106,9 @@ def data_cells(table: dict) -> Table:
 
 
 def data_text(table: dict) -> str:
-    """What `data_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", markdown_table(data_cells(table))]
-    explained = (
-        "Series, subjects and labelled vertebrae are counted from the files; the paper's text gives series alone."
-    )
-    return "\n".join([*lines, "", explained, "", *(f"- {note}" for note in table["notes"]), ""])
+    """Write Table 1 as Markdown."""
+    counted = "Series, subjects and labelled vertebrae are counted from the files; the paper's text gives series alone."
+    return table_page(table, data_cells(table), [counted])
 
 
 def _sizes(ours: dict | None) -> str:

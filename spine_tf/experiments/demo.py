@@ -1,4 +1,4 @@
-"""The main job, end to end: train the shipped recipe for minutes, score it on held-out scans, segment a full-size CT.
+"""Runs the demo: trains the shipped recipe for minutes, scores it on held-out scans, segments a full-size CT.
 
 What is there already is reused: a second demo only prints its table, an interrupted one goes on where it stopped.
 """
@@ -34,12 +34,12 @@ EPOCHS = 5
 
 
 def demo_config(hold_out: str, encoder_weights: str = "imagenet") -> Config:
-    """The shipped model's recipe (preset `small`), with fewer epochs, on what PyPI carries."""
+    """Shorten the shipped model's recipe (preset `small`), on what PyPI carries."""
     return with_changes(shipped_config((hold_out,), EPOCHS, None), train={"encoder_weights": encoder_weights})
 
 
 def start_config(hold_out: str, folder: Path, data_root: Path) -> tuple[Config, list[str]]:
-    """What an interrupted run in `folder` was started with, or `demo_config` with the weights that can be had.
+    """Find what an interrupted run was started with, else `demo_config` with the weights that can be had.
 
     Returns:
         the config, and sentences about what is missing.
@@ -55,7 +55,7 @@ def start_config(hold_out: str, folder: Path, data_root: Path) -> tuple[Config, 
 
 
 def run_demo(hold_out: str, folder: Path, data_root: Path, max_minutes: float) -> None:
-    """Train, evaluate, predict; prints the table of scores and where to look.
+    """Train, evaluate, predict, and print the table of scores and where to look.
 
     Args:
         hold_out: the real CT that is not trained on.

@@ -1,16 +1,16 @@
-"""Table 2: the hyperparameters, read from the config of a preset."""
+"""Makes Table 2: the hyperparameters, read from the config of a preset."""
 
 from spine_tf.config import Config
 from spine_tf.experiments import published
-from spine_tf.support.tables import Table, markdown_table
+from spine_tf.experiments.markdown import ABSENT, table_page
+from spine_tf.support.tables import Table
 
-ABSENT = "not given"
 LOSSES = {"bce": "binary cross-entropy", "bce_dice": "binary cross-entropy and soft Dice"}
 OPTIMIZERS = {"adamax": "Adamax", "adam": "Adam", "rmsprop": "RMSProp"}
 
 
 def hyperparameter_table(base: Config) -> dict:
-    """Table 2 as plain values: "rows" with "label", "ours" and "paper" (None: its text does not give it)."""
+    """Make Table 2 as plain values: "rows" with "label", "ours" and "paper" (None: its text does not give it)."""
     paper = published.TABLE_2
     rows = [{"label": label, "ours": ours, "paper": paper.get(label)} for label, ours in _ours(base).items()]
     return {
@@ -51,12 +51,11 @@ def _ours(config: Config) -> dict[str, str]:
 
 
 def hyperparameter_cells(table: dict) -> Table:
-    """What `hyperparameter_table` returns, as the cells of a table."""
+    """Make the cells of Table 2."""
     rows = [[row["label"], row["paper"] or ABSENT, row["ours"]] for row in table["rows"]]
     return Table(["", "paper", f"ours, preset {table['preset']}"], rows, "lll")
 
 
 def hyperparameter_text(table: dict) -> str:
-    """What `hyperparameter_table` returns, as Markdown."""
-    lines = [f"# {table['title']}", "", markdown_table(hyperparameter_cells(table))]
-    return "\n".join([*lines, "", *(f"- {note}" for note in table["notes"]), ""])
+    """Write Table 2 as Markdown."""
+    return table_page(table, hyperparameter_cells(table))

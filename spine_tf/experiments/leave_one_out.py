@@ -1,4 +1,4 @@
-"""The shipped model's recipe with each real patient left out: what it does on a scan of somebody it never saw."""
+"""Trains the shipped model's recipe with each real patient left out, and scores the one that it never saw."""
 
 from collections.abc import Sequence
 from pathlib import Path

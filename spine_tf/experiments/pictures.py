@@ -1,4 +1,4 @@
-"""The paper's figures: architectures drawn from built networks, segmentations of held-out scans from runs on disk."""
+"""Draws the paper's figures: architectures of built networks, segmentations of held-out scans from runs on disk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,9 +56,17 @@ def draw_figure(number: int, base: Config, folder: Path, path: Path, seeds: Sequ
         number: a key of `FIGURES`.
         base: the preset's config; its networks are what Figures 1 to 6 show.
         folder: the preset's folder of runs, for Figure 7.
+        path: the PNG.
+        seeds: of the runs, for Figure 7.
 
     Returns:
         whether there was anything to draw.
+
+    Example:
+        >>> from spine_tf.experiments.settings import base_config
+        >>> base = base_config("tiny", Path("runs"), None)
+        >>> draw_figure(7, base, Path("runs/tiny"), Path("figure7.png"), seeds=(0,))  # nothing was run
+        False
     """
     if FIGURES[number] is None:
         return draw_segmentations(base, folder, path, seeds)
@@ -70,7 +78,7 @@ def draw_figure(number: int, base: Config, folder: Path, path: Path, seeds: Sequ
 
 
 def draw_segmentations(base: Config, folder: Path, path: Path, seeds: Sequence[int]) -> bool:
-    """Figure 7: a sagittal slice of held-out scans, of the seed of which most networks were run.
+    """Draw Figure 7: a sagittal slice of held-out scans, of the seed of which most networks were run.
 
     A row is a scan. From left to right: the scan, its truth, the mask of one network, and for every network where its
     mask is right (green), too much (orange), missed (blue). The slice is the one with the most spine in it.
@@ -110,7 +118,7 @@ class _Panel(NamedTuple):
 
 
 def _row(case: Case, found: dict[tuple[str, str], Path], shown: tuple[str, str]) -> list[_Panel]:
-    """The panels of one scan, cut to the box around what is spine in its truth or in a mask."""
+    """Cut the panels of one scan to the box around what is spine in its truth or in a mask."""
     volume, labels = load_case(case)
     whole = spine_mask(labels)
     index = int(np.argmax(whole.sum(axis=(1, 2))))
@@ -133,7 +141,7 @@ def _row(case: Case, found: dict[tuple[str, str], Path], shown: tuple[str, str])
 
 
 def _box(mask: np.ndarray, spacing_mm: np.ndarray) -> tuple[slice, slice]:
-    """The box around a mask with `MARGIN_MM`, at least as wide as half its height; everything if the mask is empty."""
+    """Find the box around a mask with `MARGIN_MM`, at least half as wide as high; everything if it is empty."""
     if not mask.any():
         return slice(None), slice(None)
     places = np.argwhere(mask)
@@ -147,7 +155,7 @@ def _box(mask: np.ndarray, spacing_mm: np.ndarray) -> tuple[slice, slice]:
 
 
 def _finished(base: Config, folder: Path, seed: int) -> dict[tuple[str, str], Path]:
-    """The networks of `SHOWN` that were run with a seed: table and cell -> the run's folder."""
+    """Find the networks of `SHOWN` that were run with a seed: table and cell -> the run's folder."""
     runs = {}
     for table, name in SHOWN:
         run = seed_folder(Path(folder) / run_place(table, name, base), seed)
@@ -162,13 +170,13 @@ def _label(table: str, name: str) -> str:
 
 
 def _pick(cases: list[Case]) -> list[Case]:
-    """The first case of every source, then others, at most `MOST_CASES`."""
+    """Pick the first case of every source, then others, at most `MOST_CASES`."""
     first = {case.source: case for case in reversed(cases)}
     return sorted(cases, key=lambda case: first[case.source] is not case)[:MOST_CASES]
 
 
 def _draw(axes, panel: _Panel) -> None:
-    """A panel in right proportions, with a scale bar."""
+    """Draw a panel in right proportions, with a scale bar."""
     width_mm, height_mm = panel.width_mm, panel.height_mm
     place = {"extent": (0, width_mm, 0, height_mm), "origin": "upper", "aspect": "equal"}
     low, high = WINDOW_HU

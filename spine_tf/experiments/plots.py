@@ -1,4 +1,4 @@
-"""Plots beside the tables: Dice of every seed beside the paper's, and the optimizers' curves."""
+"""Plots what stands beside the tables: Dice of every seed with the paper's, and the optimizers' curves."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ CURVES = {"loss": "training loss", "val_loss": "validation loss", "val_jaccard":
 
 
 def plot_scores(path: Path, table: dict) -> bool:
-    """Dice of each seed's run as a dot, their mean as a line, the paper's as a diamond; a row each. PNG.
+    """Plot Dice of each seed's run as a dot, their mean as a line, the paper's as a diamond; a row each. PNG.
 
     Args:
         table: as `tables.grid_table` returns it.
@@ -52,7 +52,7 @@ def plot_scores(path: Path, table: dict) -> bool:
 
 
 def plot_curves(path: Path, folders: dict[str, Sequence[Path]]) -> bool:
-    """Loss, Jaccard and Dice by epoch: the mean over seeds as a line, the seeds thin, the mean curve's plateau a dot.
+    """Plot loss, Jaccard and Dice by epoch: the mean over seeds, the seeds thin, the mean curve's plateau as a dot.
 
     Args:
         folders: label of a curve -> folders of its finished runs.

@@ -1,4 +1,4 @@
-"""What the paper reports, by table, as far as its text says it: the tables themselves were not at hand.
+"""Quotes what the paper reports, by table, as far as its text says it: the tables themselves were not at hand.
 
 Source: Dastgir et al., "Attention LinkNet-152", Sci Rep 15:13102 (2025), sections "Results of semantic segmentation
 models" to "Comparison of the proposed model with other deep learning models". Overlaps are percentages, losses as
@@ -90,7 +90,12 @@ TABLES = {"3": TABLE_3, "4": TABLE_4, "5": TABLE_5, "6": TABLE_6}
 
 
 def jaccard_of(dice_percent: float) -> float:
-    """The Jaccard index of one mask with this Dice coefficient, D / (2 - D), both in percent."""
+    """Convert the Dice coefficient of one mask to its Jaccard index, D / (2 - D), both in percent.
+
+    Example:
+        >>> round(jaccard_of(96.85), 2)
+        93.89
+    """
     dice = dice_percent / 100
     return 100 * dice / (2 - dice)
 
@@ -100,7 +105,7 @@ def _too_high(name: str, row: dict[str, float]) -> str:
 
 
 def overlap_note(table: str, labels: Mapping[str, str] | None = None) -> list[str]:
-    """The rows of a table whose Dice and Jaccard cannot both hold on one mask, as a sentence; none: no sentence."""
+    """Name the rows of a table whose Dice and Jaccard cannot both hold on one mask, in a sentence, if there are any."""
     rows = TABLES.get(table, {}).items()
     rows = {(labels or {}).get(name, name): row for name, row in rows if {"dice", "jaccard"} <= set(row)}
     rows |= {"the proposed network": ABSTRACT} if table == "7" else {}
@@ -143,5 +148,5 @@ NOTES = {
 
 
 def notes(table: str, labels: Mapping[str, str] | None = None) -> list[str]:
-    """All that is to be said beside a table about the paper's figures; `labels`: name of a row -> what it is called."""
+    """List what is to be said beside a table about the paper's figures; `labels`: name of a row -> its label."""
     return [*overlap_note(table, labels), *NOTES.get(table, ())]

@@ -1,4 +1,4 @@
-"""The paper's tables and figures by one call each: run what is missing, put together what is on disk."""
+"""Reproduces the paper's tables and figures: runs what is missing, puts together what is on disk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,7 +110,7 @@ def make_table(
 
 
 def _draw(table: dict, base: Config, folder: Path, path: Path, seeds: Sequence[int]) -> list[str]:
-    """The plots of a grid's table beside `path`; their names, none where nothing was run."""
+    """Draw the plots of a grid's table beside `path`; gives their names, none where nothing was run."""
     drawn = [path.with_suffix(".png")] if plot_scores(path.with_suffix(".png"), table) else []
     if table["table"] == "5":
         curves = path.with_name(f"{path.name}_curves.png")
@@ -131,6 +131,14 @@ def reproduce_results(request: Request) -> list[str]:
     Raises:
         ValueError: a cell that the table does not have.
         RunError: runs of other settings in the folder.
+
+    Example:
+        >>> reproduce_results(Request(table=("2",), preset="tiny", train=False))
+        <BLANKLINE>
+        # Table 2: hyperparameters
+        ...
+        results in runs/reproduce/tiny/results
+        []
     """
     base = base_config(request.preset, request.runs, request.data)
     seeds = request.seeds or SEEDS[request.preset]

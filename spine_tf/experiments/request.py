@@ -1,4 +1,4 @@
-"""What is asked of scripts/reproduce.py: a field is a flag, its docstring the flag's help. Without TensorFlow."""
+"""Holds what is asked of `reproduce`: a field is a flag, its docstring the flag's help. Needs no TensorFlow."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,15 @@ RESULTS = Path("docs/results")
 
 @dataclass(frozen=True)
 class Request:
-    """Tables and figures to make, and where everything lies."""
+    """Says which tables and figures to make, and where everything lies.
+
+    Raises:
+        ValueError: nothing asked for, an unknown table or figure, or cells of several tables.
+
+    Example:
+        >>> Request(table=("3",), preset="tiny").place.as_posix()
+        'runs/reproduce/tiny/results'
+    """
 
     table: tuple[Literal[TABLES], ...] = ()
     """Tables; the last two are not in the paper."""

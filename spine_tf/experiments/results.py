@@ -1,4 +1,4 @@
-"""What runs on disk say: scores and costs of each seed, their mean and spread."""
+"""Reads what runs on disk say: scores and costs of each seed, their mean and spread."""
 
 import csv
 import json
@@ -20,13 +20,13 @@ PLATEAU_TOLERANCE = 0.01
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's history.csv, numbers as numbers."""
+    """Read the rows of a run's history.csv, numbers as numbers."""
     with RunFolder(folder).history.open() as file:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 def read_run(folder: Path) -> dict | None:
-    """A finished run in one flat dict, or None for one that is not finished.
+    """Read a finished run as one flat dict, or None for one that is not finished.
 
     Returns:
         "seed"; "loss" and "val_loss" of the best epoch; "dice", "jaccard", "slice_dice", "slice_jaccard" as means over
@@ -65,7 +65,7 @@ def read_run(folder: Path) -> dict | None:
 
 
 def _means(rows: Iterable[dict], key: str) -> dict[str, float]:
-    """Mean Dice of the rows that share a value of `key`."""
+    """Average the Dice of the rows that share a value of `key`."""
     groups: dict[str, list[float]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row["dice"])
@@ -73,7 +73,12 @@ def _means(rows: Iterable[dict], key: str) -> dict[str, float]:
 
 
 def spread(values: Sequence[float | None]) -> dict | None:
-    """Mean, standard deviation (of a sample; None for one value) and number of the values; None if one is missing."""
+    """Compute mean, standard deviation (of a sample; None for one value) and number of values; None if one is missing.
+
+    Example:
+        >>> spread([1.0, 3.0])
+        {'mean': 2.0, 'sd': 1.4142135623730951, 'n': 2}
+    """
     values = list(values)
     if not values or any(value is None or not math.isfinite(value) for value in values):
         return None
@@ -81,7 +86,7 @@ def spread(values: Sequence[float | None]) -> dict | None:
 
 
 def summarise(folder: Path, seeds: Iterable[int]) -> dict | None:
-    """The runs `folder`/seed0, seed1, ... of one cell: None where none of them is finished.
+    """Summarise the runs `folder`/seed0, seed1, ... of one cell; None where none of them is finished.
 
     Returns:
         "runs" (as `read_run` gives them, without config and environment), the `spread` of each of `LOSSES` and
@@ -123,19 +128,19 @@ def summarise_cell(table: str, name: str, base: Config, folder: Path, seeds: Seq
 
 
 def _without_places(config: dict) -> dict:
-    """A config without the folders of the machine that it ran on: of the data's, the last name is kept."""
+    """Drop the folders of the machine that a config ran on; of the data's, the last name is kept."""
     named = {name: Path(value).name for name in ("data", "more") if (value := config["data"][name])}
     return config | {"data": config["data"] | {"cache": None} | named}
 
 
 def _by_source(runs: list[dict[str, float]]) -> dict[str, dict | None]:
-    """The `spread` of each source over the runs that have it."""
+    """Compute the `spread` of each source over the runs that have it."""
     names = dict.fromkeys(name for run in runs for name in run)
     return {name: spread([run[name] for run in runs if name in run]) for name in names}
 
 
 def plateau_epoch(values: Sequence[float]) -> int | None:
-    """The first epoch (from 1) after which a curve rises by no more than PLATEAU_TOLERANCE above what it has reached.
+    """Find the first epoch (from 1) after which a curve rises by no more than PLATEAU_TOLERANCE.
 
     None for an empty curve, or where that is the last epoch: it was still rising when training ended.
     """

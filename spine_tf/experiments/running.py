@@ -1,4 +1,4 @@
-"""Runs of cells: trained and scored where they are missing, left alone where they are done."""
+"""Runs cells: trains and scores those that are missing, and leaves alone what is done."""
 
 import multiprocessing
 import shutil

@@ -1,4 +1,4 @@
-"""How large the experiments are: one function for each preset, and what a run costs.
+"""Sets how large the experiments are: a function for each preset.
 
 `paper` is the paper's size and wants VerSe and a GPU; `small` is what two CPU cores do in an afternoon; `tiny` is for
 tests. The paper's optimisation (Adamax, 0.001, binary cross-entropy) stays as it is in all of them.
@@ -17,12 +17,12 @@ PRUNING_AMOUNTS = (0.25, 0.5, 0.75)
 
 
 def paper() -> Config:
-    """The paper's settings as they stand in the preset."""
+    """Give the paper's settings as they stand in the preset."""
     return PRESETS["paper"]
 
 
 def small() -> Config:
-    """64 pixels, 10 epochs of 64 triplets: Tables 3 to 6 with three seeds in about four hours of CPU (`cost`).
+    """Give 64 pixels, 10 epochs of 64 triplets: Tables 3 to 6 with three seeds in about four hours of CPU (`cost`).
 
     An epoch is 12 phantoms and one real CT that is drawn as often as 4 of them, 4 triplets each. Batch normalisation
     forgets faster than by default, for there are only 160 steps.
@@ -37,7 +37,7 @@ def small() -> Config:
 
 
 def tiny() -> Config:
-    """One step of 32 pixels a network: that everything runs, no result."""
+    """Give one step of 32 pixels a network: that everything runs, no result."""
     return with_changes(
         PRESETS["tiny"],
         model={"norm_momentum": 0.9},
@@ -50,7 +50,7 @@ BASES: dict[str, Callable[[], Config]] = {"paper": paper, "small": small, "tiny"
 
 
 def base_config(preset: str, runs: Path, data: Path | None) -> Config:
-    """The config that every cell of a preset changes.
+    """Make the config that every cell of a preset changes.
 
     Args:
         preset: a key of `BASES`.
@@ -59,6 +59,10 @@ def base_config(preset: str, runs: Path, data: Path | None) -> Config:
 
     Raises:
         ValueError: an unknown preset.
+
+    Example:
+        >>> base_config("small", Path("runs"), None).preprocess.image_size
+        64
     """
     if preset not in BASES:
         raise ValueError(f"preset must be one of {list(BASES)}. Received: preset={preset!r}")

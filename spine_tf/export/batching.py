@@ -1,4 +1,4 @@
-"""How TF Serving may join requests of the batched servable (`--enable_batching --batching_parameters_file=...`)."""
+"""Says how TF Serving may join requests of the batched servable (`--batching_parameters_file`)."""
 
 BATCHING_PARAMS = """\
 # A BatchingParameters (tensorflow_serving/servables/tensorflow/session_bundle_config.proto). Sizes are triplets.

@@ -1,11 +1,11 @@
-"""The card of an exported model: what it is, what it was made of, how far its products are from it."""
+"""Writes the card of an exported model: what it is, what it was made of, how far its products are from it."""
 
 from spine_tf.export.parity import parity_table
 from spine_tf.support.environment import describe_environment
 
 
 def export_card(name: str, version: int, metadata: dict, rows: list[dict], fast: dict, scan: str) -> str:
-    """A published version's README.md.
+    """Write the text of a published version's README.md.
 
     Args:
         name: the servable's.

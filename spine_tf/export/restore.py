@@ -1,11 +1,12 @@
-"""A published model as the folder of a trained run, to prune it, train it further or evaluate it."""
+"""Restores a published model to the folder of a trained run, to prune it, train it further or evaluate it."""
 
-import json
 from pathlib import Path
 
 from spine_tf.config import Config, to_dict
 from spine_tf.data.splits import write_split
 from spine_tf.inference.engines.keras_model import load_model
+from spine_tf.inference.engines.load import read_metadata
+from spine_tf.inference.engines.manifest import checked_model
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json
@@ -16,7 +17,7 @@ from spine_tf.training.run_folder import RunFolder
 
 
 def restore_run(published: Path, config: Config, folder: Path, data_root: Path) -> None:
-    """Make `folder` what training by `config` would have left, as far as pruning and evaluating need it.
+    """Make the folder that training by a config would have left, as far as pruning and evaluating need it.
 
     There is no checkpoint and no history: weights are the published ones, which were rounded to float16.
 
@@ -27,9 +28,12 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
         data_root: where sample CTs are kept.
 
     Raises:
+        ModelError: no such model, or another content than its manifest says.
         RunError: the folder holds a run, or the model was trained by another config.
     """
-    metadata = json.loads((Path(published) / METADATA).read_text())
+    with checked_model(Path(published) / PUBLISHED_NETWORK) as network:
+        metadata = read_metadata(network.with_name(METADATA))
+        model = load_model(network)
     wanted = {"preprocess": to_dict(config.preprocess), "model": to_dict(config.model)}
     changed = [
         f"{section}.{name}"
@@ -46,4 +50,4 @@ def restore_run(published: Path, config: Config, folder: Path, data_root: Path) 
     write_split(run.split, split)
     write_json(run.pretrained, metadata["pretrained"])
     write_json(run.metadata, metadata)
-    save_model(load_model(Path(published) / PUBLISHED_NETWORK), run.network)
+    save_model(model, run.network)

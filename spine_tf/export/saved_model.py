@@ -1,4 +1,4 @@
-"""A network as a SavedModel that TF Serving takes: named tensors, whole scans, guards, warm-up requests."""
+"""Writes a network as a SavedModel that TF Serving takes: named tensors, whole scans, guards, warm-up requests."""
 
 from pathlib import Path
 
@@ -34,6 +34,13 @@ def export_saved_model(
         folder: gets saved_model.pb and what belongs to it.
         batch_size: triplets the network gets at once inside a volume.
         batched: `serving_default` alone, for a server that joins requests along their first axis.
+
+    Example:
+        >>> views = {view: keras.Input((32, 32, 3), name=view) for view in VIEWS}
+        >>> model = keras.Model(views, keras.layers.Average()(list(views.values())))
+        >>> export_saved_model(model, PreprocessSpec(image_size=32), {}, Path("spine/1"), batched=True)
+        >>> list(tf.saved_model.load("spine/1").signatures)
+        ['serving_default']
     """
     # `track(model)` would store every variable twice (keras-team/keras#23553); what endpoints use is tracked anyway.
     archive = keras.export.ExportArchive()
@@ -47,7 +54,7 @@ def export_saved_model(
 
 
 def _write_warmup(path: Path, spec: PreprocessSpec, names: set[str]) -> None:
-    """One request for each signature, as a TFRecord of PredictionLog."""
+    """Write one request for each signature, as a TFRecord of PredictionLog."""
     # Imported here: the package brings all of TensorFlow's protocol buffers, which only an export needs.
     from tensorflow_serving.apis import prediction_log_pb2
 

@@ -1,4 +1,4 @@
-"""What a SavedModel answers to: triplets, a whole scan, and what it is; each with guards inside the graph.
+"""Defines what a SavedModel answers to: triplets, a whole scan, and what it is; with guards inside the graph.
 
 A guard is a sentence: what is wrong with a request is said before any kernel sees it, because some kernels end the
 whole process over an input of a rank they do not know. Inputs are therefore declared without a shape.
@@ -15,20 +15,36 @@ from spine_tf.export.graph_backend import GraphBackend
 from spine_tf.inference.volume import VolumeNetwork
 from spine_tf.models.layers import only_served
 from spine_tf.scans.checks import SPACING_RANGE_MM
+from spine_tf.views.tiles import tile_axes, tile_count
 
 MOST_VOXELS = 1024**3
 """Of a volume in one request: twice the largest clinical CT we have met, and some 20 GiB at work."""
 
+MOST_SIDE = 8192
+"""Voxels along an axis. The matrices that resize an axis have its length as a side."""
+
+MOST_MM = (1000, 1000, 2500)
+"""What a volume may measure along x, y and z: a scanner's bore, and a person from head to foot."""
+
+MOST_TILES = 512
+"""Tiles of one volume, at most image_size triplets each, so that no request keeps a shared server for hours. A whole
+body of 700 x 700 x 2000 mm takes 350 tiles of 192 mm."""
+
 
 def needs_spacing(spec: PreprocessSpec) -> bool:
-    """Whether the pre-processing depends on the voxel size, so that a volume cannot be segmented without it."""
+    """Tell whether the pre-processing depends on the voxel size, so that a volume cannot be segmented without it.
+
+    Example:
+        >>> needs_spacing(PreprocessSpec(pixel_mm=1.5))
+        True
+    """
     return spec.pixel_mm is not None or spec.smoothing_mm > 0 or spec.coarse_to_fine
 
 
 def make_signatures(
     model: keras.Model, spec: PreprocessSpec, metadata: dict, batch_size: int = PREDICTION_BATCH
 ) -> dict[str, tuple[Callable, list[tf.TensorSpec]]]:
-    """The functions of a servable with their inputs, by signature name; to be traced without AutoGraph.
+    """Make the functions of a servable with their inputs, by signature name; to be traced without AutoGraph.
 
     Args:
         model: three inputs `axial`, `coronal`, `sagittal`, (batch, H, W, 3), one output.
@@ -39,13 +55,19 @@ def make_signatures(
     Returns:
         `serving_default` and `describe` (ask: any int32); and, where the spec is canonical (a server does not know
         how a scan was stored), `segment_volume` (hu) or, where the voxel size matters, `segment_volume_mm` (hu,
-        spacing_mm).
+        spacing_mm). hu: (x, y, z) int16, RAS+.
+
+    Example:
+        >>> views = {view: keras.Input((32, 32, 3), name=view) for view in VIEWS}
+        >>> model = keras.Model(views, keras.layers.Average()(list(views.values())))
+        >>> sorted(make_signatures(model, PreprocessSpec(image_size=32, pixel_mm=1.5), {}))
+        ['describe', 'segment_volume_mm', 'serving_default']
     """
 
     size = spec.image_size
     slices = [tf.TensorSpec((None, size, size, 3), tf.float32, view) for view in VIEWS]
 
-    # A function of its own, so that the looks at a volume share one copy of the network's graph.
+    # A function of its own, so that the passes over a volume share one copy of the network's graph.
     @tf.function(input_signature=slices, autograph=False, jit_compile=False)
     def network(*views):
         with only_served():
@@ -97,7 +119,7 @@ def _volume_mm(network: Callable, spec: PreprocessSpec, batch_size: int):
         spacing_mm = _guard(spacing_mm, inside, f"spacing_mm must lie in [{low:g}, {high:g}] mm")
         spacing_mm.set_shape((3,))
         sides_mm = tuple(tf.unstack(tf.cast(spacing_mm, tf.float64)))
-        return _segment(network, spec, batch_size, _checked_hu(hu), sides_mm)
+        return _segment(network, spec, batch_size, _of_bounded_work(_checked_hu(hu), sides_mm, spec), sides_mm)
 
     return segment_volume_mm, _of_any_shape(hu=tf.int16, spacing_mm=tf.float32)
 
@@ -114,7 +136,23 @@ def _checked_hu(hu):
     hu = _guard(hu, tf.equal(tf.rank(hu), 3), "hu must have the shape (x, y, z)")
     voxels = tf.reduce_prod(tf.cast(tf.shape(hu), tf.int64))
     hu = _guard(hu, (voxels > 0) & (voxels <= MOST_VOXELS), f"hu must hold between 1 and {MOST_VOXELS} voxels")
+    hu = _guard(hu, tf.reduce_max(tf.shape(hu)) <= MOST_SIDE, f"hu must have at most {MOST_SIDE} voxels along an axis")
     # Not tf.ensure_shape: the graph optimiser moves it before the guards.
+    hu.set_shape((None, None, None))
+    return hu
+
+
+def _of_bounded_work(hu, sides_mm: tuple, spec: PreprocessSpec):
+    """Guard a volume (x, y, z) whose size in mm would need more time than a shared server has."""
+    extent_mm = tf.cast(tf.shape(hu), tf.float64) * tf.stack(sides_mm)
+    most = " x ".join(map(str, MOST_MM))
+    hu = _guard(hu, tf.reduce_all(extent_mm <= MOST_MM), f"hu must measure at most {most} mm at its voxel size")
+    if spec.pixel_mm is None:
+        return hu
+    span_mm, backend = spec.pixel_mm * spec.image_size, GraphBackend()
+    tiles = tile_count(tile_axes(tf.unstack(tf.shape(hu)), sides_mm, span_mm, backend), backend)
+    few = f"hu must need at most {MOST_TILES} tiles of {span_mm:g} mm at its voxel size"
+    hu = _guard(hu, tiles <= MOST_TILES, few)
     hu.set_shape((None, None, None))
     return hu
 
@@ -134,7 +172,7 @@ def _of_any_shape(**dtypes) -> list[tf.TensorSpec]:
 
 
 def _guard(tensor, holds, sentence: str):
-    """The tensor itself, once the sentence is known to hold; else InvalidArgument with it."""
+    """Pass a tensor on once a sentence is known to hold; else InvalidArgument with it."""
     # The bare operation: tf.debugging.Assert hides it in a branch that what follows need not wait for.
     message = [tf.constant(f"{sentence}. Received the shape:"), tf.shape(tensor)]
     assertion = tf.raw_ops.Assert(condition=holds, data=message, summarize=8)

@@ -1,4 +1,4 @@
-"""How good a mask is: overlap, distance of surfaces, curves, and the baselines it has to beat. Without TensorFlow."""
+"""Scores masks: overlap, distance of surfaces, curves, and the baselines to beat. Needs no TensorFlow."""
 
 from spine_tf.scoring.baselines import baseline_masks
 from spine_tf.scoring.curves import save_curves

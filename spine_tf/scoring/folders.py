@@ -1,4 +1,4 @@
-"""Scores of a folder of predicted masks against a folder of true ones, by file name; no network is needed."""
+"""Scores a folder of predicted masks against a folder of true ones, paired by file name; no network is needed."""
 
 import os
 from dataclasses import dataclass
@@ -30,11 +30,27 @@ class Pair:
 
 
 def score_folder(predictions: Path, masks: Path, output: Path, images: Path | None = None) -> list[dict]:
-    """Score every mask of a folder, write scores.json and scores.csv to `output`, return the rows and their means.
+    """Score every mask of a folder, and write scores.json and scores.csv.
+
+    Args:
+        predictions, masks, images: as `match_predictions`.
+        output: folder of the scores.
+
+    Returns:
+        the rows of all cases (`score_pair`), then their means (`table.mean_rows`).
 
     Raises:
         ValueError: as `match_predictions`, before anything is scored.
         ScanError: as `score_pair`.
+
+    Example:
+        >>> import nibabel
+        >>> block = np.zeros((9, 9, 9), np.uint8)
+        >>> block[2:7, 2:7, 2:7] = 20
+        >>> nibabel.save(nibabel.Nifti1Image(block, np.eye(4)), "a_seg-vert_msk.nii.gz")
+        >>> nibabel.save(nibabel.Nifti1Image(block // 20, np.eye(4)), "a_seg-spine_msk.nii.gz")
+        >>> score_folder(Path("."), Path("."), Path("out"))[0]["dice"]
+        1.0
     """
     pairs = match_predictions(predictions, masks, images)
     rows = [row for pair in progress_bar(pairs, desc="scoring", unit="case") for row in score_pair(pair)]
@@ -44,11 +60,13 @@ def score_folder(predictions: Path, masks: Path, output: Path, images: Path | No
 
 
 def match_predictions(predictions: Path, masks: Path, images: Path | None = None) -> list[Pair]:
-    """The prediction `<case>_seg-spine_msk.nii.gz` of every truth (`<case>_seg-vert_msk`, `<case>_seg`), by case.
+    """Find the prediction of every true mask, by case.
 
     All folders are searched recursively. Predictions without a truth are left out.
 
     Args:
+        predictions: folder with `<case>_seg-spine_msk.nii.gz`.
+        masks: folder with `<case>_seg-vert_msk.nii.gz` or `<case>_seg.nii.gz`.
         images: where the CTs lie; by default `masks` and, beside VerSe's `derivatives`, its `rawdata`.
 
     Raises:
@@ -69,7 +87,7 @@ def match_predictions(predictions: Path, masks: Path, images: Path | None = None
 
 
 def score_pair(pair: Pair) -> list[dict]:
-    """Rows of one case: the prediction and both baselines. Without a CT the HU threshold's scores are NaN.
+    """Score one case: a row of the prediction and one of each baseline. Without a CT, the HU threshold's are NaN.
 
     Raises:
         ScanError: a file is unusable, or they do not share a grid (both grids are named).

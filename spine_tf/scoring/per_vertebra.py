@@ -1,4 +1,4 @@
-"""Scores of each vertebra of a label map, and their means by case, label and region of the spine."""
+"""Scores each vertebra of a label map, and averages by case, label and region of the spine."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ MISSED = {"missed": 1} | dict(zip(MASK_SCORES, (0.0, np.nan, np.nan, 0.0, 0.0), 
 def vertebra_scores(
     truth: np.ndarray, prediction: np.ndarray, spacing_mm: tuple[float, float, float]
 ) -> tuple[dict[int, dict], list[int]]:
-    """Scores of each vertebra of the truth, and the labels of those predicted that the truth does not have.
+    """Score each vertebra of the truth, and name the predicted ones that the truth does not have.
 
     A missed vertebra has Dice and surface Dice 0 and no Hausdorff distance (NaN). Hausdorff distance (`hd_mm`) and its
     95th percentile are of the surfaces, as in `surface`; ids 26, 27 and above 28 are background on both sides.
@@ -61,7 +61,7 @@ def vertebra_scores(
 
 
 def summary(rows: Iterable[dict]) -> dict:
-    """Counts and means of rows of single vertebrae, each with MASK_SCORES, "missed", "hit" and "distance_mm".
+    """Count and average rows of single vertebrae, each with MASK_SCORES, "missed", "hit" and "distance_mm".
 
     NaN are left out of every mean, and a mean of nothing is NaN: the Hausdorff distances are means over the vertebrae
     that were found, so "missed" belongs beside them; `d_mean_mm` is over those with a centroid on both sides.
@@ -83,7 +83,7 @@ def summary(rows: Iterable[dict]) -> dict:
 
 
 def label_rows(rows: list[dict]) -> list[dict]:
-    """One row for each label found in rows of single vertebrae: their `summary` over the cases."""
+    """Make a row for each label found in rows of single vertebrae: their `summary` over the cases."""
     labels = sorted({row["label"] for row in rows})
     return [
         {"table": "label", "label": label, "name": NAMES[label]}
@@ -93,7 +93,7 @@ def label_rows(rows: list[dict]) -> list[dict]:
 
 
 def region_rows(rows: list[dict]) -> list[dict]:
-    """One row for each of SCORED_REGIONS that has a vertebra, and one for all of them.
+    """Make a row for each of SCORED_REGIONS that has a vertebra, and one for all of them.
 
     MASK_SCORES are means over the cases of a label, then over labels (as CTSpine1K scores VerSe, arXiv:2105.14711);
     "id_rate" and "d_mean_mm" are over all vertebrae of the region at once.
@@ -109,7 +109,7 @@ def region_rows(rows: list[dict]) -> list[dict]:
 
 
 def mean(values: Iterable[float]) -> float:
-    """Mean of the values that are not NaN; NaN where there are none."""
+    """Average the values that are not NaN; NaN where there are none."""
     known = _known(values)
     return float(np.mean(known)) if known else np.nan
 
@@ -119,18 +119,16 @@ def _known(values: Iterable[float]) -> list[float]:
 
 
 def _hausdorff_mm(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> float:
-    """The largest distance from a surface element of either mask, neither empty, to the nearest one of the other.
-
-    Not by the package that defines the elements: with one stray voxel at the other end of a scan it would need 64
-    bytes for each voxel between.
-    """
+    """Measure the largest distance from a surface element of either mask, neither empty, to the other's nearest."""
+    # Not by the package that defines the elements: with one stray voxel at the other end of a scan it would need 64
+    # bytes for each voxel between.
     surfaces = [_surface(truth), _surface(mask)]
     away = (distance_to(to, spacing_mm)[here].max() for to, here in (surfaces, reversed(surfaces)))
     return round(float(max(away)), 4)
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:
-    """The corners whose eight voxels are neither all in the mask nor all outside: (x+1, y+1, z+1) bool."""
+    """Find the corners whose eight voxels are neither all in the mask nor all outside: (x+1, y+1, z+1) bool."""
     padded = np.pad(mask, 1)
     some, every = padded, padded
     for axis in range(3):

@@ -1,4 +1,4 @@
-"""Distance between the surfaces of two masks, in mm: HD95 and surface Dice.
+"""Measures the distance between the surfaces of two masks: HD95 in mm and surface Dice.
 
 Surface elements, their areas and both scores are those of `surface-distance` (Nikolov et al. 2018, arXiv:1809.04430).
 Its own search for the nearest surface is not used: with everything foreground in a CT of 512 x 512 x 133 it took 18 s
@@ -21,7 +21,7 @@ def surface_scores(
     spacing_mm: tuple[float, float, float],
     tolerances_mm: tuple[float, ...] = TOLERANCES_MM,
 ) -> dict[str, float]:
-    """HD95 and surface Dice of two masks, {"hd95_mm", "surface_dice_1mm", "surface_dice_2mm"}.
+    """Compute HD95 and the surface Dice of two masks.
 
     HD95 is the larger of the two directions' 95th percentile, weighted by area. Where both masks are empty it is 0 and
     the surface Dice 1; where one is, there is no distance to give: HD95 is infinite and the surface Dice 0. An infinite
@@ -30,9 +30,19 @@ def surface_scores(
     Args:
         truth, mask: (x, y, z) bool.
         spacing_mm: voxel size along x, y, z.
+        tolerances_mm: of the surface Dice.
+
+    Returns:
+        "hd95_mm", and "surface_dice_<tolerance>mm" in [0, 1] for each tolerance.
 
     Raises:
         ValueError: another dtype than bool, or unequal shapes.
+
+    Example:
+        >>> truth, mask = np.zeros((2, 8, 8, 8), bool)
+        >>> truth[2:5, 2:5, 2:5] = mask[3:6, 2:5, 2:5] = True
+        >>> surface_scores(truth, mask, (1.0, 1.0, 1.0))
+        {'hd95_mm': 1.0, 'surface_dice_1mm': 1.0, 'surface_dice_2mm': 1.0}
     """
     check_masks(truth, mask)
     names = [f"surface_dice_{tolerance:g}mm" for tolerance in tolerances_mm]
@@ -56,7 +66,7 @@ def surface_scores(
 
 
 def distance_to(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndarray:
-    """Distance in mm from the centre of each voxel to that of the nearest one in the mask, float32 (x, y, z).
+    """Measure the distance in mm from each voxel's centre to the nearest one in the mask, float32 (x, y, z).
 
     Maurer's exact transform (doi:10.1109/TPAMI.2003.1177156), three times as fast as SciPy's.
 
@@ -73,7 +83,7 @@ def distance_to(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice]:
-    """The smallest box (x, y, z) that holds a mask which is not empty."""
+    """Find the smallest box (x, y, z) that holds a mask which is not empty."""
     box = []
     for axis in range(3):
         inside = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
@@ -82,6 +92,6 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice]:
 
 
 def _neighbour_codes(mask: np.ndarray) -> np.ndarray:
-    """Which of the eight voxels around each corner are in the mask, one bit each: (x+1, y+1, z+1) uint8."""
+    """Code which of the eight voxels around each corner are in the mask, a bit each: (x+1, y+1, z+1) uint8."""
     padded = np.pad(mask, ((0, 1),) * 3).astype(np.uint8)
     return ndimage.correlate(padded, lookup_tables.ENCODE_NEIGHBOURHOOD_3D_KERNEL, mode="constant", cval=0)

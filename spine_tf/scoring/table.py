@@ -1,4 +1,4 @@
-"""Scores as rows: one dict for each case and method, their means, and the table as text, Markdown, JSON and CSV."""
+"""Makes tables of scores: a row for each case and method, their means, as text, Markdown, JSON and CSV."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ SCORES_JSON, SCORES_CSV, SCORES_MD = "scores.json", "scores.csv", "scores.md"
 
 
 def score_case(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> dict[str, float]:
-    """All of SCORES for one mask; see `overlap` and `surface` for what empty masks score.
+    """Compute all of SCORES for one mask; see `overlap` and `surface` for what empty masks score.
 
     Args:
         truth, mask: (x, y, z) bool.
@@ -40,6 +40,13 @@ def score_case(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, flo
 
     Raises:
         ValueError: another dtype than bool, or unequal shapes.
+
+    Example:
+        >>> truth = np.zeros((4, 4, 4), bool)
+        >>> truth[1:3, 1:3, 1:3] = True
+        >>> scores = score_case(truth, truth, (10.0, 10.0, 10.0))
+        >>> scores["dice"], scores["hd95_mm"], float(scores["truth_ml"])
+        (1.0, 0.0, 8.0)
     """
     # One memory order for both: a truth turned to RAS+ keeps its axes swapped in memory.
     truth, mask = np.ascontiguousarray(truth), np.ascontiguousarray(mask)
@@ -56,9 +63,20 @@ def score_case(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, flo
 
 
 def mean_rows(rows: list[dict]) -> list[dict]:
-    """One row for each method and role: the mean of each score over its cases, which "case" counts ("mean of 3").
+    """Average the rows of each method and role.
 
     A mean with an infinite HD95 in it is infinite; NaN (a score that could not be computed) makes the mean NaN.
+
+    Args:
+        rows: with "case", "role", "method" and all of SCORES.
+
+    Returns:
+        a row for each method and role, whose "case" counts the cases: "mean of 3".
+
+    Example:
+        >>> rows = [{"role": "held out", "method": "network", **dict.fromkeys(SCORES, x)} for x in (0.5, 1.0)]
+        >>> [(row["case"], row["dice"]) for row in mean_rows(rows)]
+        [('mean of 2', 0.75)]
     """
     groups = {}
     for row in rows:
@@ -71,12 +89,26 @@ def mean_rows(rows: list[dict]) -> list[dict]:
 
 
 def format_table(rows: list[dict]) -> str:
-    """The rows as a table for the terminal, in aligned columns. Scores that are not known are "-"."""
+    """Format rows as a table for the terminal, in aligned columns. Scores that are not known are "-".
+
+    Example:
+        >>> print(format_table([{"case": "a", "method": "network", "role": "held out", "dice": 0.5}]))
+        case    method    role        Dice ...
+        ------  --------  --------  ------ ...
+        a       network   held out   0.500 ...
+    """
     return tables.plain_table(_table(rows))
 
 
 def markdown_table(rows: list[dict]) -> str:
-    """The rows as a Markdown table, numbers to the right."""
+    """Format rows as a Markdown table, numbers to the right.
+
+    Example:
+        >>> print(markdown_table([{"case": "a", "method": "network", "role": "held out", "dice": 0.5}]))
+        | case   | method   | role     |   Dice | ...
+        |:-------|:---------|:---------|-------:|...
+        | a      | network  | held out |  0.500 | ...
+    """
     return tables.markdown_table(_table(rows))
 
 
@@ -84,6 +116,11 @@ def write_scores(folder: Path, rows: list[dict]) -> None:
     """Write the rows to scores.json (a list) and scores.csv; "inf" and "nan" are text in both, as JSON has neither.
 
     The columns are those of all rows in order of their appearance; where a row has none, the CSV's cell is empty.
+
+    Example:
+        >>> write_scores(Path("out"), [{"case": "a", "dice": 0.5}, {"case": "b", "hd95_mm": math.inf}])
+        >>> Path("out/scores.csv").read_text().split()
+        ['case,dice,hd95_mm', 'a,0.5,', 'b,,inf']
     """
     rows = json_values(rows)
     write_json(Path(folder) / SCORES_JSON, rows)

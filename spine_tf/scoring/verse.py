@@ -1,4 +1,4 @@
-"""VerSe's own scores of a folder of predictions: each vertebra, its place and name, and the whole mask at 1 mm.
+"""Scores a folder of predictions as VerSe does: each vertebra, its place and name, and the whole mask at 1 mm.
 
 Dice of the whole mask and Dice per vertebra are two quantities: no column holds both.
 """
@@ -26,9 +26,15 @@ FROM_JSON, FROM_MAP = "JSON", "label map"
 
 
 def score_verse(predictions: Path, data: Path, output: Path) -> list[dict]:
-    """Score every case of a VerSe root, write scores.json and scores.csv to `output`, return all rows.
+    """Score every case of a VerSe root, and write scores.json and scores.csv.
 
-    "table" tells what a row is: "vertebra" (one of a case), "case", "mean" (over the cases), "label", "region".
+    Args:
+        predictions, data: as `match_verse`.
+        output: folder of the scores.
+
+    Returns:
+        all rows. "table" tells what a row is: "vertebra" (one of a case), "case", "mean" (over the cases), "label",
+        "region".
 
     Raises:
         ValueError: as `match_verse`, before anything is scored.
@@ -45,7 +51,7 @@ def score_verse(predictions: Path, data: Path, output: Path) -> list[dict]:
 
 
 def score_verse_pair(pair: VersePair) -> tuple[dict, list[dict]]:
-    """The row of a case, and one for each of its vertebrae (none for a binary mask).
+    """Score a case: its row, and one for each of its vertebrae (none for a binary mask).
 
     Label maps are compared on the truth's own grid, the whole mask at 1 mm. Centroids are those of the files; where
     there is none, the label map's centres of mass, which lie 10 to 15 mm behind VerSe's middles of bodies:
@@ -93,10 +99,10 @@ def score_verse_pair(pair: VersePair) -> tuple[dict, list[dict]]:
 
 
 def dice_at_1mm(truth: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> float:
-    """Dice of two masks, both resampled to 1 mm with nearest neighbour on one grid; 1 when both are empty.
+    """Compute the Dice of two masks, both resampled to 1 mm on one grid; 1 when both are empty.
 
     The organisers score at 1 mm, where the annotation was made. Their grid and this one differ by less than a voxel:
-    here it has the middle of the scan for its own.
+    here it has the middle of the scan for its own. The nearest voxel counts.
 
     Args:
         truth, mask: (x, y, z) bool.
@@ -117,7 +123,7 @@ def _at_1mm(mask: np.ndarray, spacing_mm: tuple[float, float, float]) -> np.ndar
 
 
 def _identify(pair: VersePair, truth: Volume, prediction: Volume) -> tuple[dict[int, dict], float]:
-    """Hit and distance by label, and the least mean distance that centres of mass can have."""
+    """Give hit and distance by label, and the least mean distance that centres of mass can have."""
     from_map = label_centroids(truth)
     theirs = pair.truth_centroids or from_map
     ours = pair.prediction_centroids
@@ -135,7 +141,7 @@ def _identify(pair: VersePair, truth: Volume, prediction: Volume) -> tuple[dict[
 
 
 def _mean_case(cases: list[dict]) -> dict:
-    """The mean of each score over the cases to which it applies; the sum of what is counted."""
+    """Average each score over the cases to which it applies; sum what is counted."""
     row = {"table": "mean", "case": f"mean of {len(cases)}"}
     for name in cases[0]:
         values = [case[name] for case in cases if not isinstance(case[name], str)]

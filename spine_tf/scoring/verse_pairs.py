@@ -1,4 +1,4 @@
-"""Predictions and VerSe's truths, put together by their file names."""
+"""Pairs predictions with VerSe's truths by their file names."""
 
 import os
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class VersePair:
 
 
 def match_verse(predictions: Path, data: Path) -> list[VersePair]:
-    """The prediction of every truth of a VerSe root, by case; both folders are searched recursively.
+    """Find the prediction of every truth of a VerSe root, by case; both folders are searched recursively.
 
     A prediction is a label map (`<case>_seg-vert_msk`, `<case>_seg`), beside which centroids may lie
     (`<case>_seg-subreg_ctd.json` and VerSe's other names), or a binary mask (`<case>_seg-spine_msk`). The name decides:
@@ -67,7 +67,7 @@ def match_verse(predictions: Path, data: Path) -> list[VersePair]:
 
 
 def _find_truths(data: Path) -> dict[str, tuple[Path, Path | None]]:
-    """Mask and centroid file of each case that has a mask."""
+    """Find mask and centroid file of each case that has a mask."""
     named = [(path, name) for path in _files(data) if (name := parse_name(path.name)) is not None]
     scans = [name for _, name in named if name.kind == "ct"]
     truths = {case.case_id: (case.mask, case.centroids) for case in (find_cases(data) if scans else ()) if case.mask}
@@ -82,7 +82,7 @@ def _find_truths(data: Path) -> dict[str, tuple[Path, Path | None]]:
 
 
 def _is_of_a_scan(name: FileName, scans: list[FileName]) -> bool:
-    """Whether a CT of the file's case is there, or another copy of its scan: which one counts, `find_cases` decides."""
+    """Tell whether `find_cases` decides about a file: a CT of its case, or a copy of its scan, is there."""
     return any(name.case_id == ct.case_id or (name.is_verse and name.series == ct.series) for ct in scans)
 
 

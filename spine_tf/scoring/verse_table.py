@@ -1,4 +1,4 @@
-"""VerSe's scores as text: a table of cases, one of labels, one of regions, and what must be known to read them."""
+"""Formats VerSe's scores: a table of cases, one of labels, one of regions, and what one must know to read them."""
 
 import math
 
@@ -34,7 +34,7 @@ extra one costs nothing. d_mean: over the labels that both have a centroid of; n
 
 
 def format_verse(rows: list[dict]) -> str:
-    """The rows of `score_verse`, as tables for the terminal with their notes."""
+    """Format the rows of `score_verse` as tables for the terminal, with notes."""
     tables = {name: [row for row in rows if row["table"] == name] for name in ("case", "mean", "label", "region")}
     facts = {"case": "case", "prediction": "prediction", "truth_centroids": "true ctd", "pred_centroids": "pred. ctd"}
     texts = [_table(tables["case"] + tables["mean"], facts, WHOLE | MASKS | PLACES)]

@@ -10,6 +10,7 @@ from spine_tf.data import Case
 from spine_tf.data.splits import Split, write_split
 from spine_tf.export.publish import publish_run
 from spine_tf.inference.engines import load_engine
+from spine_tf.inference.engines.manifest import verify_manifest
 from spine_tf.scoring import write_scores
 from spine_tf.support.environment import describe_environment
 
@@ -42,6 +43,7 @@ def run(threshold_run, tmp_path):
 
 def test_a_published_model_predicts_as_the_run_does_and_names_its_data_and_scores(run, tmp_path):
     publish_run(run, tmp_path / "models" / "spine-test")
+    verify_manifest(tmp_path / "models" / "spine-test")
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"spine-test"}
     views = [np.random.default_rng(i).random((2, 32, 32, 3), np.float32) for i in range(3)]
     one, two = load_engine(run), load_engine(tmp_path / "models" / "spine-test")

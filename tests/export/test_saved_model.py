@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import keras
@@ -113,6 +114,41 @@ def test_a_volume_and_its_voxel_size_are_segmented_as_here(servable_mm):
         signature(hu=tf.constant(hu), spacing_mm=tf.constant([1.0, 0.0, 2.0]))
     with pytest.raises(tf.errors.InvalidArgumentError, match="spacing_mm must have the shape"):
         signature(hu=tf.constant(hu), spacing_mm=tf.constant([1.0, 1.0]))
+
+
+@pytest.fixture(scope="module")
+def segment_volume_mm(servable_mm):
+    """The signature, once it has answered: the first request waits for the graph optimiser."""
+    loaded = tf.saved_model.load(str(servable_mm))
+
+    def ask(shape, mm):
+        return loaded.signatures["segment_volume_mm"](hu=tf.zeros(shape, tf.int16), spacing_mm=tf.fill((3,), mm))
+
+    assert ask((2, 2, 8), np.float32(1.0))["mask"].shape == (2, 2, 8)
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("shape", "mm", "sentence"),
+    [
+        # 1200 mm a side: minutes to hours of tiles for a request of half a megabyte.
+        ((60, 60, 60), 20.0, "hu must measure at most 1000 x 1000 x 2500 mm at its voxel size"),
+        ((2, 2, 126), 20.0, "hu must measure at most 1000 x 1000 x 2500 mm at its voxel size"),
+        # 300 mm a side: 13 tiles of 32 mm along each, which overlap by a quarter.
+        ((60, 60, 60), 5.0, "hu must need at most 512 tiles of 32 mm at its voxel size"),
+        ((2, 2, 8193), 0.05, "hu must have at most 8192 voxels along an axis"),
+        ((8, 8, 8), np.nan, "spacing_mm must lie in"),
+    ],
+)
+def test_a_request_of_hours_gets_a_sentence_at_once(segment_volume_mm, shape, mm, sentence):
+    start = time.monotonic()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
+        segment_volume_mm(shape, np.float32(mm))
+    assert time.monotonic() - start < 3
+
+
+def test_a_person_from_head_to_foot_is_within_the_bounds(segment_volume_mm):
+    assert segment_volume_mm((1, 1, 125), np.float32(20.0))["mask"].shape == (1, 1, 125)
 
 
 def test_a_server_can_say_what_it_is(servable):

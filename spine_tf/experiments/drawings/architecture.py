@@ -1,4 +1,4 @@
-"""Architectures as pictures, drawn from built networks: names, shapes and parameters are read from their layers.
+"""Draws architectures from built networks: names, shapes and parameters are read from their layers.
 
 Figures 1 to 4 of the paper are `architecture_figure` of LinkNet-34, FPN, PSPNet and U-Net, Figure 5 is `branch_figure`
 and Figure 6 `architecture_figure` of the proposed network.
@@ -39,6 +39,17 @@ def architecture_figure(model: keras.Model, paths: str | Path | Iterable[str | P
     Args:
         model: made by `build_model`, any architecture; pruned or not.
         paths: the file to write, or several: PNG or SVG by their endings; existing ones are replaced.
+
+    Raises:
+        ValueError: another ending.
+
+    Example:
+        >>> from spine_tf.config import ModelConfig
+        >>> from spine_tf.models import build_model
+        >>> model = build_model(ModelConfig(architecture="hyperdensenet"), 32)
+        >>> architecture_figure(model, "network.png")
+        >>> Path("network.png").read_bytes()[1:4]
+        b'PNG'
     """
     parts = stages(model)
     branches = [part for part in parts if part.endswith(BRANCHES)]
@@ -59,7 +70,7 @@ def branch_figure(model: keras.Model, paths: str | Path | Iterable[str | Path]) 
         paths: as of `architecture_figure`.
 
     Raises:
-        ValueError: a network without branches.
+        ValueError: a network without branches, or another ending.
     """
     parts = stages(model)
     branch = next((part for part in parts if part.endswith(BRANCHES)), None)
@@ -80,7 +91,7 @@ def _title(model: keras.Model, parts: dict[str, list[Stage]]) -> str:
 
 
 def _proposed_page(model: keras.Model, parts: dict[str, list[Stage]], branches: list[str]) -> Page:
-    """Branches as strips on the left, the feature map that they make, and the network that reads it."""
+    """Draw branches as strips on the left, the feature map that they make, and the network that reads it."""
     across, down = network_size(parts)
     page = Page(7.4 + across + 0.3, 7.3)
     middle = 3.55
@@ -101,7 +112,7 @@ def _proposed_page(model: keras.Model, parts: dict[str, list[Stage]], branches: 
 
 
 def _draw_branch(page: Page, y: float, model: keras.Model, row: list[Stage], prefix: str) -> Box:
-    """Slice, strip and fused map of one view; above the strip what it is, below it what is taken from it."""
+    """Draw slice, strip and fused map of one view; above the strip what it is, below it what is taken from it."""
     view = "each view" if prefix == "shared" else prefix
     slices = page.box(0.82, y, 1.05, 0.74, "input", [view, size_text(model.inputs[0].shape[1:])])
     bars = draw_strip(page, slices.right + 0.28, y, row, 0.95)

@@ -1,4 +1,4 @@
-"""An attended EfficientNet branch as boxes: whole, with what stands inside its modules, and as a strip.
+"""Draws an attended EfficientNet branch: whole, with what stands inside its modules, and as a strip.
 
 Everything that stands in a box or on a wire is read from the layers of the built network.
 """
@@ -17,7 +17,7 @@ from spine_tf.models.summary import Stage
 
 
 def branch_encoder(row: list[Stage]) -> str:
-    """ "EfficientNetB7" by the channels and repetitions of the blocks; "EfficientNet" where no row has them."""
+    """Name an encoder by the channels and repetitions of its blocks: "EfficientNetB7"; "EfficientNet" if unknown."""
     blocks = [stage for stage in row if re.fullmatch(r"block\d", stage.name)]
     found = [(stage.shape[-1], stage.repetitions) for stage in blocks]
     squeezed = any("_se_" in layer.name for stage in blocks for layer in stage.layers)
@@ -32,23 +32,23 @@ def branch_encoder(row: list[Stage]) -> str:
 
 
 def attention_name(row: list[Stage]) -> str:
-    """ "CBAM", "SE" or nothing."""
+    """Name the attention of a branch: "CBAM", "SE" or nothing."""
     names = [layer.name for stage in row if stage.name.endswith("_attention") for layer in stage.layers]
     return "CBAM" if any(name.endswith("_spatial_conv") for name in names) else "SE" if names else ""
 
 
 def tapped(layer: keras.layers.Layer, prefix: str) -> str:
-    """The block whose map a projection reads."""
+    """Name the block whose map a projection reads."""
     return layer.name.removeprefix(f"{prefix}_").removesuffix("_projection")
 
 
 def projections(model: keras.Model, prefix: str) -> list[keras.layers.Layer]:
-    """The 1x1 convolutions of the maps of one branch that are fused."""
+    """Find the 1x1 convolutions of the maps of one branch that are fused."""
     return [layer for layer in model.layers if layer.name.startswith(f"{prefix}_") and "_projection" in layer.name]
 
 
 def draw_strip(page: Page, x: float, y: float, row: list[Stage], height: float) -> dict[str, Box]:
-    """A branch as a strip of bars from x on: blocks as high as their resolution, attention between them.
+    """Draw a branch as a strip of bars from x on: blocks as high as their resolution, attention between them.
 
     Returns:
         Block -> its last bar: that of the attention behind it, where there is one.
@@ -68,7 +68,7 @@ def draw_strip(page: Page, x: float, y: float, row: list[Stage], height: float) 
 
 
 def branch_page(model: keras.Model, row: list[Stage], prefix: str) -> Page:
-    """One branch block by block, its fused maps below, and the layers of one attention module and one block."""
+    """Draw one branch block by block, its fused maps below, and the layers of one attention module and one block."""
     gap, width, thin, tall = 0.11, 1.03, 0.36, 0.8
     attended = [stage for stage in row if stage.name.endswith("_attention")]
     page = Page(0.3 + sum(thin + gap if s in attended else width + gap for s in [*row, row[0]]) + 0.2, 7.95, 9.2)
@@ -99,7 +99,7 @@ def branch_page(model: keras.Model, row: list[Stage], prefix: str) -> Page:
 
 
 def _draw_fusion(page: Page, model: keras.Model, prefix: str, at: dict[str, Box], y: float) -> None:
-    """The 1x1 convolutions below the maps that they read, and the fused map that they are led to."""
+    """Draw the 1x1 convolutions below the maps that they read, and the fused map that they are led to."""
     joined = model.get_layer(f"{prefix}_fusion")
     how = "concatenated" if isinstance(joined, layers.Concatenate) else "added"
     ends = []
@@ -118,7 +118,7 @@ def _draw_fusion(page: Page, model: keras.Model, prefix: str, at: dict[str, Box]
 
 
 def _inset(stage: Stage, title: str, repetition: bool = False) -> tuple[str, str, list]:
-    """Title, colour and layers of what is shown from inside: a module, or the last repetition of a block."""
+    """Give title, colour and layers of what is shown from inside: a module, or the last repetition of a block."""
     if not repetition:
         number = stage.name.removesuffix("_attention").replace("block", "block ")
         return f"{title} after {number}", "attention", list(stage.layers)

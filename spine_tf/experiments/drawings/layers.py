@@ -1,4 +1,4 @@
-"""What stands inside a module or a stage, layer by layer; words, shapes and wires are those of the built layers."""
+"""Draws what stands inside a module or a stage; words, shapes and wires are those of the built layers."""
 
 from keras import layers
 
@@ -22,12 +22,17 @@ TURN = 0.1
 
 
 def size_text(shape) -> str:
-    """ "128×128×64" """
+    """Format a shape: "128×128×64".
+
+    Example:
+        >>> size_text((8, 8, 3))
+        '8×8×3'
+    """
     return "×".join(str(side) for side in shape)
 
 
 def draw_layers(page: Page, title: str, kind: str, chosen: list, y: float) -> None:
-    """Layers from left to right by their distance from the first, wired as they are; those of `UNBOXED` inside.
+    """Draw layers from left to right by their distance from the first, wired as they are; `UNBOXED` ones stay inside.
 
     Wires below bring the map that the module reads; wires above carry maps past the layers between.
 
@@ -70,7 +75,7 @@ def _from_outside(page: Page, x: float, y: float, target: Box, first: bool) -> N
 
 
 def draw_inside(page: Page, title: str, kind: str, chosen: list, x: float, y: float, pitch: float) -> None:
-    """Layers from bottom to top, as a decoder runs: the last one at y, `pitch` inches between them."""
+    """Draw layers from bottom to top, as a decoder runs: the last one at y, `pitch` inches between them."""
     groups, _ = _boxed(chosen)
     boxes = []
     for number, members in enumerate(reversed(groups.values())):
@@ -89,7 +94,7 @@ def _read(layer) -> list:
 
 
 def _boxed(chosen: list) -> tuple[dict[str, list], dict[str, int]]:
-    """First layer of a box -> its layers, and its column: how many boxes lie before it."""
+    """Group layers: first layer of a box -> its layers, and its column: how many boxes lie before it."""
     groups: dict[str, list] = {}
     column: dict[str, int] = {}
     owner: dict[int, str] = {}
@@ -109,7 +114,7 @@ def _shape(members: list) -> str:
 
 
 def _words(members: list, compact: bool) -> list[str]:
-    """Lines: what the first layer does and, where there is one, the activation behind it."""
+    """Say in lines what the first layer does and, where there is one, the activation behind it."""
     first = members[0]
     kernel = size_text(getattr(first, "kernel_size", ()))
     if isinstance(first, layers.DepthwiseConv2D):

@@ -1,4 +1,4 @@
-"""An encoder with its decoder as boxes: a ladder (LinkNet, U-Net), a pyramid (FPN) or pooled levels (PSPNet).
+"""Draws an encoder with its decoder: a ladder (LinkNet, U-Net), a pyramid (FPN) or pooled levels (PSPNet).
 
 Boxes and wires are the stages and links of the built network (`summary`); only their places are laid down here. A box
 stands as high as its resolution: from row to row it halves.
@@ -37,7 +37,12 @@ GAP = 0.75
 
 
 def count_text(parameters: int) -> str:
-    """Parameters in words: "1.98 k", "21.3 M"; nothing for none."""
+    """Format a number of parameters: "1.98 k", "21.3 M"; nothing for none.
+
+    Example:
+        >>> count_text(21_314_000)
+        '21.3 M'
+    """
     for unit, letter in ((1e6, "M"), (1e3, "k")):
         if parameters >= unit:
             return f"{parameters / unit:.3g} {letter}"
@@ -45,7 +50,7 @@ def count_text(parameters: int) -> str:
 
 
 def stage_lines(stage: Stage) -> list[str]:
-    """What stands in a stage's box: name and repetitions, shape of the map, parameters."""
+    """Give the lines of a stage's box: name and repetitions, shape of the map, parameters."""
     name = stage.name
     for pattern, words in TITLES:
         if re.search(pattern, name):
@@ -60,7 +65,7 @@ def stage_lines(stage: Stage) -> list[str]:
 
 
 def encoder_name(row: list[Stage]) -> str:
-    """ "ResNet152" by the units of its stages and the convolutions of one, as far as they go; else "encoder"."""
+    """Name an encoder by the units of its stages and the convolutions of one: "ResNet152"; else "encoder"."""
     convolutions = {layer.name for stage in row for layer in stage.layers if re.search(r"_unit1_conv\d$", layer.name)}
     units = tuple(stage.repetitions for stage in row if re.fullmatch(r"stage\d", stage.name))
     if not units:
@@ -71,7 +76,7 @@ def encoder_name(row: list[Stage]) -> str:
 
 
 def joined_by(stage: Stage) -> str:
-    """How a stage takes a skip in: "+" or "concat"; nothing if it does neither."""
+    """Say how a stage takes a skip in: "+" or "concat"; nothing if it does neither."""
     kinds = {layers.Add: "+", layers.Concatenate: "concat"}
     return next((word for kind, word in kinds.items() for layer in stage.layers if isinstance(layer, kind)), "")
 
@@ -141,7 +146,7 @@ def _wire_up(page: Page, pairs, boxes, last: Stage) -> None:
 
 
 def _places(encoder: list[Stage], decoder: list[Stage], head: Stage) -> dict[tuple[str, str], tuple[float, float, int]]:
-    """Stage -> column, row, and over how many rows its box stands."""
+    """Place each stage: column, row, and over how many rows its box stands."""
     names = {stage.name for stage in decoder}
     full = head.shape[0] if not names & {"psp_concat"} else encoder[0].layers[0].output.shape[1]
 
@@ -158,7 +163,7 @@ def _places(encoder: list[Stage], decoder: list[Stage], head: Stage) -> dict[tup
 
 
 def _pyramid(decoder: list[Stage], head: Stage, row) -> dict:
-    """Pyramid, its segmentation blocks beside it in the same rows, and what joins them over all rows."""
+    """Place a pyramid, its segmentation blocks beside it in the same rows, and what joins them over all rows."""
     levels = {stage.name[-1]: row(stage) for stage in decoder if stage.name.startswith("fpn_stage")}
     middle, span = (min(levels.values()) + max(levels.values())) / 2, len(levels)
     places = {}
@@ -175,7 +180,7 @@ def _pyramid(decoder: list[Stage], head: Stage, row) -> dict:
 
 
 def _pooled(encoder: list[Stage], decoder: list[Stage], head: Stage, row) -> dict:
-    """The last map's pooled levels above and below its own row, and what joins them over all rows."""
+    """Place the last map's pooled levels above and below its own row, and what joins them over all rows."""
     places = {stage[:2]: (0, row(stage), 1) for stage in encoder}
     middle = row(encoder[-1])
     levels = [stage for stage in decoder if stage.name.startswith("psp_level")]
@@ -188,7 +193,7 @@ def _pooled(encoder: list[Stage], decoder: list[Stage], head: Stage, row) -> dic
 
 
 def network_size(parts: dict[str, list[Stage]]) -> tuple[float, float]:
-    """Width in inches of what `draw_network` draws, and how many halvings of the resolution it is high."""
+    """Measure what `draw_network` draws: its width in inches, and how many halvings of the resolution it is high."""
     places = _places(*_ladder(parts), parts["head"][0]).values()
     return max(place[0] for place in places) * (WIDTH + GAP) + WIDTH, max(
         row + (span - 1) / 2 for _, row, span in places
@@ -196,12 +201,12 @@ def network_size(parts: dict[str, list[Stage]]) -> tuple[float, float]:
 
 
 def _ladder(parts: dict[str, list[Stage]]) -> list[list[Stage]]:
-    """The stages of the encoder, and of the decoder."""
+    """Pick the stages of the encoder, and of the decoder."""
     return [next(row for part, row in parts.items() if part.endswith(end)) for end in (" encoder", " decoder")]
 
 
 def network_page(parts: dict[str, list[Stage]], pairs: list[tuple[Stage, Stage]], heading: str) -> Page:
-    """A network without branches on a page of its own; arguments as of `draw_network`."""
+    """Draw a network without branches on a page of its own; arguments as of `draw_network`."""
     encoder, decoder = _ladder(parts)
     across, down = network_size(parts)
     pitch, left, height = 0.98, 0.3, 2.72 + 0.98 * down

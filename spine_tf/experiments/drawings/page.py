@@ -1,4 +1,4 @@
-"""A page of boxes and wires, on which architectures are drawn; all places are in inches from the lower left corner."""
+"""Draws boxes and wires on a page; all places are in inches from the lower left corner."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -49,7 +49,19 @@ class Box(NamedTuple):
 
 
 class Page:
-    """Boxes, wires and text on one page."""
+    """A page of boxes, wires and text.
+
+    Args:
+        width, height: in inches.
+        size: of the font, in points.
+
+    Example:
+        >>> page = Page(4, 2)
+        >>> one, two = (page.box(x, 1, 0.8, 0.5, "encoder", ["conv"]) for x in (1, 3))
+        >>> page.link(one, two)
+        >>> round(two.left - one.right, 2)
+        1.2
+    """
 
     def __init__(self, width: float, height: float, size: float = 9.5):
         self.width, self.height, self.size = width, height, size
@@ -64,12 +76,12 @@ class Page:
         return self.axes.text(x, y, text, fontsize=size or self.size, **style)
 
     def heading(self, title: str, below: str = "") -> None:
-        """The title in the upper left corner, and a line of explanation below it."""
+        """Write the title in the upper left corner, and a line of explanation below it."""
         self.text(0.25, self.height - 0.32, title, 15, ha="left", weight="bold")
         self.text(0.25, self.height - 0.66, below, 10, ha="left")
 
     def box(self, x, y, width, height, kind, lines, *, bold=1, rotation=0, legend="") -> Box:
-        """A box around (x, y).
+        """Draw a box around (x, y).
 
         Args:
             kind: a key of `COLOURS`.
@@ -88,7 +100,7 @@ class Page:
         return Box(x, y, width, height)
 
     def wire(self, *points, colour=WIRE, head=True, label=""):
-        """A line through the points with an arrow head at its end; the label stands on its longest stretch."""
+        """Draw a line through the points with an arrow head at its end; the label stands on its longest stretch."""
         xs, ys = zip(*points, strict=True)
         self.axes.plot(xs, ys, color=colour, lw=1.2, solid_joinstyle="round", zorder=0.5)
         if head:
@@ -100,7 +112,7 @@ class Page:
             self.text(x, y, label, 8.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})
 
     def link(self, source: Box, target: Box, *, colour=WIRE, label="", bend="bus") -> None:
-        """A wire from one box to another: straight where they face each other, else with corners.
+        """Wire one box to another: straight where they face each other, else with corners.
 
         Args:
             bend: "bus" turns twice, half-way between the boxes; "elbow" turns once and meets the target from above or
@@ -125,7 +137,7 @@ class Page:
             self.wire((source.right, source.y), *corners, (target.left, target.y), **style)
 
     def legend(self, x: float = 0.15, y: float = 0.08) -> None:
-        """The kinds of boxes on the page, in a row from (x, y) on."""
+        """Name the kinds of boxes on the page, in a row from (x, y) on."""
         known = [kind for kind in COLOURS if kind in self.kinds]
         handles = [Patch(facecolor=COLOURS[kind], edgecolor=INK, label=self.kinds[kind]) for kind in known]
         place = {"loc": "lower left", "bbox_to_anchor": (x / self.width, y / self.height)}

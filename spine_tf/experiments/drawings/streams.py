@@ -1,4 +1,4 @@
-"""A HyperDenseNet as boxes: a row for each stream, every layer wired to the next one of all streams."""
+"""Draws a HyperDenseNet: a row for each stream, every layer wired to the next one of all streams."""
 
 import keras
 
@@ -9,7 +9,7 @@ from spine_tf.models.summary import Stage, model_name
 
 
 def streams_page(model: keras.Model, parts: dict[str, list[Stage]]) -> Page:
-    """Streams from left to right; a box has the filters of its convolution, not what is laid beside them."""
+    """Draw streams from left to right; a box has the filters of its convolution, not what is laid beside them."""
     page = Page(13.4, 5.6)
     streams = [(part.split()[0], row) for part, row in parts.items() if part.endswith(" stream")]
     columns: list[list[Box]] = []
@@ -21,7 +21,8 @@ def streams_page(model: keras.Model, parts: dict[str, list[Stage]]) -> Page:
             lines = [f"3×3, {kernel.filters}", count_text(stage.parameters)]
             made.append(page.box(1.95 + 1.08 * number, y, 0.84, 0.6, "encoder", lines, legend="layer of a stream"))
         columns.append(made)
-    head = page.box(12.55, 2.65, 1.1, 3.2, "head", ["mask", size_text(parts["head"][0].shape), _parameters(parts)])
+    lines = ["mask", size_text(parts["head"][0].shape), count_text(parts["head"][0].parameters)]
+    head = page.box(12.55, 2.65, 1.1, 3.2, "head", lines)
     for made in columns:
         page.link(made[0], made[1])
         for other in columns:
@@ -34,7 +35,3 @@ def streams_page(model: keras.Model, parts: dict[str, list[Stage]]) -> Page:
     page.heading(f"{model_name(model)}: {model.count_params():,} parameters", below)
     page.legend()
     return page
-
-
-def _parameters(parts: dict[str, list[Stage]]) -> str:
-    return count_text(parts["head"][0].parameters)

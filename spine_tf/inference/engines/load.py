@@ -9,7 +9,7 @@ from pathlib import Path
 from spine_tf.config import PREDICTION_BATCH, PreprocessSpec, spec_from_dict
 from spine_tf.inference.engines.engine import Engine
 from spine_tf.inference.engines.lanes import in_lanes
-from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest
+from spine_tf.inference.engines.manifest import MANIFEST, checked_model
 from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, RUN_NETWORK, find_network
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
 from spine_tf.support.device import quiet_loading
@@ -57,15 +57,17 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         expected = f"a .keras or .tflite file, {folder}, a SavedModel, or an address grpc://host:port/name"
         raise ModelError(f"model must be {expected}. Received: model={str(model)!r}")
     facts = (path.parent if is_file else path) / METADATA
-    metadata = read_metadata(facts)
-    try:
-        spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{facts}: {error}") from error
-    with quiet_loading():
-        predict, at_once = _predictor(path, spec.image_size, batch_size, threads)
-    # The manifest of a SavedModel has the digests of all of its files, and was compared with them.
-    digest = hashlib.sha256((path if is_file else path / MANIFEST).read_bytes() + facts.read_bytes())
+    with checked_model(path) as checked:
+        metadata = read_metadata((checked.parent if is_file else checked) / METADATA)
+        try:
+            spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{facts}: {error}") from error
+        with quiet_loading():
+            predict, at_once = _predictor(checked, spec.image_size, batch_size, threads)
+        # The manifest of a SavedModel has the digests of all of its files, and was compared with them.
+        content = (checked if is_file else checked / MANIFEST).read_bytes()
+        digest = hashlib.sha256(content + json.dumps(metadata, sort_keys=True).encode())
     return Engine(predict, spec, metadata, path.name, at_once=at_once, sha256=digest.hexdigest())
 
 
@@ -92,9 +94,6 @@ def _predictor(path: Path, image_size: int, batch_size: int, threads: int | None
     if path.suffix == ".tflite":
         from spine_tf.inference.engines.litert import litert_predictor
 
-        # One that was converted by hand has none.
-        if (path.parent / MANIFEST).is_file():
-            verify_manifest(path.parent, (path.name, METADATA))
         predict = litert_predictor(path, image_size, batch_size, threads)
     else:
         predict = saved_model_predictor(path)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import VIEWS
-from spine_tf.inference.engines.manifest import verify_manifest
 from spine_tf.support.errors import ModelError
 
 
@@ -19,12 +18,11 @@ def newest_version(folder: Path) -> Path | None:
 
 
 def saved_model_predictor(folder: Path):
-    """Check a SavedModel against its manifest, load it, and return its `predict` (see `Engine`).
+    """Load a SavedModel and return its `predict` (see `Engine`).
 
     Raises:
-        ModelError: a manifest that does not fit, or a SavedModel without our signature.
+        ModelError: it has not our signature.
     """
-    verify_manifest(folder)
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder))

@@ -1,13 +1,12 @@
 """A server with TF Serving's API as an engine: triplets over gRPC or REST, whole scans over gRPC."""
 
-import json
-
 import numpy as np
 
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec, spec_from_dict
 from spine_tf.inference.engines.engine import Engine
-from spine_tf.inference.engines.tf_serving_call import Address, parse_address
+from spine_tf.inference.engines.tf_serving_call import Address, one_line, parse_address
 from spine_tf.support.errors import ModelError
+from spine_tf.support.json_text import parse_object
 
 VOLUME_SIGNATURES = ("segment_volume_mm", "segment_volume")
 
@@ -40,9 +39,10 @@ def serving_engine(
         an engine; `volume` is None over REST, and where the model has no signature for whole scans.
 
     Raises:
-        ValueError: an address of another form, or metadata that does not fit.
-        ServerError: a server that does not answer, or refuses; `predict` and `volume` raise it too.
-        ModelError: the server's model is none of this project; `predict` and `volume` raise it too.
+        ValueError: an address of another form.
+        ServerError: a server that does not answer in time, refuses, or answers something else; `predict` and `volume`
+            raise it too.
+        ModelError: the server's model, or its metadata, is none of this project; `predict` and `volume` raise it too.
     """
     where = parse_address(address)
     # Imported here: TF Serving's stubs bring all of TensorFlow, which REST does not need.
@@ -58,7 +58,10 @@ def serving_engine(
     if not {"describe", "serving_default"} <= set(signatures):
         raise _unfit(where, "the signatures describe and serving_default", sorted(signatures))
     metadata = _describe(where, signatures["describe"], run)
-    spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
+    try:
+        spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
+    except (TypeError, ValueError) as error:
+        raise _unfit(where, "metadata whose pre-processing is valid", error) from None
 
     def predict(*views: np.ndarray) -> np.ndarray:
         parts = []
@@ -87,29 +90,31 @@ def serving_engine(
 
 
 def _describe(where: Address, inputs: dict[str, np.dtype], run) -> dict:
-    """What `describe` answers: all of `metadata.json`."""
+    """Ask `describe` for all of `metadata.json`."""
     if not inputs and where.scheme != "grpc":
         # TF Serving's json_tensor.cc refuses a signature without inputs: "Failed to get input map for signature".
         raise _unfit(where, "an input in its signature describe, to be asked over REST (use grpc://)", "none")
     asked = run("describe", {name: np.zeros((), dtype) for name, dtype in inputs.items()})
-    text = np.asarray(asked.get("metadata", "")).reshape(-1)[0]
-    text = text.decode() if isinstance(text, bytes) else str(text)
+    values = np.asarray(asked.get("metadata", "")).reshape(-1)
+    text = values[0] if values.size else ""
     try:
-        metadata = json.loads(text)
-    except json.JSONDecodeError:
-        metadata = None
-    if not isinstance(metadata, dict) or "preprocess" not in metadata:
-        raise _unfit(where, "a signature describe that answers metadata.json with the key 'preprocess'", text[:80])
+        metadata = parse_object(text if isinstance(text, bytes) else str(text))
+        if not isinstance(metadata["preprocess"], dict):
+            raise ValueError(f"preprocess={metadata['preprocess']!r}")
+    except (ValueError, KeyError) as error:
+        expected = "a signature describe that answers metadata.json with the key 'preprocess'"
+        raise _unfit(where, expected, f"{str(text)[:80]} ({error})") from None
     return metadata
 
 
 def _output(where: Address, outputs: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Take one output, which must be numbers (or truth values) of a shape."""
     found = outputs.get(name)
-    if found is None or found.shape != shape:
-        received = sorted(outputs) if found is None else found.shape
-        raise _unfit(where, f"the output {name} of the shape {tuple(shape)}", received)
+    if found is None or found.shape != shape or found.dtype.kind not in "biuf":
+        received = sorted(outputs) if found is None else f"{found.dtype} {found.shape}"
+        raise _unfit(where, f"the output {name} of the shape {tuple(shape)}, in numbers", received)
     return found
 
 
 def _unfit(where: Address, expected: str, received) -> ModelError:
-    return ModelError(f"the model at {where} must have {expected}. Received: {received}")
+    return ModelError(f"the model at {where} must have {expected}. Received: {one_line(str(received))}")

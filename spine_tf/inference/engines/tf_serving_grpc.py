@@ -1,11 +1,13 @@
-"""Calls to TF Serving over gRPC, with the official stubs (which import all of TensorFlow)."""
+"""Calls TF Serving over gRPC, with the official stubs (which import all of TensorFlow)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from spine_tf.inference.engines.tf_serving_call import Address, Unavailable, refusal, with_retries
@@ -65,9 +67,16 @@ def connect(
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         outputs = call(stub.Predict, request).outputs
-        return {name: tf.make_ndarray(tensor) for name, tensor in outputs.items()}
+        most = max(1, sum(array.size for array in inputs.values()))
+        try:
+            return {name: _array(tensor, most) for name, tensor in outputs.items()}
+        except (TypeError, ValueError) as error:
+            raise refusal(address, "UNIMPLEMENTED", f"outputs that are no arrays ({error})") from None
 
-    return pinned, _signatures(answer), run
+    try:
+        return pinned, _signatures(answer), run
+    except (KeyError, TypeError, DecodeError) as error:
+        raise refusal(address, "UNIMPLEMENTED", f"no signatures ({error})") from None
 
 
 def _name(model_spec, address: Address) -> None:
@@ -76,7 +85,16 @@ def _name(model_spec, address: Address) -> None:
         model_spec.version.value = address.version
 
 
+def _array(tensor, most: int) -> np.ndarray:
+    """Read a tensor of at most as many values as the request had: a few bytes can declare any number of equal ones."""
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    if min(shape, default=1) < 0 or math.prod(shape) > most:
+        raise ValueError(f"shape {shape}")
+    return tf.make_ndarray(tensor)
+
+
 def _signatures(answer) -> dict[str, dict[str, np.dtype]]:
+    """Read signature name -> input name -> dtype."""
     found = get_model_metadata_pb2.SignatureDefMap()
     answer.metadata["signature_def"].Unpack(found)
     return {

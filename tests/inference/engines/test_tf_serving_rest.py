@@ -7,7 +7,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 
+from spine_tf.config import VIEWS, to_dict
 from spine_tf.inference.engines.tf_serving import serving_engine
+from spine_tf.inference.engines.tf_serving_rest import BYTES_A_VALUE, MOST_BYTES
+from spine_tf.support.errors import ModelError, ServerError, SpineError
+from tests.support.raw_server import answer, raw_server
 from tests.support.served_models import SPEC, publish_by_hand, serving, write_config
 
 
@@ -119,3 +123,117 @@ def test_rest_needs_no_tensorflow(served):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1.0", "False"]
+
+
+def _metadata(**changes) -> dict:
+    """What TF Serving answers for a model whose signatures are `describe` and `serving_default`."""
+    views = {view: {"dtype": "DT_FLOAT"} for view in VIEWS}
+    signatures = {
+        "serving_default": {"inputs": views, "outputs": {"mask": {"dtype": "DT_FLOAT"}}},
+        "describe": {"inputs": {"ask": {"dtype": "DT_INT32"}}, "outputs": {"metadata": {"dtype": "DT_STRING"}}},
+    }
+    made = {
+        "model_spec": {"name": "spine", "version": "1"},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }
+    return made | changes
+
+
+def _answers(metadata=None, describe=None, mask=None):
+    """A server's replies in turn: bytes as they are, anything else as JSON."""
+    described = {"outputs": json.dumps({"preprocess": to_dict(SPEC)})} if describe is None else describe
+    answers = [_metadata() if metadata is None else metadata, described, mask]
+
+    def reply(_):
+        made = answers.pop(0)
+        return [answer(made if isinstance(made, bytes) else json.dumps(made).encode())]
+
+    return reply
+
+
+def _signatures(inside) -> dict:
+    return _metadata(metadata={"signature_def": {"signature_def": inside}})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        _metadata(metadata=5),
+        _metadata(model_spec={"version": "two"}),
+        _metadata(model_spec={"version": [1]}),
+        _metadata(model_spec={"version": float("inf")}),
+        _metadata(model_spec=None),
+        _signatures(5),
+        _signatures([1]),
+        _signatures({"serving_default": 5}),
+        _signatures({"serving_default": {"inputs": 5}}),
+        _signatures({"serving_default": {"inputs": {"axial": 5}}}),
+        _signatures({"serving_default": {"inputs": {"axial": {"dtype": [1]}}}}),
+        _signatures({"serving_default": {"inputs": {}, "outputs": 5}}),
+        b'{"a": ' + b"[" * 3000 + b"]" * 3000 + b"}",
+        b"",
+        b"\xff\xfe",
+    ],
+)
+def test_half_answers_of_metadata_are_one_line(metadata):
+    with raw_server(_answers(metadata)) as (port, _), pytest.raises(ServerError, match="does not speak") as error:
+        serving_engine(f"http://127.0.0.1:{port}/spine", attempts=1)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("5", "no JSON object"),
+        ("[" * 3000, "nested too deeply"),
+        ('{"preprocess": {"image_size": NaN}}', "the number NaN"),
+        ('{"preprocess": {"pixel_mm": 1e999}}', "the number 1e999"),
+        ('{"preprocess": [1]}', r"preprocess=\[1\]"),
+        ('{"preprocess": {"image_size": "many"}}', "valid"),
+        ('{"preprocess": {"image_size": null}}', "valid"),
+        ('{"preprocess": {"window_hu": 5}}', "valid"),
+        ('{"preprocess": {"no_such_field": 5}}', "valid"),
+        ("{}", "preprocess"),
+    ],
+)
+def test_a_model_that_describes_itself_wrongly_is_one_line(text, words):
+    with (
+        raw_server(_answers(describe={"outputs": text})) as (port, _),
+        pytest.raises(ModelError, match=rf"the model at http.* must have .*{words}") as error,
+    ):
+        serving_engine(f"http://127.0.0.1:{port}/spine", attempts=1)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "outputs", [None, [], [[1, 2], [3]], {"a": 1}, [[{"a": 1}]], "text", [["text"]], [10**400], [None], [[[[0.5]]]]]
+)
+def test_outputs_that_are_no_mask_are_one_line(outputs):
+    with raw_server(_answers(mask={"outputs": outputs})) as (port, _):
+        engine = serving_engine(f"http://127.0.0.1:{port}/spine", attempts=1)
+        with pytest.raises(SpineError, match=r"^the (server|model) at http") as error:
+            engine.predict(*_views(0.5))
+    assert "\n" not in str(error.value)
+
+
+def test_an_answer_may_be_as_large_as_its_request_allows_and_no_larger():
+    mask = json.dumps({"outputs": np.full((2, 32, 32, 3), 0.25).tolist()}).encode()
+    most = MOST_BYTES + BYTES_A_VALUE * 3 * (2 * 32 * 32 * 3)
+    with raw_server(_answers(mask=mask.ljust(most))) as (port, _):
+        assert serving_engine(f"http://127.0.0.1:{port}/spine").predict(*_views(0.5)).max() == 0.25
+    with raw_server(_answers(mask=mask.ljust(most + 1))) as (port, _):
+        engine = serving_engine(f"http://127.0.0.1:{port}/spine")
+        with pytest.raises(ServerError, match=f"an answer of more than {most} bytes"):
+            engine.predict(*_views(0.5))
+
+
+def test_another_host_is_not_asked():
+    with raw_server(lambda _: [answer(b"{}")]) as (elsewhere, asked):
+        there = f"Location: http://127.0.0.1:{elsewhere}/v1/models/spine/metadata"
+        with (
+            raw_server(lambda _: [answer(b"", "302 Found", there)]) as (port, _),
+            pytest.raises(ServerError, match=r"failed \(HTTP 302\). Received: HTTP 302 Found"),
+        ):
+            serving_engine(f"http://127.0.0.1:{port}/spine", attempts=1)
+    assert asked == []
