@@ -1,6 +1,5 @@
 """Reads a config from command-line flags, by tyro: typed, explained by the fields' docstrings, unknown ones refused."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import tyro
 
 from spine_tf.config import ENCODER_FIELDS, PRESETS, Config, config_from_dict, idle_fields
 from spine_tf.config.old_names import RENAMED
+from spine_tf.support.files import read_json
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def parse_config(
     start, _ = tyro.cli(_Start, args=wanted, return_unknown_args=True, add_help=False)
     try:
         path = start.config or _resumed_config(wanted, extra)
-        values = json.loads(path.read_text()) if path else {}
+        values = read_json(path) if path else {}
         preset = start.preset or values.get("preset", default_preset)
         if preset not in PRESETS:
             raise ValueError(f"preset must be one of {sorted(PRESETS)}. Received: preset={preset!r}")

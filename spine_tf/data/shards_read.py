@@ -16,6 +16,7 @@ from spine_tf.data.cache import CachedCase, applied_fields
 from spine_tf.data.cases import Case
 from spine_tf.scans import Volume, volume_from_array
 from spine_tf.support.errors import ShardError
+from spine_tf.support.files import read_json
 
 FORMAT = 1
 """Raised when what a record or the index holds changes."""
@@ -44,12 +45,11 @@ def read_index(folder: Path) -> dict:
         ShardError: no index (it is written last), one of another format, or one that was changed.
     """
     path = Path(folder) / INDEX
-    try:
-        index = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        expected = "shards must be a folder that scripts/prepare.py finished"
-        raise ShardError(f"{expected}. Received: {str(folder)!r}, {INDEX}: {error}") from error
-    found = index.get("format") if isinstance(index, dict) else None
+    if not path.is_file():
+        expected = "shards must be a folder that `spine-tf prepare` finished"
+        raise ShardError(f"{expected}. Received: {str(folder)!r} without {INDEX}")
+    index = read_json(path, error=ShardError)
+    found = index.get("format")
     if found != FORMAT:
         raise ShardError(f"{INDEX} must be of format {FORMAT}. Received: format={found!r}")
     if index.pop("sha256", None) != index_hash(index):

@@ -1,6 +1,5 @@
 """Publishes a trained run as a model to give away: weights at half size, metadata, card and manifest."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -19,7 +18,7 @@ from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import write_json, write_text
+from spine_tf.support.files import read_json, write_json, write_text
 from spine_tf.training.run_folder import RunFolder
 
 SHARE_ALIKE = "verse"
@@ -47,7 +46,7 @@ def publish_run(run: Path, target: Path, largest_mb: float = 50.0) -> None:
     missing = [str(path.relative_to(source.path)) for path in wanted if not path.is_file()]
     if missing:
         raise RunError(f"run must be trained and evaluated. Received: {str(run)!r} without {missing}")
-    metadata, report, rows = (json.loads(path.read_text()) for path in wanted[1:])
+    metadata, report, rows = (read_json(path, list if path == source.scores else dict) for path in wanted[1:])
     spec = spec_from_dict(PreprocessSpec, metadata["preprocess"])
     part = target.with_name(f".{target.name}.part")
     try:

@@ -14,6 +14,7 @@ from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, 
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
 from spine_tf.support.device import quiet_loading
 from spine_tf.support.errors import ModelError
+from spine_tf.support.files import read_json
 
 ADDRESS = re.compile(r"[a-z]+://")
 
@@ -117,10 +118,4 @@ def read_metadata(path: Path) -> dict:
             f"{METADATA} must lie beside the model: without its pre-processing a network gives wrong masks. "
             f"Received: no file {str(path)!r}"
         )
-    try:
-        metadata = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{METADATA} must be JSON. Received: {str(path)!r}, {error}") from None
-    if "preprocess" not in metadata:
-        raise ModelError(f"{METADATA} must have the key 'preprocess'. Received: {str(path)!r}")
-    return metadata
+    return read_json(path, error=ModelError, keys=["preprocess"])
