@@ -1,7 +1,6 @@
 """Describes what a run was made with: versions, commit, hardware."""
 
 import platform
-import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -9,6 +8,11 @@ from pathlib import Path
 
 from spine_tf._version import __version__
 from spine_tf.support.device import cores
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "nibabel", "SimpleITK", "segmentation-models", "scikit-learn")
 VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
@@ -56,13 +60,15 @@ def git_commit() -> str:
 
 
 def peak_memory_gib() -> float:
-    """Measure the largest resident size of this process so far, in GiB."""
+    """Measure the largest resident size of this process so far, in GiB; 0 on Windows, which has no such count."""
     # Rather than getrusage: on Linux a new process starts with the peak of the one that made it.
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**20
     except (OSError, StopIteration):
         pass
+    if resource is None:
+        return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 

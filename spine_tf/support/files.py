@@ -242,8 +242,10 @@ def file_sha256(path: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, to disk now."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Have the system write a file, or a folder's list of names, to disk now; Windows keeps such lists itself."""
+    if os.name == "nt" and Path(path).is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

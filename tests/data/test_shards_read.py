@@ -122,7 +122,7 @@ def test_a_changed_index_is_refused(copy):
     with pytest.raises(ShardError, match="format=99"):
         read_index(copy)
     path.write_text(text[:-20])
-    with pytest.raises(ShardError, match=r"prepare\.py finished"):
+    with pytest.raises(ShardError, match=r"index\.json must be JSON"):
         read_index(copy)
 
 
