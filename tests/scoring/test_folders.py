@@ -33,7 +33,8 @@ def verse(tmp_path):
     """Two cases as VerSe lays them out, with CTs, and a folder of perfect predictions."""
     for subject in ("verse004", "verse005"):
         write(tmp_path / f"data/derivatives/sub-{subject}/sub-{subject}_seg-vert_msk.nii.gz", labels())
-        hu = np.where(labels() == 20, 500, -500) + np.arange(12)
+        tissue = np.random.default_rng(0).choice([-1000, -100, 50], labels().shape, p=[0.5, 0.25, 0.25])
+        hu = np.where(labels() == 20, 500, tissue) + np.arange(12)
         write(tmp_path / f"data/rawdata/sub-{subject}/sub-{subject}_ct.nii.gz", hu.astype(np.int16))
         predict(tmp_path / "pred", f"sub-{subject}")
     return tmp_path

@@ -67,7 +67,7 @@ def load_engine(model: str | Path, batch_size: int = PREDICTION_BATCH, threads: 
         with quiet_loading():
             predict, at_once = _predictor(checked, spec.image_size, batch_size, threads)
         # The manifest of a SavedModel has the digests of all of its files, and was compared with them.
-        content = (checked if is_file else checked / MANIFEST).read_bytes()
+        content = (checked if is_file else path / MANIFEST).read_bytes()
         digest = hashlib.sha256(content + json.dumps(metadata, sort_keys=True).encode())
     return Engine(predict, spec, metadata, path.name, at_once=at_once, sha256=digest.hexdigest())
 
