@@ -104,9 +104,9 @@ GEOMETRY = [*range(40, 56), *range(76, 108), 123, *range(252, 328)]
 
 
 @pytest.mark.parametrize(
-    "bytes_", [GEOMETRY, pytest.param(range(348), marks=pytest.mark.slow)], ids=["geometry", "all"]
+    "places", [GEOMETRY, pytest.param(range(348), marks=pytest.mark.slow)], ids=["geometry", "all"]
 )
-def test_a_flipped_bit_of_the_geometry_is_seen_or_moves_nothing_far(bytes_, tmp_path):
+def test_a_flipped_bit_of_the_geometry_is_seen_or_moves_nothing_far(places, tmp_path):
     # nibabel writes the grid into both forms, even where it sets the code of one alone.
     image = nib.Nifti1Image(np.random.default_rng(0).integers(-1000, 1500, (9, 10, 11)).astype(np.int16), None)
     image.header.set_sform(np.diag([0.8, 0.8, 2.0, 1.0]) + np.eye(4, k=3) * 31, 2)
