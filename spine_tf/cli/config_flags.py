@@ -10,7 +10,7 @@ import tyro
 
 from spine_tf.config import ENCODER_FIELDS, PRESETS, Config, config_from_dict, idle_fields
 from spine_tf.config.old_names import RENAMED
-from spine_tf.support.files import read_json
+from spine_tf.support.json_reading import read_json
 
 
 @dataclass(frozen=True)

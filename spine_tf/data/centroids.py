@@ -17,7 +17,8 @@ from scipy import ndimage
 
 from spine_tf.scans import ScanError, Volume
 from spine_tf.scans.labels import spine_mask
-from spine_tf.support.files import blaming, read_json, write_text
+from spine_tf.support.files import write_text
+from spine_tf.support.json_reading import blaming, read_json
 
 _SIDES = ("RL", "AP", "SI")
 

@@ -16,7 +16,7 @@ from spine_tf.data.cache import CachedCase, applied_fields
 from spine_tf.data.cases import Case
 from spine_tf.scans import Volume, volume_from_array
 from spine_tf.support.errors import ShardError
-from spine_tf.support.files import read_json
+from spine_tf.support.json_reading import read_json
 
 FORMAT = 1
 """Raised when what a record or the index holds changes."""

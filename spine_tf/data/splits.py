@@ -13,7 +13,8 @@ from spine_tf.config.stored import dataclass_from_dict
 from spine_tf.data.cases import Case
 from spine_tf.data.verse import SUBSETS
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import read_json, write_json
+from spine_tf.support.files import write_json
+from spine_tf.support.json_reading import read_json
 
 ROLES = ("train", "val", "test")
 

@@ -18,7 +18,8 @@ from spine_tf.scans import volume_from_array
 from spine_tf.scoring import markdown_table
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import read_json, write_json, write_text
+from spine_tf.support.files import write_json, write_text
+from spine_tf.support.json_reading import read_json
 from spine_tf.training.run_folder import RunFolder
 
 SHARE_ALIKE = "verse"

@@ -2,7 +2,8 @@
 
 from spine_tf.support.environment import describe_environment
 from spine_tf.support.errors import SpineError
-from spine_tf.support.files import read_json, whole_file, write_json
+from spine_tf.support.files import whole_file, write_json
+from spine_tf.support.json_reading import read_json
 from spine_tf.support.progress import quieted, say
 from spine_tf.support.tables import Table, markdown_table
 

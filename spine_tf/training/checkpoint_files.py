@@ -19,7 +19,8 @@ from spine_tf.config import require
 from spine_tf.config.stored import dataclass_from_dict
 from spine_tf.inference.engines.manifest import MANIFEST, verify_manifest, write_manifest
 from spine_tf.support.errors import ModelError, RunError
-from spine_tf.support.files import blaming, flush, read_json, whole_file, write_text
+from spine_tf.support.files import flush, whole_file, write_text
+from spine_tf.support.json_reading import blaming, read_json
 from spine_tf.training.run_folder import RunFolder
 
 MODEL, STATE = "model.keras", "state.json"

@@ -17,7 +17,7 @@ import tensorflow as tf
 from spine_tf.config import TrainConfig
 from spine_tf.data.pipeline import WHOLE, Share
 from spine_tf.support.errors import WorkerError
-from spine_tf.support.files import parse_json
+from spine_tf.support.json_reading import parse_json
 from spine_tf.support.progress import say
 
 START_MINUTES = 10.0

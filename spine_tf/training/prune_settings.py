@@ -5,7 +5,8 @@ from pathlib import Path
 
 from spine_tf.config import Config, PruneSettings, spec_from_dict, to_dict, with_changes
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import blaming, read_json, write_json
+from spine_tf.support.files import write_json
+from spine_tf.support.json_reading import blaming, read_json
 from spine_tf.training.run_folder import RunFolder
 
 

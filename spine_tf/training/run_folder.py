@@ -7,7 +7,7 @@ from spine_tf.config import Config, config_from_dict
 from spine_tf.inference.engines.model_files import METADATA, RUN_NETWORK
 from spine_tf.scoring.table import SCORES_JSON
 from spine_tf.support.errors import RunError
-from spine_tf.support.files import blaming, read_json
+from spine_tf.support.json_reading import blaming, read_json
 
 CURVES, EVALUATION_REPORT = "curves.png", "evaluation.json"
 """Written by `evaluate.evaluate_run`, the report last."""

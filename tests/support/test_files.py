@@ -7,18 +7,8 @@ import numpy as np
 import pytest
 
 from spine_tf.support.errors import RunError, ScanError
-from spine_tf.support.files import (
-    DEEPEST_JSON,
-    MOST_JSON_BYTES,
-    json_values,
-    parse_json,
-    read_json,
-    remove_parts,
-    whole_file,
-    write_gzip,
-    write_json,
-    write_text,
-)
+from spine_tf.support.files import json_values, remove_parts, whole_file, write_gzip, write_json, write_text
+from spine_tf.support.json_reading import DEEPEST_JSON, MOST_JSON_BYTES, parse_json, read_json
 from tests.support.hostile_json import HOSTILE
 
 

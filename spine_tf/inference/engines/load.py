@@ -14,7 +14,7 @@ from spine_tf.inference.engines.model_files import METADATA, PUBLISHED_NETWORK, 
 from spine_tf.inference.engines.saved_model import newest_version, saved_model_predictor
 from spine_tf.support.device import quiet_loading
 from spine_tf.support.errors import ModelError
-from spine_tf.support.files import read_json
+from spine_tf.support.json_reading import read_json
 
 ADDRESS = re.compile(r"[a-z]+://")
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from spine_tf.inference.engines.model_files import METADATA
 from spine_tf.support.errors import ModelError
 from spine_tf.support.files import write_json
-from spine_tf.support.json_text import parse_object
+from spine_tf.support.json_reading import parse_object
 
 MANIFEST = "manifest.json"
 

@@ -6,7 +6,7 @@ from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec, spec_from_d
 from spine_tf.inference.engines.engine import Engine
 from spine_tf.inference.engines.tf_serving_call import Address, one_line, parse_address
 from spine_tf.support.errors import ModelError
-from spine_tf.support.json_text import parse_object
+from spine_tf.support.json_reading import parse_object
 
 VOLUME_SIGNATURES = ("segment_volume_mm", "segment_volume")
 

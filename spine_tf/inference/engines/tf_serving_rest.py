@@ -13,7 +13,7 @@ import numpy as np
 
 from spine_tf.inference.engines.http_exchange import exchange
 from spine_tf.inference.engines.tf_serving_call import Address, Unavailable, refusal, with_retries
-from spine_tf.support.json_text import parse_object
+from spine_tf.support.json_reading import parse_object
 
 CODES = {
     400: "INVALID_ARGUMENT",

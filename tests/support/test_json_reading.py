@@ -1,6 +1,6 @@
 import pytest
 
-from spine_tf.support.json_text import parse_object
+from spine_tf.support.json_reading import parse_object
 
 
 def test_an_object_is_parsed_from_text_and_bytes():
