@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS
 from spine_tf.models.layers import only_served
+from spine_tf.support.device import without_infos
 from spine_tf.support.files import write_bytes
 
 SCHEMES = ("float32", "float16", "dynamic_int8", "static_int8")
@@ -107,7 +108,8 @@ def _converted(model: keras.Model, batch: int, half: bool) -> bytes:
     archive = keras.export.ExportArchive()
     archive.add_endpoint(SIGNATURE, serving_default, inputs)
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        with without_infos():
+            archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         if half:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

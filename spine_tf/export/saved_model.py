@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from spine_tf.config import PREDICTION_BATCH, VIEWS, PreprocessSpec
 from spine_tf.export.signatures import make_signatures
+from spine_tf.support.device import without_infos
 
 WARMUP = Path("assets.extra/tf_serving_warmup_requests")
 """Where TF Serving looks for requests that it runs before it says that a model is there."""
@@ -49,7 +50,8 @@ def export_saved_model(
         signatures = {"serving_default": signatures["serving_default"]}
     for name, (function, inputs) in signatures.items():
         archive.add_endpoint(name, function, inputs)
-    archive.write_out(str(folder), verbose=False)
+    with without_infos():
+        archive.write_out(str(folder), verbose=False)
     _write_warmup(Path(folder) / WARMUP, spec, set(signatures))
 
 

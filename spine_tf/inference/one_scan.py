@@ -41,11 +41,11 @@ class SegmentedScan:
 
     case: str
     """What its files are named after."""
-    volume: Volume
+    volume: Volume = field(repr=False)
     """The scan, in RAS+ order."""
-    mask: np.ndarray
+    mask: np.ndarray = field(repr=False)
     """(x, y, z) bool on the axes of the volume: True in vertebrae."""
-    probability: np.ndarray
+    probability: np.ndarray = field(repr=False)
     """(x, y, z) float32 in [0, 1] on the same axes."""
     warnings: tuple[str, ...] = ()
     """One sentence for each thing that was found odd about the scan or its mask."""

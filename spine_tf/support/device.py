@@ -1,5 +1,6 @@
 """Chooses the device and the number of threads of TensorFlow, before its first operation, and loads it quietly."""
 
+import logging
 import os
 import re
 import sys
@@ -68,6 +69,23 @@ def quiet_loading() -> Iterator[None]:
             os.close(kept)
             notes.seek(0)
             os.write(2, b"".join(line for line in notes if not _NOTES.match(line)))
+
+
+@contextmanager
+def without_infos() -> Iterator[None]:
+    """Hold back what TensorFlow logs below a warning, which it prints among a notebook's results.
+
+    Example:
+        >>> with without_infos():
+        ...     logging.getLogger("tensorflow").info("Assets written to: /somewhere")
+    """
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _look_for_gpus() -> None:

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -5,7 +6,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from spine_tf.support.device import use_device
+from spine_tf.support.device import use_device, without_infos
 
 
 def test_the_cpu_is_always_there(monkeypatch):
@@ -40,3 +41,13 @@ print("after", file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines() == ["E0000 00:00:18.1 1 x.cc:1] broken", "after"]
+
+
+def test_infos_of_tensorflow_are_held_back_and_its_level_comes_back(caplog):
+    logger = logging.getLogger("tensorflow")
+    with caplog.at_level(logging.INFO, "tensorflow"):
+        with without_infos():
+            logger.info("Assets written to: /somewhere")
+            logger.warning("a warning")
+        logger.info("an info")
+    assert caplog.messages == ["a warning", "an info"]
