@@ -1,6 +1,6 @@
 """Runs the notebooks and stores them with their outputs; `--check` tells whether what is stored is of today's code.
 
-Stored pictures are reduced to 900 pixels and 256 colours. A hash of the code cells lies in each notebook's metadata.
+Stored pictures are reduced to 900 pixels. A hash of the code cells lies in each notebook's metadata.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def faults(path: Path) -> list[str]:
 def _small_png(encoded: str) -> str:
     picture, small = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB"), io.BytesIO()
     picture.thumbnail((WIDEST_PX, WIDEST_PX))
-    picture.quantize(256).save(small, "PNG", optimize=True)
+    picture.save(small, "PNG", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
 
