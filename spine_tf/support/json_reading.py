@@ -53,7 +53,8 @@ def read_json(
         if path.exists() and not path.is_file():
             raise error(f"{path} must be a file. Received: a folder, a pipe or a device")
         with path.open("rb") as file:
-            content = file.read(MOST_JSON_BYTES + 1)
+            # No more than the file has: `read` makes room for all that it is asked for.
+            content = file.read(min(path.stat().st_size, MOST_JSON_BYTES) + 1)
     except OSError as reason:
         raise error(f"{path} must be a JSON file. Received: {reason.strerror}") from None
     return parse_json(content, str(path), kind, error, keys=keys, finite=finite)
