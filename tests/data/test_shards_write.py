@@ -126,7 +126,7 @@ def test_killed_in_the_middle_nothing_is_half_written_and_the_next_start_goes_on
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert sorted(path.name for path in folder.glob("[!.]*")) == ["progress.json", "shard-00000.tfrecord"]
-    with pytest.raises(ShardError, match="that .spine-tf prepare. finished"):
+    with pytest.raises(ShardError, match="that `spine-tf prepare` finished"):
         read_index(folder)
     finished = (folder / "shard-00000.tfrecord").stat().st_mtime_ns
 
