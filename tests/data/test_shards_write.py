@@ -122,7 +122,7 @@ def test_killed_in_the_middle_nothing_is_half_written_and_the_next_start_goes_on
     while not list(folder.glob(".*.shard-00001.tfrecord")):
         assert killed.poll() is None, log.read_text()
         assert time.monotonic() < give_up, log.read_text()
-        time.sleep(0.05)
+        time.sleep(0.001)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert sorted(path.name for path in folder.glob("[!.]*")) == ["progress.json", "shard-00000.tfrecord"]
