@@ -36,6 +36,7 @@ def test_the_demo_ends_with_a_table_and_where_to_look(trained, tmp_path, capsys)
     assert (trained / "prediction" / "unseen_seg-spine_msk.nii.gz").is_file()
 
 
+@pytest.mark.slow
 def test_a_second_demo_reuses_what_is_there(trained, tmp_path, capsys):
     run_demo("tptbox-l3", trained, tmp_path / "data", max_minutes=1)
     made = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}

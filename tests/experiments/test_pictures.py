@@ -69,6 +69,7 @@ def test_an_architecture_is_drawn_from_its_network(number, tmp_path):
         assert min(picture.size) > 900
 
 
+@pytest.mark.slow
 def test_the_branch_and_the_whole_network_are_two_pictures(tmp_path):
     for number in (5, 6):
         draw_figure(number, BASE, tmp_path, tmp_path / f"figure{number}.png", (0,))

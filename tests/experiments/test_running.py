@@ -21,6 +21,7 @@ BASE = base_config("tiny", Path("runs"), None)
 CONFIG = cell_config("3", "pspnet", BASE, 0)
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_scored_and_its_checkpoints_go(threshold_run, tmp_path):
     run = tmp_path / "seed0"
     shutil.copytree(threshold_run, run)

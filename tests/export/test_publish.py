@@ -63,6 +63,7 @@ def test_an_unfinished_run_is_refused(run, tmp_path):
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_too_large_is_not_published(run, tmp_path):
     publish_run(run, tmp_path / "models" / "spine-test")
     before = (tmp_path / "models" / "spine-test" / "README.md").read_text()

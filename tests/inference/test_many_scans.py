@@ -87,6 +87,7 @@ def _rows(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_case_and_no_mask_differs(threshold_lite, five_scans, tmp_path):
     scans, output = find_scans(five_scans), tmp_path / "out"
     output.mkdir()
@@ -166,6 +167,7 @@ def test_a_second_run_does_what_is_not_done(threshold_lite, five_scans, tmp_path
     assert output_paths(output, "scan0")["report"].stat().st_mtime_ns > last
 
 
+@pytest.mark.slow
 def test_a_csv_gives_names_and_keras_does_as_well(threshold_run, five_scans, tmp_path):
     for name in ("7", "8"):
         (tmp_path / name).mkdir()

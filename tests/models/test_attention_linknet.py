@@ -86,6 +86,7 @@ def test_every_switch_is_honoured(switch, layer, shape):
     assert model.output.shape == (None, 64, 64, 3)
 
 
+@pytest.mark.slow
 def test_maps_fused_at_half_resolution_still_end_where_the_slices_do():
     model = build_attention_linknet(64, encoder="efficientnetb0", linknet_encoder="resnet18", fusion_stride=2)
     assert model.get_layer("feature_map").output.shape[1:3] == (32, 32)
@@ -104,6 +105,7 @@ def test_no_attention_leaves_no_attention_layer():
     assert not [name for name in names if "attention" in name]
 
 
+@pytest.mark.slow
 def test_shared_branch_equals_three_branches_of_equal_weights():
     shared = build_model(dataclasses.replace(TINY, share_branches=True), 32)
     separate = build_model(TINY, 32)

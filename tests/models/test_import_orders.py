@@ -34,11 +34,11 @@ assert due(polynomial_decay(0.5, 0, 10), 10) == 0.5
 assert "TF_USE_LEGACY_KERAS" not in os.environ
 """
 
-FAST = ("keras tfmot sm ours", "tfmot ours sm keras")
+FAST = "keras tfmot sm ours"
 ORDERS = [" ".join(order) for order in itertools.permutations(LINES)]
 
 
-@pytest.mark.parametrize("order", [o if o in FAST else pytest.param(o, marks=pytest.mark.slow) for o in ORDERS])
+@pytest.mark.parametrize("order", [o if o == FAST else pytest.param(o, marks=pytest.mark.slow) for o in ORDERS])
 def test_every_order_of_imports_builds_keras_3_networks(order):
     environment = {k: v for k, v in os.environ.items() if k not in ("TF_USE_LEGACY_KERAS", "SM_FRAMEWORK")}
     code = "\n".join(LINES[name] for name in order.split()) + USE

@@ -66,7 +66,7 @@ def test_an_encoder_goes_into_every_branch(shared, tmp_path):
         assert_equal(model.get_layer(name).get_weights(), before[name])
 
 
-@pytest.mark.parametrize("attention", ["cbam", "se"])
+@pytest.mark.parametrize("attention", ["cbam", pytest.param("se", marks=pytest.mark.slow)])
 def test_attention_starts_open(attention, tmp_path):
     encoder, layers = encoder_alone("efficientnetlite0")
     write_layers(tmp_path / "weights" / "efficientnetlite0-imagenet.npz", layers)

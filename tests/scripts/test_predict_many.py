@@ -57,6 +57,7 @@ def to_be_killed():
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_job_that_was_killed_goes_on_and_tells_what_failed(threshold_lite, scans, tmp_path, to_be_killed):
     output = tmp_path / "out"
     (scans / "4_ct.nii.gz").write_bytes(b"no image")

@@ -34,6 +34,7 @@ def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_cell_is_run_once_and_its_table_put_together_again_without_training(reproduce, tmp_path):
     status, text, errors = reproduce("--table", "3", "--cells", "pspnet")
     assert status == 0, errors[-3000:]

@@ -110,6 +110,7 @@ SyntheticScans(MAKE, 1, Path(sys.argv[1]), SPEC, seed=7).get(0, 0)
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_ends_and_is_told_so(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(UNGUARDED)

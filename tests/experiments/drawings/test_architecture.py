@@ -71,9 +71,15 @@ def test_a_vector_picture_beside_it_is_the_same_every_time(proposed, tmp_path):
         ("unet", {"encoder": "vgg16", "decoder": "upsampling"}),
         ("stacked_linknet", {"linknet_encoder": "resnet18"}),
         ("attention_linknet", {"encoder": "tiny", "linknet_encoder": "resnet18", "share_branches": True}),
-        ("attention_linknet", {"encoder": "tiny", "linknet_encoder": "resnet18", "fusion_stride": 2}),
+        pytest.param(
+            *("attention_linknet", {"encoder": "tiny", "linknet_encoder": "resnet18", "fusion_stride": 2}),
+            marks=pytest.mark.slow,
+        ),
         ("attention_pspnet", {"encoder": "tiny", "linknet_encoder": "resnet18", "attention": "none"}),
-        ("attention_fpn", {"encoder": "tiny", "linknet_encoder": "efficientnetb0", "attention": "se"}),
+        pytest.param(
+            *("attention_fpn", {"encoder": "tiny", "linknet_encoder": "efficientnetb0", "attention": "se"}),
+            marks=pytest.mark.slow,
+        ),
         ("hyperdensenet", {"stream_width": 0.1}),
     ],
 )

@@ -52,7 +52,10 @@ def _export(run, folder, **fields):
     return replace(engine, spec=spec)
 
 
-@pytest.mark.parametrize("fields", [{}, {"pixel_mm": 1.0, "coarse_to_fine": True, "body_box": True}])
+IN_MM = {"pixel_mm": 1.0, "coarse_to_fine": True, "body_box": True}
+
+
+@pytest.mark.parametrize("fields", [{}, pytest.param(IN_MM, marks=pytest.mark.slow)], ids=["plain", "in mm"])
 def test_a_server_segments_a_scan_as_this_process_does(threshold_run, tmp_path, fields):
     # The first is served by segment_volume, the second by segment_volume_mm.
     keras_engine = _export(threshold_run, tmp_path / "spine" / "1", **fields)
