@@ -7,11 +7,11 @@ Source of the augmentations: paper, "Data augmentation": smoothing, clamping, re
 """
 
 import numpy as np
-from scipy import ndimage
 
 from spine_tf.config import VIEWS, AugmentConfig, PreprocessSpec
-from spine_tf.data.cache import UNKNOWN, CachedCase
-from spine_tf.views.slices import VIEW_AXIS, cut_slices
+from spine_tf.data.cache import CachedCase
+from spine_tf.data.slice_pairs import cut_pair, rotate_pair
+from spine_tf.views.slices import VIEW_AXIS
 
 POSITION_JITTER = 0.05
 """Sigma by which a view's relative position departs from the triplet's in training."""
@@ -58,21 +58,23 @@ def training_triplet(
     """
     pixel_mm = _draw_pixel_mm(rng, spec, augment)
     hu, mask, points = _random_box(cached, rng, spec, augment, pixel_mm)
-    spacing_mm = np.array(cached.spacing_mm)
-    if augment.augment and rng.random() < augment.thick:
-        slices = int(rng.uniform(*THICK_MM) / spacing_mm[2])
-        if 2 <= slices <= hu.shape[2]:
-            hu, mask, points = thick_slices(hu, mask, points, slices)
-            spacing_mm[2] *= slices
+    thick = _draw_thickness(rng, hu.shape[2], cached.spacing_mm[2], augment)
+    # Views of the same memory: nothing is read before a slice is cut.
+    shape = np.array([*hu.shape[:2], hu.shape[2] // thick])
+    hu, mask = (array[:, :, : shape[2] * thick] for array in (hu, mask))
+    points = points[points[:, 2] < shape[2] * thick] // (1, 1, thick)
+    spacing_mm = np.array(cached.spacing_mm) * (1, 1, thick)
     if rng.random() < inference_like:
         position = rng.random()
         relative = np.clip(position + POSITION_JITTER * rng.standard_normal(3), 0, 1)
-        voxel = np.rint(relative * (np.array(hu.shape) - 1)).astype(int)
+        voxel = np.rint(relative * (shape - 1)).astype(int)
     elif len(points):
         voxel = points[rng.integers(len(points), size=3), np.arange(3)]
     else:
-        voxel = rng.integers(hu.shape)
-    hu, mask, voxel = _reorient(hu, mask, voxel, rng, augment)
+        voxel = rng.integers(shape)
+    for axis in _draw_mirrored(rng, augment):
+        hu, mask = np.flip(hu, axis), np.flip(mask, axis)
+        voxel = np.where(np.arange(3) == axis, shape[axis] - 1 - voxel, voxel)
     window_hu, smoothing_mm = cached.window_hu, spec.smoothing_mm
     if augment.augment:
         low, high = window_hu
@@ -80,20 +82,22 @@ def training_triplet(
         window_hu = (low + shift[0], high + shift[1])
         smoothing_mm = smoothing_mm + rng.uniform(0, augment.max_smoothing_mm)
         spacing_mm = spacing_mm * np.exp(augment.zoom * rng.standard_normal(3))
-        gamma = np.exp(augment.gamma * rng.standard_normal())
-    spacing_mm = tuple(spacing_mm)
+        gamma = float(np.exp(augment.gamma * rng.standard_normal()))
     images, masks = [], []
     for view in VIEWS:
         index = voxel[VIEW_AXIS[view]]
-        image, target = cut_pair(hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm, pixel_mm)
+        image, target = cut_pair(hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm, pixel_mm, thick)
         if augment.augment:
-            image = image**gamma
-            image, target = _rotate(image, target, rng.uniform(-1, 1) * augment.rotate_deg)
+            image = image if gamma == 1 else image**gamma
+            image, target = rotate_pair(image, target, rng.uniform(-1, 1) * augment.rotate_deg)
             sigma = rng.uniform(0, augment.noise)
-            image = np.clip(image + sigma * rng.standard_normal(image.shape, dtype=np.float32), 0, 1)
-        images.append(image.astype(np.float32))
+            noise = rng.standard_normal(image.shape, dtype=np.float32)
+            noise *= sigma
+            noise += image
+            image = np.clip(noise, 0, 1, out=noise)
+        images.append(image)
         masks.append(target)
-    return *images, np.stack(masks, axis=-1).astype(np.float32)
+    return *images, np.stack(masks, axis=-1)
 
 
 def plain_triplet(cached: CachedCase, relative: float, spec: PreprocessSpec) -> tuple[np.ndarray, ...]:
@@ -130,67 +134,6 @@ def plain_triplet(cached: CachedCase, relative: float, spec: PreprocessSpec) -> 
     return *images, np.stack(masks, axis=-1)
 
 
-def cut_pair(
-    hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm=None, pixel_mm=None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut one slice of a view, and the share of spine in each of its pixels.
-
-    Args:
-        hu: (x, y, z) HU, any real dtype.
-        mask: (x, y, z) uint8, 0, 1 or `UNKNOWN`.
-        view: one of VIEWS.
-        index: of the slice along the view's axis.
-        window_hu: as `views.slices.cut_slices` takes it, as are the others.
-
-    Returns:
-        image, (H, W, 3) float32 in [0, 1], the slice and its two neighbours; target, (H, W) float32, the share of spine
-        in [0, 1], or -1 in a pixel that is mostly of `UNKNOWN` truth: losses and metrics leave it out.
-    """
-    near = index + np.array([-1, 0, 1])
-    slices = cut_slices(hu, view, near, window_hu, spacing_mm, spec, smoothing_mm=smoothing_mm, pixel_mm=pixel_mm)
-    plane = np.take(mask, [index], axis=VIEW_AXIS[view])
-
-    def share(label: int) -> np.ndarray:
-        inside, first = plane == label, np.zeros(1, int)
-        return cut_slices(inside, view, first, (0.0, 1.0), spacing_mm, spec, smoothing_mm=0.0, pixel_mm=pixel_mm)[0]
-
-    target = share(1)
-    if (plane == UNKNOWN).any():
-        target = np.where(share(UNKNOWN) > 0.5, np.float32(-1), target)
-    return np.moveaxis(slices, 0, -1), target  # (3, H, W) -> (H, W, 3)
-
-
-def thick_slices(hu, mask, points, slices: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Average every `slices` axial slices of a scan to one, as thick-slice scans have them.
-
-    The majority decides on the mask; one `UNKNOWN` voxel makes the thick one so. Slices too few for one more, at the
-    end, are left out.
-
-    Args:
-        hu: (x, y, z) HU, any real dtype.
-        mask: (x, y, z) uint8, 0, 1 or `UNKNOWN`.
-        points: (n, 3) integers, voxels of the spine.
-        slices: how many make one.
-
-    Returns:
-        hu, (x, y, z // slices) float32; mask, (x, y, z // slices) uint8; points of the thick slices that hold them.
-
-    Example:
-        >>> hu, mask = np.array([[[0, 10, 20, 40]]]), np.uint8([[[0, 0, 1, 1]]])
-        >>> thick, majority, points = thick_slices(hu, mask, np.argwhere(mask), 2)
-        >>> thick.tolist(), majority.tolist(), points.tolist()
-        ([[[5.0, 30.0]]], [[[0, 1]]], [[0, 0, 1], [0, 0, 1]])
-    """
-    planes = hu.shape[2] // slices
-    # (x, y, z) -> (x, y, planes, slices)
-    hu, mask = (array[:, :, : planes * slices].reshape(*array.shape[:2], planes, slices) for array in (hu, mask))
-    averaged = hu.mean(axis=-1, dtype=np.float32)
-    majority = ((mask == 1).mean(axis=-1) >= 0.5).astype(np.uint8)
-    majority[(mask == UNKNOWN).any(axis=-1)] = UNKNOWN
-    moved = np.column_stack([points[:, :2], points[:, 2] // slices]).astype(points.dtype)
-    return averaged, majority, moved[moved[:, 2] < planes]
-
-
 def _draw_pixel_mm(rng, spec: PreprocessSpec, augment: AugmentConfig) -> float | None:
     """Draw the size of a triplet's pixels, that of the coarse or of the fine pass, jittered; None: stretched."""
     if spec.pixel_mm is None:
@@ -225,22 +168,16 @@ def _random_box(cached: CachedCase, rng, spec: PreprocessSpec, augment: AugmentC
     return cached.hu[box], cached.mask[box], points
 
 
-def _reorient(hu, mask, voxel, rng, augment):
-    """Mirror axes at random, and the voxel with them; the three views stay those of one body."""
+def _draw_thickness(rng, slices: int, slice_mm: float, augment: AugmentConfig) -> int:
+    """Draw how many axial slices make one; 1 where they stay as they are."""
+    if augment.augment and rng.random() < augment.thick:
+        thick = int(rng.uniform(*THICK_MM) / slice_mm)
+        if 2 <= thick <= slices:
+            return thick
+    return 1
+
+
+def _draw_mirrored(rng, augment: AugmentConfig) -> list[int]:
+    """Draw the axes that are mirrored; the three views stay those of one body."""
     chances = (augment.flip, augment.reorient, augment.reorient) if augment.augment else (0.0, 0.0, 0.0)
-    for axis, chance in enumerate(chances):
-        if rng.random() < chance:
-            hu, mask = np.flip(hu, axis), np.flip(mask, axis)
-            voxel = np.where(np.arange(3) == axis, hu.shape[axis] - 1 - voxel, voxel)
-    return hu, mask, voxel
-
-
-def _rotate(image: np.ndarray, target: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """Turn a slice (H, W, 3) and its target (H, W) about the centre; what enters repeats the border."""
-    angle = np.deg2rad(degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    centre = (np.array(target.shape) - 1) / 2
-    offset = centre - turn @ centre
-    planes = [*np.moveaxis(image, -1, 0), target]
-    turned = [ndimage.affine_transform(plane, turn, offset, order=1, mode="nearest") for plane in planes]
-    return np.stack(turned[:-1], axis=-1), np.where(turned[-1] < 0, np.float32(-1), turned[-1])
+    return [axis for axis, chance in enumerate(chances) if rng.random() < chance]

@@ -5,7 +5,7 @@ import pytest
 
 from spine_tf.config import VIEWS, AugmentConfig, PreprocessSpec
 from spine_tf.data.cache import UNKNOWN
-from spine_tf.data.triplets import cut_pair, plain_triplet, thick_slices, training_triplet
+from spine_tf.data.triplets import plain_triplet, training_triplet
 from spine_tf.views.slices import VIEW_AXIS
 
 SPEC = PreprocessSpec(image_size=32, smoothing_mm=0.0)
@@ -24,15 +24,6 @@ def test_a_plain_triplet_is_cut_as_at_prediction(cube_case):
         hu = np.take(cube_case.hu, [15, 16, 17], axis=VIEW_AXIS[view])
         wanted = (np.moveaxis(hu, VIEW_AXIS[view], -1) + 300.0) / 1600
         np.testing.assert_allclose(image, wanted, atol=1e-6)
-
-
-def test_the_target_is_the_share_of_spine_in_a_pixel(cube_case):
-    # 32 voxels of a row become 32 pixels, 64 would be two each: take a spec of half the size by cutting 64 -> 32.
-    hu, mask = np.repeat(cube_case.hu, 2, axis=0), np.repeat(cube_case.mask, 2, axis=0)
-    mask[:20] = 0  # the cube began at 16 (8 * 2) and now at 20: two pixels fewer, none of them cut in half
-    _, target = cut_pair(hu, mask, "axial", 16, (-300, 1300), (0.5, 1, 1), SPEC)
-    assert target.sum() == pytest.approx(mask[:, :, 16].sum() / 2, rel=1e-5)
-    assert 0 <= target.min() <= target.max() <= 1
 
 
 def test_the_same_seed_draws_the_same_triplet(cube_case):
@@ -116,18 +107,6 @@ def test_unknown_truth_is_minus_one(cube_case):
     for seed in range(10):
         *_, target = training_triplet(unknown, np.random.default_rng(seed), SPEC, ON, 0.5)
         assert ((target == -1) | ((target >= 0) & (target <= 1))).all()
-
-
-def test_thick_slices_are_means_and_majorities():
-    hu = np.arange(7, dtype=np.int16).reshape(1, 1, 7) * 10
-    mask = np.uint8([0, 1, 1, 1, 0, 0, 1]).reshape(1, 1, 7)
-    points = np.argwhere(mask)
-    thick, majority, moved = thick_slices(hu, mask, points, 3)
-    assert thick.ravel().tolist() == [10, 40]
-    assert majority.ravel().tolist() == [1, 0]
-    assert moved[:, 2].tolist() == [0, 0, 1]
-    mask[0, 0, 5] = UNKNOWN
-    assert thick_slices(hu, mask, points, 3)[1].ravel().tolist() == [1, UNKNOWN]
 
 
 def test_thick_triplets_keep_to_their_shapes(cube_case):

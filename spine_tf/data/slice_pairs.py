@@ -1,0 +1,205 @@
+"""Cuts one slice of a scan, and the share of spine in its pixels, for training.
+
+Prediction resamples whole stacks by dense matrices (`views.slices.cut_slices`). Training needs one slice of a view at a
+time: there the same matrices without their zeros, and smoothing by a filter, take a small part of the arithmetic.
+
+Source: paper, "Pre-processing" and "Data augmentation" (smoothing, clamping, resizing, reorienting).
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy import sparse
+
+from spine_tf.data.cache import UNKNOWN
+from spine_tf.views.slices import VIEW_AXIS, plane_axes
+
+# Triplets are made side by side (`DataConfig.workers`): threads within one would only take turns with those.
+cv2.setNumThreads(1)
+
+TAIL = 4.0
+"""A Gaussian filter ends at this many sigma: 0.006 % of it lie beyond."""
+
+
+class Resampling(NamedTuple):
+    """How one axis of a slice becomes pixels: `views.preprocess.resize_matrix` in parts."""
+
+    matrix: sparse.csr_array
+    """(image_size, samples) float32."""
+    inside: np.ndarray
+    """(image_size,) float32: 1 in pixels on the slice, 0 around it."""
+    before: float
+    """Sigma of smoothing in samples, done before resampling; 0 for none."""
+    after: float
+    """Sigma of smoothing in pixels, done after it; 0 for none."""
+
+
+def cut_pair(
+    hu, mask, view, index, window_hu, spacing_mm, spec, smoothing_mm=None, pixel_mm=None, thick=1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut one slice of a view, and the share of spine in each of its pixels.
+
+    Args:
+        hu: (x, y, z) HU, any real dtype.
+        mask: (x, y, z) uint8, 0, 1 or `UNKNOWN`.
+        view: one of VIEWS.
+        index: of the slice along the view's axis.
+        window_hu: the HU that become 0 and 1.
+        spacing_mm: (3,) voxel size.
+        spec: image_size and smoothing_mm are used.
+        smoothing_mm: instead of the spec's (random smoothing).
+        pixel_mm: as `views.slices.cut_slices` takes it.
+        thick: this many axial slices make one; `index` and `spacing_mm` are those of the thick ones. HU are averaged,
+            the majority decides on the mask, and one `UNKNOWN` voxel makes the thick one so. Slices too few for one
+            more, at the end, are left out.
+
+    Returns:
+        image, (H, W, 3) float32 in [0, 1], the slice and its two neighbours; target, (H, W) float32, the share of spine
+        in [0, 1], or -1 in a pixel that is mostly of `UNKNOWN` truth: losses and metrics leave it out.
+
+    Example:
+        >>> from spine_tf.config import PreprocessSpec
+        >>> hu, mask, spec = np.array([[[0, 10, 20, 40]]]), np.uint8([[[0, 0, 1, 1]]]), PreprocessSpec(image_size=32)
+        >>> image, target = cut_pair(hu, mask, "axial", 1, (0.0, 40.0), (1.0, 1.0, 2.0), spec, thick=2)
+        >>> image[0, 0].tolist(), target[0, 0].item()
+        ([0.125, 0.75, 0.75], 1.0)
+    """
+    axis, near = VIEW_AXIS[view], index + np.array([-1, 0, 1])
+    near = np.clip(near, 0, hu.shape[axis] // (thick if axis == 2 else 1) - 1)
+    planes = _planes(hu, axis, near[0], near[-1], thick)  # (a, b, one to three, thick)
+    planes = planes.mean(axis=-1, dtype=np.float32) if thick > 1 else planes[..., 0]
+    if near[-1] - near[0] < 2:
+        planes = planes[..., near - near[0]]
+    truth = _planes(mask, axis, near[1], near[1], thick)[:, :, 0]  # (a, b, thick)
+    unknown = (truth == UNKNOWN).any(axis=-1)
+    spine = ((truth == 1).mean(axis=-1) >= 0.5) & ~unknown if thick > 1 else truth[..., 0] == 1
+
+    sigma_mm = spec.smoothing_mm if smoothing_mm is None else smoothing_mm
+    axes = [
+        resampling(n, pixel_mm and pixel_mm / spacing_mm[of], sigma_mm / spacing_mm[of], spec.image_size)
+        for n, of in zip(planes.shape[:2], plane_axes(view), strict=True)
+    ]
+    sharp = [one._replace(before=0.0, after=0.0) for one in axes]
+    target = resample(np.array(spine[..., None], np.float32), sharp)[..., 0]
+    if unknown.any():
+        target[resample(np.array(unknown[..., None], np.float32), sharp)[..., 0] > 0.5] = -1
+    return resample(_clamped(planes, *window_hu), axes), target
+
+
+def resampling(n_in: int, stride: float | None, sigma: float, n_out: int) -> Resampling:
+    """Prepare the resampling of one axis, averaging when it shrinks.
+
+    Args:
+        n_in: samples before.
+        stride: samples from one pixel to the next, the middle staying in the middle; None: n_in / n_out.
+        sigma: Gaussian smoothing in samples; 0 for none.
+        n_out: pixels.
+
+    Example:
+        >>> resampling(2, None, 0.0, 4).matrix.toarray().tolist()
+        [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
+    """
+    stride, middle = n_in / n_out if stride is None else stride, (n_in - 1) / 2
+    centres = (np.arange(n_out) - (n_out - 1) / 2) * stride + middle
+    inside = (np.abs(centres - middle) <= n_in / 2).astype(np.float32)
+    centres, support = np.clip(centres, 0, n_in - 1), max(stride, 1.0)
+    taps = int(2 * support) + 1
+    samples = np.ceil(centres - support).astype(np.int32)[:, None] + np.arange(taps, dtype=np.int32)
+    weights = np.maximum(1 - np.abs(samples - centres[:, None]) / support, 0) * ((samples >= 0) & (samples < n_in))
+    weights *= (inside / weights.sum(axis=1))[:, None]
+    rows = np.arange(0, n_out * taps + 1, taps, dtype=np.int32)
+    entries = (weights.ravel().astype(np.float32), np.clip(samples, 0, n_in - 1).ravel(), rows)
+    matrix = sparse.csr_array(entries, shape=(n_out, n_in))
+    # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
+    before, after = (sigma, 0.0) if stride <= 1 else (0.0, sigma / stride)
+    return Resampling(matrix, inside, before, after)
+
+
+def resample(planes: np.ndarray, axes: list[Resampling]) -> np.ndarray:
+    """Resample planes along both their axes.
+
+    Args:
+        planes: (a, b, C) float32, C up to 4.
+        axes: of a and of b.
+
+    Returns:
+        (H, W, C) float32.
+    """
+    of_a, of_b = axes
+    planes = _smooth(planes, (of_a.before, of_b.before))
+    a, b, channels = planes.shape
+    rows = (of_a.matrix @ planes.reshape(a, -1)).reshape(-1, b, channels)  # (H, b, C)
+    turned = np.ascontiguousarray(rows.transpose(1, 0, 2))
+    image = (of_b.matrix @ turned.reshape(b, -1)).reshape(-1, len(rows), channels)  # (W, H, C)
+    return _smooth(image, (of_b.after, of_a.after), (of_b.inside, of_a.inside)).transpose(1, 0, 2)
+
+
+def rotate_pair(image: np.ndarray, target: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a slice (H, W, 3) and its target (H, W) about the centre; what enters repeats the border.
+
+    Places are rounded to a 32nd of a pixel. A target mixed with unknown truth, -1, becomes unknown.
+
+    Example:
+        >>> target = np.float32([[0, 1], [0, 0]])
+        >>> rotate_pair(np.zeros((2, 2, 3), np.float32), target, 90.0)[1].tolist()
+        [[1.0, 0.0], [0.0, 0.0]]
+    """
+    centre = (np.array(target.shape[::-1]) - 1) / 2  # OpenCV counts (x, y), that is (column, row)
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    joined = np.empty((*target.shape, 4), np.float32)
+    joined[..., :3], joined[..., 3] = image, target
+    turned = cv2.warpAffine(
+        joined,
+        np.column_stack([turn, centre - turn @ centre]),
+        target.shape[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return turned[..., :3], np.where(turned[..., 3] < 0, np.float32(-1), turned[..., 3])
+
+
+def _clamped(planes: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Clamp and map to [0, 1] as `views.preprocess.normalise`, in one new array."""
+    planes = np.array(planes, np.float32, order="C")
+    np.clip(planes, low, high, out=planes)
+    planes -= np.float32(low)
+    planes *= np.float32(1 / (high - low))
+    return planes
+
+
+def _planes(array, axis: int, first: int, last: int, thick: int) -> np.ndarray:
+    """Take slices first to last of an axis, thick ones in parts: (x, y, z) -> (a, b, slices, thick)."""
+    sides = [slice(None)] * 3
+    sides[2] = slice(0, array.shape[2] // thick * thick)
+    step = thick if axis == 2 else 1
+    sides[axis] = slice(first * step, (last + 1) * step)
+    part = array[tuple(sides)]
+    if axis == 2:
+        part = _gathered(part)
+    return np.moveaxis(part.reshape(*part.shape[:2], -1, thick), axis, 2)
+
+
+def _gathered(part: np.ndarray) -> np.ndarray:
+    """Copy a thin slab (x, y, few) run by run: NumPy's loop over a few values costs more than the values."""
+    step = -1 if part.strides[2] < 0 else 1  # mirrored
+    runs = part[..., ::step].view(np.dtype((np.void, part.itemsize * part.shape[2])))
+    return np.ascontiguousarray(runs).view(part.dtype)[..., ::step]
+
+
+def _smooth(planes: np.ndarray, sigmas: tuple[float, float], inside=(None, None)) -> np.ndarray:
+    """Smooth planes (m, n, C) along both axes; what lies around them has no part in the means."""
+    if not any(sigmas):
+        return planes
+    kernels, scales = [], []
+    for n, sigma, part in zip(planes.shape[:2], sigmas, inside, strict=True):
+        part = np.ones(n, np.float32) if part is None else part
+        reach = min(int(np.ceil(TAIL * sigma)), n - 1)
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2) if reach else np.ones(1)
+        kernels.append(kernel.astype(np.float32))
+        scales.append(part / np.maximum(np.convolve(part, kernel)[reach : reach + n], 1e-6))
+    smooth = cv2.sepFilter2D(planes, -1, kernels[1], kernels[0], borderType=cv2.BORDER_CONSTANT)
+    smooth = smooth.reshape(planes.shape)  # OpenCV drops a last axis of one channel
+    smooth *= (scales[0][:, None] * scales[1]).astype(np.float32)[..., None]
+    return smooth
