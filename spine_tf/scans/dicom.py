@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spine_tf.config import MEMORY_BUDGET_GIB
-from spine_tf.scans.checks import check_affine, check_memory, check_shape
+from spine_tf.scans.checks import check_affine, check_extent, check_memory, check_shape
 from spine_tf.scans.dicom_geometry import Stack, resample_stack, stack_slices
 from spine_tf.scans.dicom_pixels import read_pixels
 from spine_tf.scans.dicom_series import find_series
@@ -52,12 +52,13 @@ def read_dicom(
     check_shape(stack.shape, source)
     check_memory(stack.shape, _READ_BYTES, memory_budget_gib, source)
     check_affine(stack.affine, source)
+    check_extent(stack.shape, stack.affine, source)
     stored, above = _read_slices(stack, source)
     hu, hu_warnings = to_hu(stored, 1.0, 0.0, source, assume_hu)
     hu = resample_stack(hu, stack, AIR_HU)
     warnings = found.warnings
     if any(item.intercept is None for item in stack.slices):
-        warnings += ("RescaleIntercept is missing; values are taken for HU as stored",)
+        warnings += ("RescaleIntercept is missing; 0 is taken for it",)
     if above:
         warnings += (f"{above} voxels lie above {INT16_MAX} HU; set to {INT16_MAX}",)
     grid = grid_from_affine(stack.shape, stack.affine, source)

@@ -124,6 +124,7 @@ def test_one_missing_slice_is_interpolated_and_said(tmp_path):
         ([np.add(p, (0, 1.8 * k, 0)) for k, p in enumerate(even_positions())], "gantry tilt of at most 35 degrees"),
         (even_positions(7), "at least 8 voxels along every axis"),
         (even_positions(12, step=30.0), "voxel sizes must lie in"),
+        ([np.add(p, (0, 0, 7e3)) for p in even_positions()], "within 5000 mm of the origin"),
     ],
 )
 def test_refused_positions(tmp_path, positions, reason):

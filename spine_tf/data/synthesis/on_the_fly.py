@@ -6,6 +6,7 @@ Scan k of epoch e is a function of (seed, e, k) alone, so that a resumed run goe
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -116,6 +117,8 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
 
 
 def _start_worker() -> None:
+    # Ctrl-C reaches the whole group: the training ends by it, and this process with the training.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     end_when_parent_ends()
 

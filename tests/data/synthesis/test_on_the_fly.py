@@ -69,16 +69,24 @@ def test_workers_do_not_outlive_a_training_that_is_killed(tmp_path):
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}
     )
     worker = int(training.stdout.readline())
-    os.kill(worker, 0)  # it is there
+    os.kill(worker, signal.SIGINT)  # as Ctrl-C does to all of a terminal's processes
+    time.sleep(0.5)
+    assert _state(worker) not in ("", "Z")
     training.send_signal(signal.SIGKILL)
     training.wait()
     give_up = time.monotonic() + 60
-    while Path(f"/proc/{worker}/stat").exists() and time.monotonic() < give_up:
-        if Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            break  # ended; nobody has collected it yet
+    # Z: ended, but nobody has collected it yet.
+    while _state(worker) not in ("", "Z") and time.monotonic() < give_up:
         time.sleep(0.1)
-    else:
-        assert not Path(f"/proc/{worker}").exists()
+    assert _state(worker) in ("", "Z")
+
+
+def _state(process: int) -> str:
+    """Letter of a process's state, as /proc has it; empty where it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_a_worker_that_was_killed_is_a_sentence(synthetic):
