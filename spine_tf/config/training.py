@@ -56,7 +56,7 @@ class DataConfig:
     cache: Path | None = None
     """Where canonical int16 volumes are kept for memory-mapped reading. None: inside the run's folder."""
     workers: int = 2
-    """Parallel triplet makers."""
+    """Parallel triplet makers. Up to two are threads, more are processes: threads of Python take turns."""
 
     def __post_init__(self):
         require_finite(self)

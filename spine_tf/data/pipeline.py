@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS, AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.data.cache import CachedCase
+from spine_tf.data.makers import TripletMakers
 from spine_tf.data.shards_order import ShardOrder
 from spine_tf.data.synthesis.on_the_fly import SyntheticScans
 from spine_tf.data.triplets import plain_triplet, training_triplet
@@ -76,6 +77,7 @@ def training_dataset(
     first_epoch: int = 0,
     synthetic: SyntheticScans | None = None,
     share: Share = WHOLE,
+    makers: TripletMakers | None = None,
 ) -> tf.data.Dataset:
     """Make endless batches of augmented triplets.
 
@@ -90,6 +92,7 @@ def training_dataset(
         first_epoch: from 0; where a resumed run starts.
         synthetic: makes further cases, other ones in every epoch.
         share: this worker's part of every batch.
+        makers: processes that make the triplets; None: `data.workers` threads of this one.
 
     Returns:
         dataset of ({"axial", "coronal", "sagittal"}, mask), each (batch, H, W, 3) float32 in [0, 1]; -1 in the mask
@@ -115,9 +118,9 @@ def training_dataset(
         epoch, place = divmod(int(index), per_epoch)
         number = int(epoch_order(n_cases, data.triplets_per_case, seed, epoch)[place])
         case = cases[number] if number < len(cases) else synthetic.get(epoch, number - len(cases))
-        rng = np.random.default_rng((seed, epoch, place))
-        return training_triplet(case, rng, spec, augment, data.inference_like)
+        return make(case, (seed, epoch, place))
 
+    make = makers.make if makers else _maker(spec, augment, data)
     return _endless(draw, n_cases, spec, data, first_epoch, share)
 
 
@@ -129,6 +132,7 @@ def shard_dataset(
     seed: int,
     first_epoch: int = 0,
     share: Share = WHOLE,
+    makers: TripletMakers | None = None,
 ) -> tf.data.Dataset:
     """Make endless batches as `training_dataset` does, from shards: in another order, which needs few cases at a time.
 
@@ -139,9 +143,9 @@ def shard_dataset(
     per_epoch = order.count * data.triplets_per_case
 
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
-        rng = np.random.default_rng((seed, *divmod(int(index), per_epoch)))
-        return training_triplet(order.get(int(index)), rng, spec, augment, data.inference_like)
+        return make(order.get(int(index)), (seed, *divmod(int(index), per_epoch)))
 
+    make = makers.make if makers else _maker(spec, augment, data)
     return _endless(draw, order.count, spec, data, first_epoch, share)
 
 
@@ -193,6 +197,15 @@ def validation_dataset(
     # Of known length: without it Keras warns at the end of the first validation that data ran out.
     indices = tf.data.Dataset.from_tensor_slices(own)
     return _batches(indices, draw, spec, data, data.batch_size).cache().prefetch(tf.data.AUTOTUNE)
+
+
+def _maker(spec: PreprocessSpec, augment: AugmentConfig, data: DataConfig):
+    """Make a triplet in the thread that asks: a case and a seed to its arrays."""
+
+    def make(case: CachedCase, seed: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        return training_triplet(case, np.random.default_rng(seed), spec, augment, data.inference_like)
+
+    return make
 
 
 def _endless(

@@ -14,6 +14,7 @@ from spine_tf.config import Config
 from spine_tf.data.cache import CachedCase, cache_case
 from spine_tf.data.cases import Case
 from spine_tf.data.default_data import embedded_split, weighted
+from spine_tf.data.makers import THREADS, TripletMakers
 from spine_tf.data.pipeline import (
     WHOLE,
     Share,
@@ -87,10 +88,14 @@ def training_data(
     seed = config.train.seed
     # Triplet makers run side by side; a BLAS that gives each of them every core makes them ten times slower.
     closing = contextlib.closing(scans) if scans else contextlib.nullcontext()
-    with threadpool_limits(1, user_api="blas"), closing, _plainly(MakerError):
+    with threadpool_limits(1, user_api="blas"), closing, _makers(config) as makers, _plainly(MakerError):
         yield RunData(
             partial(
-                training_dataset, train_cases, spec, config.data, config.augment, seed, synthetic=scans, share=share
+                training_dataset,
+                *(train_cases, spec, config.data, config.augment, seed),
+                synthetic=scans,
+                share=share,
+                makers=makers,
             ),
             steps_per_epoch(len(train_cases) + synthetic, config.data),
             validation_dataset(val_cases, spec, config.data, share=share) if val_cases else None,
@@ -110,9 +115,10 @@ def _shard_data(config: Config, split: Split, share: Share) -> Iterator[RunData]
     train, val = ([entries[case.case_id] for case in cases] for cases in (split.train, split.val))
     order = ShardOrder(data.shards, train, data, seed, reach=share.reach(data))
     # As above: one thread for each triplet maker.
-    with threadpool_limits(1, user_api="blas"), contextlib.closing(order), _plainly(ShardError):
+    closing = contextlib.closing(order)
+    with threadpool_limits(1, user_api="blas"), closing, _makers(config) as makers, _plainly(ShardError, MakerError):
         yield RunData(
-            partial(shard_dataset, order, spec, data, config.augment, seed, share=share),
+            partial(shard_dataset, order, spec, data, config.augment, seed, share=share, makers=makers),
             steps_per_epoch(len(train), data),
             validation_dataset(ShardCases(data.shards, val), spec, data, share=share) if val else None,
             [],
@@ -120,15 +126,26 @@ def _shard_data(config: Config, split: Split, share: Share) -> Iterator[RunData]
 
 
 @contextlib.contextmanager
-def _plainly(kind: type[ValueError]) -> Iterator[None]:
-    """What a pipeline of tf.data says in pages of an error of this kind, as the error that it was."""
+def _makers(config: Config) -> Iterator[TripletMakers | None]:
+    """Processes that make triplets where more workers are asked for than are worth being threads; else None."""
+    if config.data.workers <= THREADS:
+        yield None
+        return
+    with contextlib.closing(TripletMakers(config.preprocess, config.data, config.augment)) as makers:
+        yield makers
+
+
+@contextlib.contextmanager
+def _plainly(*kinds: type[ValueError]) -> Iterator[None]:
+    """What a pipeline of tf.data says in pages of an error of these kinds, as the error that it was."""
     try:
         yield
     except tf.errors.OpError as error:
-        found = re.search(rf"{kind.__name__}: (.+)", error.message)
-        if found is None:
-            raise
-        raise kind(found[1].strip()) from error
+        for kind in kinds:
+            found = re.search(rf"{kind.__name__}: (.+)", error.message)
+            if found is not None:
+                raise kind(found[1].strip()) from error
+        raise
 
 
 def _embedded(config: Config) -> bool:

@@ -1,0 +1,142 @@
+"""Makes triplets in processes of their own, so that many cores can feed one network.
+
+Threads of Python take turns at everything between two long calls into NumPy: a second one adds a quarter or a half, a
+fourth nothing. A maker process gets the names of a case's files, not its voxels, and leaves the triplet in memory that
+all processes share.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import lru_cache
+from multiprocessing.shared_memory import SharedMemory
+from typing import NamedTuple
+
+import numpy as np
+
+from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
+from spine_tf.data.cache import CachedCase
+from spine_tf.data.triplets import training_triplet
+from spine_tf.support.errors import MakerError
+from spine_tf.support.processes import end_when_parent_ends
+
+THREADS = 2
+"""Up to so many workers are threads: they share what they have opened, and start at once."""
+
+KEPT_MAPPED = 64
+"""Arrays that a maker keeps mapped."""
+
+
+class Mapped(NamedTuple):
+    """An array that lies in a file."""
+
+    path: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    """Bytes from the start of the file."""
+
+
+class TripletMakers:
+    """Makes training triplets in `data.workers` processes.
+
+    A script of one's own that uses it needs `if __name__ == "__main__":` around what it runs.
+
+    Args:
+        spec: pre-processing of the network.
+        data: workers and inference_like are used.
+        augment: as `triplets.training_triplet` takes it.
+
+    Example:
+        >>> with contextlib.closing(TripletMakers(spec, data, augment)) as makers:  # doctest: +SKIP
+        ...     axial, coronal, sagittal, mask = makers.make(case, (0, 0, 7))
+    """
+
+    def __init__(self, spec: PreprocessSpec, data: DataConfig, augment: AugmentConfig):
+        # Twice as many places as makers: one is being filled while another is copied.
+        shape = (2 * data.workers, 4, spec.image_size, spec.image_size, 3)
+        self._memory = SharedMemory(create=True, size=4 * int(np.prod(shape)))
+        self._places = np.ndarray(shape, np.float32, self._memory.buf)
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for place in range(len(self._places)):
+            self._free.put(place)
+        arguments = (self._memory, shape, spec, augment, data.inference_like)
+        # A forked child of a process that runs TensorFlow may hang on its locks.
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(data.workers, context, _start_maker, arguments)
+
+    def make(self, case: CachedCase, seed: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """Make one triplet; any number of threads may ask at the same time.
+
+        Args:
+            case: whose arrays are sent by name where they lie in a file, else whole.
+            seed: of `numpy.random.default_rng`.
+
+        Returns:
+            axial, coronal, sagittal and mask, as `triplets.training_triplet` gives them for that seed.
+
+        Raises:
+            MakerError: a maker has ended.
+        """
+        place = self._free.get()
+        try:
+            named = replace(case, case=None, hu=name_array(case.hu), mask=name_array(case.mask))
+            self._pool.submit(_make_triplet, place, named, seed).result()
+            return tuple(array.copy() for array in self._places[place])
+        except BrokenProcessPool as error:
+            expected = "triplet makers must live as long as the training; one was killed, for want of memory?"
+            raise MakerError(f"{expected} Received: a triplet of seed {seed} not made") from error
+        finally:
+            self._free.put(place)
+
+    def close(self) -> None:
+        """End the processes and give their memory back."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._places = None
+        self._memory.close()
+        self._memory.unlink()
+
+
+def name_array(array: np.ndarray) -> np.ndarray | Mapped:
+    """Say where an array lies that is mapped from a file; one that is not is given back.
+
+    Example:
+        >>> np.save("hu.npy", np.arange(6, dtype=np.int16).reshape(2, 3))
+        >>> name_array(np.load("hu.npy", mmap_mode="r")[1:])
+        Mapped(path='...hu.npy', dtype='<i2', shape=(1, 3), offset=134)
+    """
+    whole = array
+    while not (isinstance(whole, np.memmap) and whole.filename) or isinstance(whole.base, np.memmap):
+        whole = whole.obj if isinstance(whole, memoryview) else getattr(whole, "base", None)
+        if whole is None:
+            return array
+    if not array.flags.c_contiguous:
+        return array
+    start = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    return Mapped(os.fspath(whole.filename), array.dtype.str, array.shape, whole.offset + start)
+
+
+@lru_cache(maxsize=KEPT_MAPPED)
+def open_array(named: Mapped) -> np.ndarray:
+    """Map the array that `name_array` named, read-only."""
+    return np.memmap(named.path, named.dtype, "r", named.offset, named.shape)
+
+
+def _start_maker(memory: SharedMemory, shape, *settings) -> None:
+    global _places, _settings, _memory
+    # Ctrl-C reaches the whole group: the training ends by it, and this process with the training.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_when_parent_ends()
+    _memory, _settings = memory, settings
+    _places = np.ndarray(shape, np.float32, memory.buf)
+
+
+def _make_triplet(place: int, named: CachedCase, seed: tuple[int, ...]) -> None:
+    hu, mask = (open_array(one) if isinstance(one, Mapped) else one for one in (named.hu, named.mask))
+    triplet = training_triplet(replace(named, hu=hu, mask=mask), np.random.default_rng(seed), *_settings)
+    for into, array in zip(_places[place], triplet, strict=True):
+        into[...] = array
