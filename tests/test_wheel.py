@@ -1,8 +1,10 @@
 """The built wheel: what travels in it, and that it segments far from any checkout."""
 
 import os
+import re
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -53,5 +55,33 @@ st.segment(sys.argv[1]).save(sys.argv[2])
         done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
         assert Path(done.stdout.splitlines()[0]).is_relative_to(where)
+        masks.append(nib.load(tmp_path / name / "scan_seg-spine_msk.nii.gz").get_fdata())
+    np.testing.assert_array_equal(*masks)
+
+
+@pytest.mark.slow
+def test_installed_in_a_new_environment_the_command_gives_the_mask_of_the_checkout(wheel, tmp_path):
+    """With the locked versions, from an empty folder, and by a command that could not reach the network."""
+    locked = re.findall(r"^[a-z0-9].*==[^\\\n]+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    (tmp_path / "constraints.txt").write_text("\n".join(re.sub(r"\[.*?\]", "", line) for line in locked))
+    venv.create(tmp_path / "env", with_pip=True)
+    scripts = tmp_path / "env" / "bin"
+    install = [scripts / "pip", "install", "-q", "-c", tmp_path / "constraints.txt", wheel]
+    done = subprocess.run(install, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    nib.save(nib.Nifti1Image(bright_block_hu(), np.diag([2.0, 2.0, 2.0, 1.0])), tmp_path / "scan.nii.gz")
+    nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    alone = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PIP_NO_INDEX": "1", **nowhere}
+    masks = []
+    for name, command, environment in (
+        ("new", [scripts / "spine-tf"], alone),
+        ("checkout", [sys.executable, "-m", "spine_tf"], os.environ | {"PYTHONPATH": str(ROOT)}),
+    ):
+        empty = tmp_path / f"from-{name}"
+        empty.mkdir()
+        command += ["predict", tmp_path / "scan.nii.gz", "-o", tmp_path / name]
+        done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
         masks.append(nib.load(tmp_path / name / "scan_seg-spine_msk.nii.gz").get_fdata())
     np.testing.assert_array_equal(*masks)
