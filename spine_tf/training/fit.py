@@ -17,8 +17,8 @@ from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.progress import is_quiet
 from spine_tf.training.checkpoint import BestModel, Checkpoint, write_history
 from spine_tf.training.checkpoint_files import latest_checkpoint, load_model
-from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
-from spine_tf.training.distributed import fit_on_workers
+from spine_tf.training.cluster import check_switches, connect, mirror, read_cluster, worker_index
+from spine_tf.training.distributed import fit_on_replicas
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
 from spine_tf.training.optimizers import OPTIMIZERS
@@ -30,18 +30,21 @@ def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
     """Seed everything, set precision and determinism, let GPU memory grow; returns the strategy to build under.
 
     To be called before TensorFlow's first operation where TF_CONFIG names several workers (`cluster.connect`).
+
+    Raises:
+        WorkerError: a switch is on that several workers or several devices cannot have.
     """
     keras.utils.set_random_seed(train.seed)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if train.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.mixed_precision.set_global_policy("mixed_float16" if train.mixed_precision else "float32")
+    keras.mixed_precision.set_global_policy(train.precision)
     cluster = read_cluster()
     if cluster is not None:
         check_switches(train)
         return connect(cluster)
-    return tf.distribute.MirroredStrategy() if train.mirrored else tf.distribute.get_strategy()
+    return mirror(train) if train.mirrored else tf.distribute.get_strategy()
 
 
 def compile_model(model: keras.Model, train: TrainConfig, total_steps: int, penalised: bool = False) -> None:
@@ -123,7 +126,7 @@ def fit_model(
 
     Args:
         build: makes the model; not called when a checkpoint is there.
-        dataset: first epoch (from 0) -> endless batches from that epoch on; of several workers, this one's part.
+        dataset: first epoch (from 0) -> endless batches from that epoch on, as `cluster.share_of` cuts them.
         steps: batches in an epoch.
         validation: finite batches whose loss decides learning rate and best model; None: the training loss does.
         train: optimisation.
@@ -167,14 +170,14 @@ def fit_model(
     # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
     verbose = (1 if sys.stdout.isatty() else 2) if tells else 0
     callbacks.append(checkpoint)
-    if done < train.epochs and is_spread(strategy):
+    if done < train.epochs and strategy.num_replicas_in_sync > 1:
         batches = dataset(done)
-        fit_on_workers(
+        fit_on_replicas(
             model, strategy, batches, validation, train.loss, callbacks, steps, done, train.epochs, verbose=verbose
         )
     elif done < train.epochs:
-        # As several devices need it; a checkpoint may be of another number of them.
-        synchronize_normalization(model, strategy.num_replicas_in_sync > 1)
+        # A checkpoint may be of several devices.
+        synchronize_normalization(model, False)
         model.fit(
             dataset(done),
             steps_per_epoch=steps,
