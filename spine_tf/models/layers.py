@@ -32,6 +32,11 @@ def scoring() -> AbstractContextManager[None]:
     return _switched_on(_scoring)
 
 
+def is_only_served() -> bool:
+    """Tell whether `only_served` is on."""
+    return _only_served.get()
+
+
 @contextmanager
 def _switched_on(switch: ContextVar[bool]) -> Iterator[None]:
     token = switch.set(True)
@@ -48,7 +53,7 @@ def swish(x):
     Within `only_served` it is computed from its parts. Source: Ramachandran et al., "Searching for Activation
     Functions", 2017.
     """
-    return x * tf.sigmoid(x) if _only_served.get() else keras.activations.silu(x)
+    return x * tf.sigmoid(x) if is_only_served() else keras.activations.silu(x)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -213,7 +218,7 @@ class Excite(keras.layers.Multiply):
             raise ValueError(f"inputs must be {expected}. Received: shapes {[maps, *weights]}")
 
     def _merge_function(self, inputs):
-        if _only_served.get():
+        if is_only_served():
             return super()._merge_function(inputs)
 
         @tf.custom_gradient
@@ -235,15 +240,3 @@ def bilinear_enlarging(factor: int | tuple[int, int], name: str) -> keras.layers
     So does TensorFlow's kernel. XLA's gradient of it in float16 or bfloat16 does not compile, or is 60,000.
     """
     return keras.layers.UpSampling2D(factor, interpolation="bilinear", dtype="float32", name=name)
-
-
-def synchronize_normalization(model: keras.Model, on: bool) -> None:
-    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone.
-
-    Args:
-        model: changed in place, nested models included.
-        on: True for all replicas.
-    """
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = on

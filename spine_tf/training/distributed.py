@@ -13,7 +13,6 @@ from contextlib import nullcontext
 import keras
 import tensorflow as tf
 
-from spine_tf.models.layers import synchronize_normalization
 from spine_tf.training.cluster import is_spread, lost_workers, sum_over_workers
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
@@ -77,6 +76,18 @@ def fit_on_replicas(
             if sum_over_workers(strategy, [model.stop_training]).any():
                 break
         called.on_train_end()
+
+
+def synchronize_normalization(model: keras.Model, on: bool) -> None:
+    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone.
+
+    Args:
+        model: changed in place, nested models included.
+        on: True for all replicas.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = on
 
 
 def _distributable(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -6,19 +6,18 @@ optimizer analysis", and Step 1 of the pruning section (binary cross-entropy).
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from spine_tf.config import TrainConfig
-from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.progress import is_quiet
 from spine_tf.training.checkpoint import BestModel, Checkpoint, write_history
 from spine_tf.training.checkpoint_files import latest_checkpoint, load_model
 from spine_tf.training.cluster import check_switches, connect, mirror, read_cluster, worker_index
-from spine_tf.training.distributed import fit_on_replicas
+from spine_tf.training.distributed import fit_on_replicas, synchronize_normalization
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
 from spine_tf.training.optimizers import OPTIMIZERS
@@ -170,24 +169,9 @@ def fit_model(
     # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
     verbose = (1 if sys.stdout.isatty() else 2) if tells else 0
     callbacks.append(checkpoint)
-    if done < train.epochs and strategy.num_replicas_in_sync > 1:
+    if done < train.epochs:
         batches = dataset(done)
-        fit_on_replicas(
-            model, strategy, batches, validation, train.loss, callbacks, steps, done, train.epochs, verbose=verbose
-        )
-    elif done < train.epochs:
-        # A checkpoint may be of several devices.
-        synchronize_normalization(model, False)
-        model.fit(
-            dataset(done),
-            steps_per_epoch=steps,
-            initial_epoch=done,
-            epochs=train.epochs,
-            validation_data=validation,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=verbose,
-        )
+        run_epochs(model, strategy, batches, validation, train, callbacks, steps, done, train.epochs, verbose=verbose)
     if is_chief and checkpoint.history:
         # Also where the run was killed between its last checkpoint and this file.
         write_history(RunFolder(folder).history, checkpoint.history)
@@ -202,3 +186,40 @@ def fit_model(
         "diverged_in_epoch": checkpoint.diverged,
     }
     return checkpoint.history, facts
+
+
+def run_epochs(
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    batches: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
+    train: TrainConfig,
+    callbacks: Sequence[keras.callbacks.Callback],
+    steps: int,
+    first_epoch: int,
+    epochs: int,
+    verbose: int,
+) -> None:
+    """Train a compiled model: on one device by Keras' `fit`, on several by `distributed.fit_on_replicas`.
+
+    Args:
+        train: its loss is used, what the model was compiled with.
+        model, strategy, batches, validation, callbacks, steps, first_epoch, epochs, verbose: as there.
+    """
+    if strategy.num_replicas_in_sync > 1:
+        fit_on_replicas(
+            model, strategy, batches, validation, train.loss, callbacks, steps, first_epoch, epochs, verbose=verbose
+        )
+        return
+    # A checkpoint may be of several devices.
+    synchronize_normalization(model, False)
+    model.fit(
+        batches,
+        steps_per_epoch=steps,
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        validation_data=validation,
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=verbose,
+    )

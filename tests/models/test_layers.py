@@ -15,7 +15,6 @@ from spine_tf.models.layers import (
     only_served,
     scoring,
     swish,
-    synchronize_normalization,
 )
 
 
@@ -245,12 +244,3 @@ def test_synchronized_alone_is_keras_and_its_variance_is_the_batchs(x):
     np.testing.assert_allclose(ours(x, training=True), keras_layer(x, training=True), atol=1e-5)
     np.testing.assert_allclose(ours.moving_mean, keras_layer.moving_mean, atol=1e-5)
     np.testing.assert_allclose(ours.moving_variance, keras_layer.moving_variance, atol=1e-4)
-
-
-def test_every_normalisation_of_a_model_is_switched_inner_models_too():
-    inner = keras.Sequential([keras.Input((4, 4, 3)), FusedBatchNormalization(name="one")], name="inner")
-    inputs = keras.Input((4, 4, 3))
-    model = keras.Model(inputs, keras.layers.BatchNormalization(name="two")(inner(inputs)))
-    for on in (True, False):
-        synchronize_normalization(model, on)
-        assert [inner.get_layer("one").synchronized, model.get_layer("two").synchronized] == [on, on]

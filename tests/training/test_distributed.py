@@ -230,6 +230,20 @@ def test_workers_get_endless_batches_without_a_tuner():
     assert [int(number) for number in numbers.take(3)] == [0, 1, 0]
 
 
+def test_every_normalisation_of_a_model_is_switched_inner_models_too():
+    import keras
+
+    from spine_tf.models.layers import FusedBatchNormalization
+    from spine_tf.training.distributed import synchronize_normalization
+
+    inner = keras.Sequential([keras.Input((4, 4, 3)), FusedBatchNormalization(name="one")], name="inner")
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="two")(inner(inputs)))
+    for on in (True, False):
+        synchronize_normalization(model, on)
+        assert [inner.get_layer("one").synchronized, model.get_layer("two").synchronized] == [on, on]
+
+
 def _command(scans: Path, run: Path, *more: str) -> list[str]:
     globs = ("--images", str(scans / "ct" / "*.nii.gz"), "--masks", str(scans / "masks" / "*.nii.gz"))
     flags = ("--preset", "tiny", "--epochs", "3", "--triplets-per-case", "16", "--deterministic", "--min-box-mm", "10")
