@@ -20,8 +20,8 @@ from spine_tf.support.processes import end_when_parent_ends
 from spine_tf.support.progress import say
 from spine_tf.support.tables import Table, markdown_table, plain_table
 
-TRIAL_SECONDS = 200.0
-"""A trial that takes longer counts as one that hangs."""
+TRIAL_SECONDS = 240.0
+"""A trial that takes longer counts as one that hangs. Without a GPU it has four times as long."""
 TIMED_STEPS = 10
 TIMED = ("float32", "mixed_float16")
 """Precisions in which the presets are timed."""
@@ -66,12 +66,13 @@ def _run(trial: Trial, gpus: int, end: float) -> dict:
     facts = {"name": trial.name, "preset": trial.preset, "steps": trial.steps, "train": asdict(trial.train)}
     if left <= 0:
         return facts | NOT_RUN
-    limit = min(TRIAL_SECONDS, left)
+    most = TRIAL_SECONDS if gpus else 4 * TRIAL_SECONDS
+    limit = min(most, left)
     try:
         found = in_child(outcome, (trial, gpus), limit)
     except TimeoutError:
         slow = {"result": "FAILED", "error": f"no end after {limit:.0f} s"}
-        found = slow if limit == TRIAL_SECONDS else NOT_RUN
+        found = slow if limit == most else NOT_RUN
     except ChildProcessError as error:
         found = {"result": "FAILED", "error": str(error)}
     say(f"{found['result']:8} {trial.preset}: {trial.name} {found['error']}".rstrip())
