@@ -13,6 +13,7 @@ from spine_tf.config import PRESETS, VIEWS, TrainConfig, with_changes
 from spine_tf.support.device import quiet_loading
 from spine_tf.support.environment import describe_environment, peak_memory_gib
 from spine_tf.support.errors import WorkerError
+from spine_tf.support.progress import quieted
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 CPU_XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -217,7 +218,8 @@ def outcome(trial: Trial, gpus: int, cpu_devices: int = 2) -> dict:
     devices = gpus or (cpu_devices if trial.train.mirrored else 1)
     expected = trial.is_refused(devices)
     try:
-        found = run_trial(trial, gpus, cpu_devices)
+        with quieted(True):
+            found = run_trial(trial, gpus, cpu_devices)
     except WorkerError as error:
         return {"result": "refused" if expected else "FAILED", "error": str(error)}
     except Exception as error:  # whatever a device may raise is a row of the table
