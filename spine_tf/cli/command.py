@@ -27,6 +27,7 @@ SUMMARIES = {
     "demo": "train for minutes, score it, segment a full-size CT",
     "ablate": "measure what each part of the shipped model's recipe is worth",
     "leave-one-out": "train the shipped model's recipe with each real patient left out",
+    "gpu-check": "check how this machine trains, and how fast",
     "describe": "print what a network consists of, and draw it",
     "fetch-weights": "fetch pretrained weights ahead of training",
     "import-case": "bring a CT and its label map into VerSe's layout",

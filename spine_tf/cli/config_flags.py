@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from spine_tf.config import ENCODER_FIELDS, PRESETS, Config, config_from_dict, idle_fields
-from spine_tf.config.old_names import RENAMED
+from spine_tf.config.old_names import RENAMED, REPLACED
 from spine_tf.support.json_reading import read_json
 
 
@@ -68,14 +68,29 @@ def current_flags(args: Sequence[str]) -> list[str]:
     """Give flags that older versions had the names they have today (`config.old_names`).
 
     Example:
-        >>> current_flags(["--max-steps", "20", "--window_cases=4"])
-        ['--max-positions', '20', '--cases-open=4']
+        >>> current_flags(["--max-steps", "20", "--window_cases=4", "--mixed-precision"])
+        ['--max-positions', '20', '--cases-open=4', '--precision', 'mixed_float16']
+
+    Raises:
+        SystemExit: 2 with a message, for a switch of before beside the flag that replaced it.
     """
-    made = []
+    made, replaced = [], set()
     for arg in args:
         flag, equals, value = arg.partition("=")
-        today = RENAMED.get(flag.removeprefix("--").replace("-", "_")) if flag.startswith("--") else None
-        made.append(f"--{today.replace('_', '-')}{equals}{value}" if today else arg)
+        name = flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else ""
+        switch = name.removeprefix("no_")
+        if name in RENAMED:
+            made.append(f"--{RENAMED[name].replace('_', '-')}{equals}{value}")
+        elif switch in REPLACED and not equals:
+            today, meanings = REPLACED[switch]
+            made += [f"--{today.replace('_', '-')}", meanings[switch == name]]
+            replaced.add(today)
+        else:
+            made.append(arg)
+    for today in sorted(replaced):
+        if sum(word.partition("=")[0] == f"--{today}" for word in made) > 1:
+            print(f"error: {today} must be given once. Received: {' '.join(args)}", file=sys.stderr)
+            raise SystemExit(2)
     return made
 
 

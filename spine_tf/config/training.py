@@ -133,8 +133,9 @@ class TrainConfig:
     accumulate: int = 1
     """Batches whose mean gradient makes one update."""
     seed: int = 0
-    mixed_precision: bool = False
-    """float16 compute with float32 variables; for GPUs."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """What layers compute in; variables, loss and output are float32. The mixed ones are for GPUs; with mixed_float16
+    Keras scales the loss, so that small gradients do not vanish."""
     mirrored: bool = False
     """Train on every visible GPU with tf.distribute.MirroredStrategy."""
     jit_compile: bool = False

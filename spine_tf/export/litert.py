@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from spine_tf.config import VIEWS
 from spine_tf.models.layers import only_served
+from spine_tf.models.precision import in_float32
 from spine_tf.support.device import without_infos
 from spine_tf.support.files import write_bytes
 
@@ -75,7 +76,7 @@ def write_litert(
     batch = triplets_at_once(scheme, model.inputs[0].shape[1]) if batch is None else batch
     if batch < 1:
         raise ValueError(f"batch must be at least 1. Received: batch={batch}")
-    content = _converted(model, batch, half=scheme == "float16")
+    content = _converted(in_float32(model), batch, half=scheme == "float16")
     if scheme in ("dynamic_int8", "static_int8"):
         content = _quantised(content, scheme, list(_batches(calibration, batch)))
     write_bytes(Path(path), content)

@@ -5,12 +5,50 @@ followed by an attention module". It does not say which module; `ATTENTION` hold
 """
 
 import keras
+import tensorflow as tf
 from keras import layers
+
+from spine_tf.models.layers import is_only_served
 
 REDUCTION = 16
 """Squeeze of the channel bottleneck (Woo et al. 2018 and Hu et al. 2018 both use 16)."""
 MIN_BOTTLENECK = 4
 """Narrowest bottleneck: the early maps have few channels and would be squeezed to one or two."""
+
+
+def largest(x, axis: int):
+    """Take the maximum over an axis, which is kept; values that share it also share its gradient.
+
+    TensorFlow's gradient looks for the values that equal the maximum and divides by their number. XLA may compute the
+    values twice, with other roundings: then none is equal, and the gradient is NaN. Here the largest one gets it then.
+    """
+    if is_only_served():
+        return keras.ops.max(x, axis=axis, keepdims=True)
+
+    @tf.custom_gradient
+    def maximum(x):
+        y = tf.reduce_max(x, axis, keepdims=True)
+
+        def gradient(upstream):
+            equal = tf.cast(tf.equal(x, y), x.dtype)
+            count = tf.reduce_sum(equal, axis, keepdims=True)
+            first = tf.one_hot(tf.argmax(x, axis), x.shape[axis], axis=axis, dtype=x.dtype)
+            return upstream * tf.where(count > 0, equal / tf.maximum(count, 1), first)
+
+        return y, gradient
+
+    return maximum(x)
+
+
+@keras.saving.register_keras_serializable(package="spine_tf")
+class GlobalMaximum(layers.GlobalMaxPooling2D):
+    """Takes the maximum over all places as `keras.layers.GlobalMaxPooling2D`, with the gradient of `largest`."""
+
+    def call(self, inputs):
+        height, width, channels = inputs.shape[1:]
+        places = keras.ops.reshape(inputs, (-1, height * width, channels))
+        shape = (-1, 1, 1, channels) if self.keepdims else (-1, channels)
+        return keras.ops.reshape(largest(places, axis=1), shape)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -31,7 +69,7 @@ class ChannelPool(layers.Layer):
     def call(self, inputs):
         channels = inputs.shape[-1]
         mean = keras.ops.mean(inputs, axis=-1, keepdims=True)
-        maximum = keras.ops.max(inputs, axis=-1, keepdims=True)
+        maximum = largest(inputs, axis=-1)
         if self.zeros:
             mean, maximum = mean * (channels / (channels + self.zeros)), keras.ops.relu(maximum)
         return keras.ops.concatenate([mean, maximum], axis=-1)
@@ -69,7 +107,7 @@ def cbam(x, name: str):
     """
     channels = x.shape[-1]
     average = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_channel_avg")(x)
-    maximum = layers.GlobalMaxPooling2D(keepdims=True, name=f"{name}_channel_max")(x)
+    maximum = GlobalMaximum(keepdims=True, name=f"{name}_channel_max")(x)
     pair = layers.Concatenate(axis=1, name=f"{name}_channel_pair")([average, maximum])  # (batch, 2, 1, C)
     pair = _reduce(pair, f"{name}_channel_reduce")
     pair = layers.Conv2D(channels, 1, name=f"{name}_channel_expand")(pair)

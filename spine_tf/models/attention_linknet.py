@@ -8,7 +8,7 @@ from keras import layers
 
 from spine_tf.config import VIEWS, require
 from spine_tf.models.encoders import convolution, encode
-from spine_tf.models.layers import FusedBatchNormalization
+from spine_tf.models.layers import FusedBatchNormalization, bilinear_enlarging
 from spine_tf.models.linknet import zoo_network
 
 SHARED = "shared"
@@ -80,8 +80,7 @@ def branch(x, encoder: str, attention: str, fusion: str, filters: int, side: int
         features = layers.Conv2D(filters, 1, name=f"{prefix}_block{block}_projection")(features)
         factor = side // features.shape[1]
         if factor > 1:
-            resize = layers.UpSampling2D(factor, interpolation="bilinear", name=f"{prefix}_block{block}_resize")
-            features = resize(features)
+            features = bilinear_enlarging(factor, f"{prefix}_block{block}_resize")(features)
         projected.append(features)
     join = layers.Concatenate if fusion == "concat" else layers.Add
     return join(name=f"{prefix}_fusion")(projected)
@@ -109,7 +108,7 @@ def full_resolution_head(coarse, slices: list, filters: int, masks: int):
 
     fine = layers.Concatenate(name="head_slices")(slices)  # (batch, S, S, 3 * V)
     factor = fine.shape[1] // coarse.shape[1]
-    coarse = layers.UpSampling2D(factor, interpolation="bilinear", name="head_resize")(coarse)
+    coarse = bilinear_enlarging(factor, "head_resize")(coarse)
     joined = layers.Concatenate(name="head_link")([coarse, block(fine, "head_fine")])
     return layers.Conv2D(masks, 1, name="head_full_conv")(block(joined, "head_joined"))
 

@@ -4,7 +4,7 @@ Outputs are those of Keras' own layers; what differs is what they leave in memor
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 import keras
@@ -15,20 +15,35 @@ FUSED_DTYPES = ("float16", "bfloat16", "float32")
 """Types of maps that TensorFlow's fused kernel takes."""
 
 _only_served = ContextVar("only_served", default=False)
+_scoring = ContextVar("scoring", default=False)
 
 
-@contextmanager
-def only_served() -> Iterator[None]:
+def only_served() -> AbstractContextManager[None]:
     """Leave out the gradients defined here while networks are traced for a SavedModel or a LiteRT file.
 
     TensorFlow writes the graph of every such gradient into a SavedModel, which took half of a conversion of `paper`.
     Never to be used around training.
     """
-    token = _only_served.set(True)
+    return _switched_on(_only_served)
+
+
+def scoring() -> AbstractContextManager[None]:
+    """Normalise in inference mode by plain operations: on a GPU the fused one has no deterministic gradient there."""
+    return _switched_on(_scoring)
+
+
+def is_only_served() -> bool:
+    """Tell whether `only_served` is on."""
+    return _only_served.get()
+
+
+@contextmanager
+def _switched_on(switch: ContextVar[bool]) -> Iterator[None]:
+    token = switch.set(True)
     try:
         yield
     finally:
-        _only_served.reset(token)
+        switch.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -38,7 +53,7 @@ def swish(x):
     Within `only_served` it is computed from its parts. Source: Ramachandran et al., "Searching for Activation
     Functions", 2017.
     """
-    return x * tf.sigmoid(x) if _only_served.get() else keras.activations.silu(x)
+    return x * tf.sigmoid(x) if is_only_served() else keras.activations.silu(x)
 
 
 @keras.saving.register_keras_serializable(package="spine_tf")
@@ -49,8 +64,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     training graph of preset `small`. Arguments, weights and outputs are those of Keras. Only the moving variance gets
     the unbiased estimate of the batch, n / (n - 1) times Keras 3's.
 
-    With `synchronized` it computes as Keras does, with one sum over the replicas instead of Keras' three. The replicas'
-    batches must be equally large.
+    With `synchronized` it computes as Keras does, with one sum over the replicas, of equal batches, instead of three.
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
@@ -81,9 +95,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if self.merged:
             return tf.nn.bias_add(inputs, tf.cast(self.beta.value, inputs.dtype))
-        if not self._fusible(inputs, mask):
-            return super().call(inputs, training=training, mask=mask)
         learning = bool(training) and self.trainable
+        if not self._fusible(inputs, mask) or (_scoring.get() and not learning):
+            return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
             *self._affine(),
@@ -204,7 +218,7 @@ class Excite(keras.layers.Multiply):
             raise ValueError(f"inputs must be {expected}. Received: shapes {[maps, *weights]}")
 
     def _merge_function(self, inputs):
-        if _only_served.get():
+        if is_only_served():
             return super()._merge_function(inputs)
 
         @tf.custom_gradient
@@ -220,13 +234,9 @@ class Excite(keras.layers.Multiply):
         return excite(*inputs)
 
 
-def synchronize_normalization(model: keras.Model, on: bool) -> None:
-    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone.
+def bilinear_enlarging(factor: int | tuple[int, int], name: str) -> keras.layers.UpSampling2D:
+    """Make the layer that enlarges maps (batch, H, W, C) bilinearly, in float32 whatever the network computes in.
 
-    Args:
-        model: changed in place, nested models included.
-        on: True for all replicas.
+    So does TensorFlow's kernel. XLA's gradient of it in float16 or bfloat16 does not compile, or is 60,000.
     """
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = on
+    return keras.layers.UpSampling2D(factor, interpolation="bilinear", dtype="float32", name=name)

@@ -38,7 +38,7 @@ import tensorflow as tf
 from keras import layers, tree
 
 from spine_tf.config import require
-from spine_tf.models.layers import FusedBatchNormalization
+from spine_tf.models.layers import FusedBatchNormalization, bilinear_enlarging
 
 
 class Network(NamedTuple):
@@ -217,6 +217,8 @@ def _copy(layer, name: str) -> Callable:
         return layers.Dropout.from_config(config)
     if kind is layers.BatchNormalization:
         return FusedBatchNormalization.from_config(config)
+    if kind is layers.UpSampling2D and layer.interpolation == "bilinear":
+        return bilinear_enlarging(layer.size, name)
     if kind is layers.Activation and layer.activation.__module__ == "efficientnet.model":
         return layers.Activation.from_config(config | {"activation": "swish"})
     if not kind.__module__.startswith("keras."):

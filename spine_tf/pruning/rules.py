@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from keras import layers
 
-from spine_tf.models.attention import ChannelPool
+from spine_tf.models.attention import ChannelPool, GlobalMaximum
 from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch
 from spine_tf.models.graph import Call
 from spine_tf.models.layers import Excite, FusedBatchNormalization, NormalizedSwish
@@ -39,6 +39,7 @@ RULES: dict[type, Rule] = {
     **dict.fromkeys(_of_each_rank("SpatialDropout{}D", "ZeroPadding{}D", "Cropping{}D"), plain.same_channels),
     **dict.fromkeys(_of_each_rank("MaxPooling{}D", "AveragePooling{}D", "UpSampling{}D"), plain.same_channels),
     **dict.fromkeys(_of_each_rank("GlobalMaxPooling{}D", "GlobalAveragePooling{}D"), plain.same_channels),
+    GlobalMaximum: plain.same_channels,
     layers.Rescaling: plain.rescaling,
     layers.Normalization: plain.input_statistics,
     **dict.fromkeys((layers.Add, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum), plain.meet),

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from spine_tf.models.layers import scoring
 from spine_tf.pruning.groups import Structure, find_groups
 from spine_tf.support.progress import progress_bar
 
@@ -114,7 +115,7 @@ def _mean_over_batches(model: keras.Model, calibration: Iterable, weigh: Callabl
     def step(x, y, sample_weight):
         # Float16 gradients would vanish without the factor that training uses too.
         factor = tf.cast(model.optimizer.scale_loss(tf.ones(())), tf.float32)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, scoring():
             tape.watch(variables)  # frozen ones as well
             loss = model.compute_loss(x, y, model(x, training=False), sample_weight, training=False)
             loss = tf.cast(loss, tf.float32) * factor

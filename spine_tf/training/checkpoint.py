@@ -9,10 +9,10 @@ from pathlib import Path
 
 import keras
 
-from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.errors import RunError
 from spine_tf.support.files import write_json, write_text
 from spine_tf.training.checkpoint_files import STATE, State, latest_checkpoint, read_state, save_model, write_checkpoint
+from spine_tf.training.distributed import synchronize_normalization
 from spine_tf.training.run_folder import RunFolder
 
 STATES = {

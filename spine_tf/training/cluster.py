@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from spine_tf.config import TrainConfig
-from spine_tf.data.pipeline import WHOLE, Share
+from spine_tf.data.pipeline import Share
 from spine_tf.support.errors import WorkerError
 from spine_tf.support.json_reading import parse_json
 from spine_tf.support.progress import say
@@ -59,16 +59,31 @@ def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster | None:
     return Cluster(everyone, number + (len(chiefs) if kind == "worker" else 0)) if len(everyone) > 1 else None
 
 
-def check_switches(train: TrainConfig) -> None:
-    """Raise WorkerError if a switch is on that several workers cannot have."""
+def check_switches(train: TrainConfig, several: str = "workers") -> None:
+    """Raise WorkerError if a switch is on that several workers, or several "devices" of one, cannot have."""
     reasons = {
-        "mirrored": (train.mirrored, "every GPU of every worker is used without it"),
-        "jit_compile": (train.jit_compile, "XLA cannot compile a sum over workers"),
-        "accumulate": (train.accumulate > 1, "Keras cannot accumulate gradients there; more workers do the same"),
+        "mirrored": (train.mirrored and several == "workers", "every GPU of every worker is used without it"),
+        "jit_compile": (train.jit_compile, f"XLA cannot compile a sum over {several}"),
+        "accumulate": (train.accumulate > 1, f"Keras cannot accumulate gradients there; more {several} do the same"),
     }
     for name, (is_on, why) in reasons.items():
         if is_on:
-            raise WorkerError(f"{name} must be off with several workers: {why}. Received: {getattr(train, name)!r}")
+            raise WorkerError(f"{name} must be off with several {several}: {why}. Received: {getattr(train, name)!r}")
+
+
+def mirror(train: TrainConfig) -> tf.distribute.Strategy:
+    """Make the strategy of every GPU of this machine; of a single device TensorFlow's default one, which can do all.
+
+    Where TensorFlow sees no GPU, its CPU devices take their place: one, unless a test has made it several.
+
+    Raises:
+        WorkerError: there are several devices, and a switch is on that they cannot have.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) == 1:
+        return tf.distribute.get_strategy()
+    check_switches(train, "devices")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def connect(cluster: Cluster) -> tf.distribute.Strategy:
@@ -119,7 +134,7 @@ def worker_count(strategy: tf.distribute.Strategy) -> int:
 
 
 def share_of(strategy: tf.distribute.Strategy, batch_size: int) -> Share:
-    """Compute this worker's part of every batch.
+    """Compute this worker's part of every batch, and among how many devices it is divided.
 
     Raises:
         WorkerError: the batch cannot be cut into equal parts for every device of every worker; one loss and one
@@ -128,8 +143,6 @@ def share_of(strategy: tf.distribute.Strategy, batch_size: int) -> Share:
     replicas, count = strategy.num_replicas_in_sync, worker_count(strategy)
     if batch_size % replicas:
         raise WorkerError(f"batch_size must be a multiple of the {replicas} devices. Received: batch_size={batch_size}")
-    if not is_spread(strategy):
-        return WHOLE
     return Share(worker_index(strategy), count, replicas // count)
 
 

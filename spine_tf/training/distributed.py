@@ -1,23 +1,24 @@
-"""Trains on several machines: a loop around `strategy.run`, with the callbacks of a run on one.
+"""Trains on several devices, of one machine or of several: a loop around `strategy.run`, with the callbacks of a run.
 
-Keras 3's `fit` fails under MultiWorkerMirroredStrategy. Whatever the number of workers, a step is one update by the
-gradient over `batch_size` triplets, and its triplets are those of a run on one machine: a run may be stopped and
-resumed on more machines or fewer. One thing differs: alone, the fused batch normalisation keeps the unbiased moving
-variance, n / (n - 1) times the one here.
+Keras 3's `fit` fails under MultiWorkerMirroredStrategy; under MirroredStrategy a float16 step that overflows on one
+device alone makes all weights NaN there. Whatever the number of devices, a step is one update by the gradient over
+`batch_size` triplets, and its triplets are those of a run on one: a run may be stopped and resumed on more devices or
+fewer. One thing differs: alone, the fused batch normalisation keeps the unbiased moving variance, n / (n - 1) times the
+one here.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 import keras
 import tensorflow as tf
 
-from spine_tf.models.layers import synchronize_normalization
-from spine_tf.training.cluster import lost_workers, sum_over_workers
+from spine_tf.training.cluster import is_spread, lost_workers, sum_over_workers
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
 
 
-def fit_on_workers(
+def fit_on_replicas(
     model: keras.Model,
     strategy: tf.distribute.Strategy,
     dataset: tf.data.Dataset,
@@ -29,12 +30,13 @@ def fit_on_workers(
     epochs: int,
     verbose: int,
 ) -> None:
-    """Train as `keras.Model.fit` does, on every worker of the strategy; all of them must call it.
+    """Train as `keras.Model.fit` does, on every device of the strategy; all its workers must call it.
 
     Args:
         model: built, compiled and its optimizer built in the strategy's scope.
-        strategy: of several workers.
-        dataset: endless batches of this worker's triplets (`pipeline.Share`).
+        strategy: of several devices.
+        dataset: endless batches, each of one device's triplets, in the order of this worker's devices
+            (`pipeline.Share`).
         validation: finite batches, this worker's part of them.
         loss: `TrainConfig.loss`; what the model was compiled with.
         callbacks: of this worker. The logs they see are those of all workers together, and the same on each.
@@ -46,9 +48,9 @@ def fit_on_workers(
     Raises:
         WorkerError: another worker was lost.
     """
-    # With its own batch alone each worker would end with other moving statistics, which Keras does not average.
+    # With its own batch alone each device would end with other moving statistics, which Keras does not average.
     synchronize_normalization(model, True)
-    with lost_workers():
+    with lost_workers() if is_spread(strategy) else nullcontext():
         endless = _distributable(dataset)
         batches = iter(strategy.distribute_datasets_from_function(lambda context: endless))
         step, scores = _training_step(model, strategy), _Scores(model, strategy, loss)
@@ -74,6 +76,18 @@ def fit_on_workers(
             if sum_over_workers(strategy, [model.stop_training]).any():
                 break
         called.on_train_end()
+
+
+def synchronize_normalization(model: keras.Model, on: bool) -> None:
+    """Have every batch normalisation take its statistics over the batches of all replicas, or of its own alone.
+
+    Args:
+        model: changed in place, nested models included.
+        on: True for all replicas.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = on
 
 
 def _distributable(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -6,19 +6,18 @@ optimizer analysis", and Step 1 of the pruning section (binary cross-entropy).
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from spine_tf.config import TrainConfig
-from spine_tf.models.layers import synchronize_normalization
 from spine_tf.support.progress import is_quiet
 from spine_tf.training.checkpoint import BestModel, Checkpoint, write_history
 from spine_tf.training.checkpoint_files import latest_checkpoint, load_model
-from spine_tf.training.cluster import check_switches, connect, is_spread, read_cluster, worker_index
-from spine_tf.training.distributed import fit_on_workers
+from spine_tf.training.cluster import check_switches, connect, mirror, read_cluster, worker_index
+from spine_tf.training.distributed import fit_on_replicas, synchronize_normalization
 from spine_tf.training.losses import get_loss
 from spine_tf.training.metrics import training_metrics
 from spine_tf.training.optimizers import OPTIMIZERS
@@ -30,18 +29,21 @@ def prepare_process(train: TrainConfig) -> tf.distribute.Strategy:
     """Seed everything, set precision and determinism, let GPU memory grow; returns the strategy to build under.
 
     To be called before TensorFlow's first operation where TF_CONFIG names several workers (`cluster.connect`).
+
+    Raises:
+        WorkerError: a switch is on that several workers or several devices cannot have.
     """
     keras.utils.set_random_seed(train.seed)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if train.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.mixed_precision.set_global_policy("mixed_float16" if train.mixed_precision else "float32")
+    keras.mixed_precision.set_global_policy(train.precision)
     cluster = read_cluster()
     if cluster is not None:
         check_switches(train)
         return connect(cluster)
-    return tf.distribute.MirroredStrategy() if train.mirrored else tf.distribute.get_strategy()
+    return mirror(train) if train.mirrored else tf.distribute.get_strategy()
 
 
 def compile_model(model: keras.Model, train: TrainConfig, total_steps: int, penalised: bool = False) -> None:
@@ -123,7 +125,7 @@ def fit_model(
 
     Args:
         build: makes the model; not called when a checkpoint is there.
-        dataset: first epoch (from 0) -> endless batches from that epoch on; of several workers, this one's part.
+        dataset: first epoch (from 0) -> endless batches from that epoch on, as `cluster.share_of` cuts them.
         steps: batches in an epoch.
         validation: finite batches whose loss decides learning rate and best model; None: the training loss does.
         train: optimisation.
@@ -167,24 +169,9 @@ def fit_model(
     # One line an epoch where nobody watches: a bar redrawn every step would fill a log file.
     verbose = (1 if sys.stdout.isatty() else 2) if tells else 0
     callbacks.append(checkpoint)
-    if done < train.epochs and is_spread(strategy):
+    if done < train.epochs:
         batches = dataset(done)
-        fit_on_workers(
-            model, strategy, batches, validation, train.loss, callbacks, steps, done, train.epochs, verbose=verbose
-        )
-    elif done < train.epochs:
-        # As several devices need it; a checkpoint may be of another number of them.
-        synchronize_normalization(model, strategy.num_replicas_in_sync > 1)
-        model.fit(
-            dataset(done),
-            steps_per_epoch=steps,
-            initial_epoch=done,
-            epochs=train.epochs,
-            validation_data=validation,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=verbose,
-        )
+        run_epochs(model, strategy, batches, validation, train, callbacks, steps, done, train.epochs, verbose=verbose)
     if is_chief and checkpoint.history:
         # Also where the run was killed between its last checkpoint and this file.
         write_history(RunFolder(folder).history, checkpoint.history)
@@ -199,3 +186,40 @@ def fit_model(
         "diverged_in_epoch": checkpoint.diverged,
     }
     return checkpoint.history, facts
+
+
+def run_epochs(
+    model: keras.Model,
+    strategy: tf.distribute.Strategy,
+    batches: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
+    train: TrainConfig,
+    callbacks: Sequence[keras.callbacks.Callback],
+    steps: int,
+    first_epoch: int,
+    epochs: int,
+    verbose: int,
+) -> None:
+    """Train a compiled model: on one device by Keras' `fit`, on several by `distributed.fit_on_replicas`.
+
+    Args:
+        train: its loss is used, what the model was compiled with.
+        model, strategy, batches, validation, callbacks, steps, first_epoch, epochs, verbose: as there.
+    """
+    if strategy.num_replicas_in_sync > 1:
+        fit_on_replicas(
+            model, strategy, batches, validation, train.loss, callbacks, steps, first_epoch, epochs, verbose=verbose
+        )
+        return
+    # A checkpoint may be of several devices.
+    synchronize_normalization(model, False)
+    model.fit(
+        batches,
+        steps_per_epoch=steps,
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        validation_data=validation,
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=verbose,
+    )

@@ -24,7 +24,7 @@ from spine_tf.pruning.kept_filters import layer_rows
 from spine_tf.pruning.zeroing import zero_filters
 from spine_tf.support.files import write_bytes, write_json
 from spine_tf.training.checkpoint_files import save_model
-from spine_tf.training.cluster import read_cluster
+from spine_tf.training.cluster import read_cluster, share_of
 from spine_tf.training.fit import fit_model, prepare_process
 from spine_tf.training.losses import get_loss
 from spine_tf.training.penalty import Penalty, penalise
@@ -34,8 +34,9 @@ from spine_tf.training.run_data import training_data
 from spine_tf.training.run_folder import RunFolder
 from spine_tf.training.run_start import start_folder
 
-MOST_DIFFERENT = {"float32": 1e-5, "float16": 1e-2}
-"""Largest difference between the outputs of the smaller and the zeroed network, by the type that they compute in."""
+MOST_DIFFERENT = {"float32": 1e-5, "mixed_float16": 1e-2, "mixed_bfloat16": 1e-1}
+"""Largest difference between the outputs of the smaller and the zeroed network, by `TrainConfig.precision`; bfloat16
+has three bits less than float16, which are a factor of 8."""
 
 
 def run_pruning(
@@ -78,10 +79,13 @@ def run_pruning(
         shutil.copyfile(source.pretrained, run.pretrained)
     strategy = prepare_process(config.train)
     untuned, record = run.untuned, {}
-    with training_data(config, folder, data_root, split) as data:
+    share = share_of(strategy, config.data.batch_size)
+    with training_data(config, folder, data_root, split, share) as data:
         if not settings.control:
             if not untuned.removed.exists():
-                batches = list(itertools.islice(data.dataset(0), settings.calibration_batches))
+                # Whole ones, where each of several devices is given its part.
+                whole = data.dataset(0).rebatch(config.data.batch_size)
+                batches = list(itertools.islice(whole, settings.calibration_batches))
                 prune_source(before, settings, batches, untuned.path)
             record = untuned.read_removed()
         history, training = fit_model(
@@ -148,7 +152,7 @@ def prune_source(before: Config, settings: PruneSettings, batches: list, target:
     triplet = {name: view[:1] for name, view in batches[0][0].items()}
     whole, small = (np.asarray(network(triplet, training=False)) for network in (model, smaller))
     difference = float(np.abs(whole - small).max())
-    allowed = MOST_DIFFERENT["float16" if before.train.mixed_precision else "float32"]
+    allowed = MOST_DIFFERENT[before.train.precision]
     if not difference <= allowed:
         raise ArithmeticError(
             f"the smaller network must give the zeroed one's outputs within {allowed:g}. Received: {difference:g}"

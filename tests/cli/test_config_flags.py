@@ -76,12 +76,38 @@ def test_flags_of_before_are_those_of_today():
     assert (config.preprocess.max_positions, config.data.cases_open) == (20, 3)
 
 
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        (["--mixed-precision"], "mixed_float16"),
+        (["--mixed_precision"], "mixed_float16"),
+        (["--no-mixed-precision"], "float32"),
+        (["--precision", "mixed_bfloat16"], "mixed_bfloat16"),
+        ([], "float32"),
+    ],
+)
+def test_precision_by_its_flag_and_by_the_switch_of_before(flags, precision):
+    assert parse_config(["--preset", "tiny", *flags]).train.precision == precision
+
+
+def test_precision_is_given_once(capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse_config(["--precision=float32", "--mixed-precision"])
+    assert ended.value.code == 2
+    assert (
+        "error: precision must be given once. Received: --precision=float32 --mixed-precision"
+        in capsys.readouterr().err
+    )
+
+
 def test_flags_of_before_are_not_shown(capsys):
     with pytest.raises(SystemExit):
         parse_config(["--help"])
     shown = capsys.readouterr().out
     assert "--max-positions" in shown
     assert "--max-steps" not in shown
+    assert "--precision" in shown
+    assert "mixed-precision" not in shown
 
 
 def test_a_flag_that_is_gone_is_refused(capsys):

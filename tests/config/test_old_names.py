@@ -35,6 +35,13 @@ def test_old_names_keep_their_values():
     assert (config.preprocess.max_positions, config.data.cases_open) == (20, 3)
 
 
+@pytest.mark.parametrize(("mixed", "precision"), [(True, "mixed_float16"), (False, "float32")])
+def test_the_switch_of_before_names_a_precision(mixed, precision):
+    values = stored("config.json")
+    values["train"]["mixed_precision"] = mixed
+    assert config_from_dict(values).train.precision == precision
+
+
 def test_a_part_of_a_config_may_use_old_names():
     assert config_from_dict({"data": {"window_cases": 3}}, Config()).data.cases_open == 3
 
@@ -45,6 +52,9 @@ def test_a_part_of_a_config_may_use_old_names():
         ({"data_service": "grpc://host:5050"}, r"data_service must be None: the option is gone. Received: .*'grpc"),
         ({"cases_open": 2, "window_cases": 3}, "cases_open must be given once, not as window_cases too"),
         ({"window_cases": 3, "cases_open": 2}, "cases_open must be given once"),
+        ({"mixed_precision": True, "precision": "float32"}, "precision must be given once"),
+        ({"precision": "float32", "mixed_precision": True}, "precision must be given once, not as mixed_precision too"),
+        ({"mixed_precision": "yes"}, "mixed_precision must be a valid boolean, or precision in its place"),
     ],
 )
 def test_what_no_longer_means_anything_is_refused(values, words):

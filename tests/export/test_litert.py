@@ -36,6 +36,22 @@ def test_float32_is_keras(files, threshold_run, triplets):
     np.testing.assert_allclose(load_engine(files / "float32.tflite").predict(*triplets), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_a_network_of_mixed_precision_becomes_a_file_of_float32(precision, triplets, tmp_path):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        inputs = [keras.Input((32, 32, 3), dtype="float32", name=view) for view in VIEWS]
+        logits = keras.layers.Conv2D(3, 3, padding="same")(keras.layers.Concatenate()(inputs))
+        model = keras.Model(inputs, keras.layers.Activation("sigmoid", dtype="float32")(logits))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    write_litert(model, tmp_path / "x.tflite", "float32")
+    found = litert_predictor(tmp_path / "x.tflite", 32, 4)(*triplets[:, :4])
+    expected = model(dict(zip(VIEWS, triplets[:, :4], strict=True)))
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
 def test_the_views_are_told_apart(files):
     views = np.zeros((3, 1, 32, 32, 3), np.float32)
     views[1] = 1

@@ -1,10 +1,23 @@
 """Attention modules: values worked out by hand, shapes, and files."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import layers
 
-from spine_tf.models.attention import ATTENTION, ChannelPool, bottleneck_filters, cbam, squeeze_excite
+from spine_tf.models.attention import (
+    ATTENTION,
+    ChannelPool,
+    GlobalMaximum,
+    bottleneck_filters,
+    cbam,
+    largest,
+    squeeze_excite,
+)
+from spine_tf.models.layers import only_served
 
 
 def sigmoid(x: float) -> float:
@@ -96,3 +109,35 @@ def test_saves_and_loads_to_equal_outputs(kind, tmp_path):
     again = keras.saving.load_model(tmp_path / "attention.keras")
     x = np.random.default_rng(0).normal(size=(2, 2, 2, 8)).astype("float32")
     np.testing.assert_array_equal(model(x), again(x))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_gradient_of_the_largest_is_shared_by_those_that_are(jit_compile):
+    x = tf.constant([[1.0, 3.0, 3.0], [5.0, 2.0, 4.0]])
+
+    @tf.function(jit_compile=jit_compile)
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = largest(x, axis=1)
+            loss = tf.reduce_sum(y * [[10.0], [1.0]])
+        return y, tape.gradient(loss, x)
+
+    y, gradient = step(x)
+    np.testing.assert_array_equal(y, [[3], [5]])
+    np.testing.assert_array_equal(gradient, [[0, 5, 5], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("context", [nullcontext, only_served])
+def test_the_maximum_over_places_is_that_of_keras(keepdims, context):
+    x = tf.constant(np.random.default_rng(0).integers(0, 5, (2, 3, 4, 6)), tf.float32)
+    results = []
+    for kind in (layers.GlobalMaxPooling2D, GlobalMaximum):
+        with tf.GradientTape() as tape, context():
+            tape.watch(x)
+            y = kind(keepdims=keepdims)(x)
+            loss = tf.reduce_sum(y * y)
+        results.append((y, tape.gradient(loss, x)))
+    for expected, got in zip(*results, strict=True):
+        np.testing.assert_array_equal(got, expected)

@@ -13,8 +13,8 @@ from spine_tf.models.layers import (
     FusedBatchNormalization,
     NormalizedSwish,
     only_served,
+    scoring,
     swish,
-    synchronize_normalization,
 )
 
 
@@ -45,6 +45,34 @@ def test_outputs_and_gradients_are_those_of_keras(x, arguments, training):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
     for gradient, reference in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, reference, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", [FusedBatchNormalization, NormalizedSwish])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_scored_in_inference_mode_without_the_fused_kernel(x, kind, dtype):
+    layer = kind(dtype=dtype)
+    layer.build(x.shape)
+    layer.set_weights([np.linspace(0.5, 1.5, 3, dtype="float32") * (i + 1) for i, _ in enumerate(layer.weights)])
+
+    def traced(context, training):
+        def step(image):
+            with tf.GradientTape() as tape, context():
+                tape.watch(image)
+                outputs = layer(image, training=training)
+            return outputs, tape.gradient(outputs, image)
+
+        run = tf.function(step, jit_compile=False).get_concrete_function(tf.TensorSpec(x.shape, layer.compute_dtype))
+        return run, {op.type for op in run.graph.get_operations()}
+
+    (fused, fused_types), (plain, plain_types) = traced(nullcontext, False), traced(scoring, False)
+    assert "FusedBatchNormGradV3" in fused_types
+    assert not any("FusedBatchNorm" in name for name in plain_types)
+    image = tf.constant(x, layer.compute_dtype)
+    for expected, got in zip(fused(image), plain(image), strict=True):
+        assert got.dtype == expected.dtype == layer.compute_dtype
+        np.testing.assert_allclose(got, expected, rtol=1e-5 if dtype == "float32" else 5e-3, atol=1e-6)
+    # What is trained is not scored.
+    assert any("FusedBatchNorm" in name for name in traced(scoring, True)[1])
 
 
 def test_moving_statistics_with_the_unbiased_variance(x):
@@ -216,12 +244,3 @@ def test_synchronized_alone_is_keras_and_its_variance_is_the_batchs(x):
     np.testing.assert_allclose(ours(x, training=True), keras_layer(x, training=True), atol=1e-5)
     np.testing.assert_allclose(ours.moving_mean, keras_layer.moving_mean, atol=1e-5)
     np.testing.assert_allclose(ours.moving_variance, keras_layer.moving_variance, atol=1e-4)
-
-
-def test_every_normalisation_of_a_model_is_switched_inner_models_too():
-    inner = keras.Sequential([keras.Input((4, 4, 3)), FusedBatchNormalization(name="one")], name="inner")
-    inputs = keras.Input((4, 4, 3))
-    model = keras.Model(inputs, keras.layers.BatchNormalization(name="two")(inner(inputs)))
-    for on in (True, False):
-        synchronize_normalization(model, on)
-        assert [inner.get_layer("one").synchronized, model.get_layer("two").synchronized] == [on, on]

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from spine_tf.models.attention import ChannelPool
+from spine_tf.models.attention import ChannelPool, GlobalMaximum
 from spine_tf.models.attention_linknet import BatchToChannels, ViewsToBatch
 from spine_tf.models.layers import Excite, FusedBatchNormalization, NormalizedSwish
 from spine_tf.pruning.groups import find_groups
@@ -44,6 +44,7 @@ ONE_INPUT = [
     *(layer(2) for layer in (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)),
     *(layer(2) for layer in (layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D)),
     *(layer() for layer in (layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D)),
+    GlobalMaximum(),
     *(
         layer(keepdims=True)
         for layer in (layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from spine_tf.models.layers import FusedBatchNormalization
 from spine_tf.pruning.sensitivity import (
     CRITERIA,
     get_criterion,
@@ -88,6 +89,30 @@ def test_normalisation_is_in_inference_mode_and_keeps_its_statistics():
     # In training mode a batch of equal values would have the variance 0 and no gradient at all; here it is 1 / sqrt(4).
     np.testing.assert_allclose(gradient_sensitivity(model, [(ones, ones)])["f"], [0.5])
     np.testing.assert_array_equal(np.ravel(model.get_layer("norm").get_weights()), [1, 0, 0, 4])
+
+
+def test_normalisation_is_scored_by_plain_operations():
+    """The fused kernel has no deterministic gradient in inference mode on a GPU."""
+    seen = []
+
+    class Watched(FusedBatchNormalization):
+        def call(self, inputs, training=None, mask=None):
+            outputs = super().call(inputs, training=training, mask=mask)
+            if not tf.executing_eagerly() and isinstance(outputs, tf.Tensor):
+                seen.append({op.type for op in outputs.graph.get_operations()})
+            return outputs
+
+    x = keras.Input((1, 1, 1))
+    y = Watched(epsilon=0.0, name="norm")(layers.Conv2D(1, 1, use_bias=False, name="f")(x))
+    model = keras.Model(x, y)
+    model.get_layer("f").set_weights([np.ones((1, 1, 1, 1), "float32")])
+    model.get_layer("norm").set_weights([np.float32([1]), np.float32([0]), np.float32([0]), np.float32([4])])
+    model.compile(loss=lambda y_true, y_pred: tf.reduce_mean(y_pred, axis=(1, 2, 3)), optimizer="sgd")
+    ones = np.ones((2, 1, 1, 1), "float32")
+    seen.clear()
+    np.testing.assert_allclose(gradient_sensitivity(model, [(ones, ones)])["f"], [0.5])
+    assert seen
+    assert not any("FusedBatchNorm" in name for types in seen for name in types)
 
 
 def test_frozen_layers_are_scored_too(two_filters):

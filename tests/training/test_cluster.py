@@ -47,6 +47,13 @@ def test_switches_that_several_workers_cannot_have(switch):
         check_switches(TrainConfig(**switch))
 
 
+@pytest.mark.parametrize("switch", [{"jit_compile": True}, {"accumulate": 2}])
+def test_switches_that_several_devices_cannot_have(switch):
+    check_switches(TrainConfig(mirrored=True), "devices")
+    with pytest.raises(WorkerError, match=f"{next(iter(switch))} must be off with several devices"):
+        check_switches(TrainConfig(mirrored=True, **switch), "devices")
+
+
 @pytest.mark.parametrize(
     ("kind", "message", "telling"),
     [

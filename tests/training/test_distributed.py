@@ -24,7 +24,7 @@ def _overflow(folder: Path) -> None:
     import tensorflow as tf
 
     from spine_tf.training.cluster import connect, read_cluster, worker_index
-    from spine_tf.training.distributed import fit_on_workers
+    from spine_tf.training.distributed import fit_on_replicas
 
     strategy = connect(read_cluster())
     index = worker_index(strategy)
@@ -40,7 +40,7 @@ def _overflow(folder: Path) -> None:
         optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=1024.0)
         model.compile(optimizer, "mean_squared_error")
         optimizer.build(model.trainable_variables)
-    fit_on_workers(model, strategy, dataset, None, "bce", [], 3, 0, 1, verbose=0)
+    fit_on_replicas(model, strategy, dataset, None, "bce", [], 3, 0, 1, verbose=0)
     np.savez(
         folder / f"weights-{index}.npz",
         kernel=model.get_layer("dense").kernel.numpy(),
@@ -58,7 +58,7 @@ def _worker(folder: Path) -> None:
     from spine_tf.data.pipeline import _batches, _endless
     from spine_tf.models.layers import FusedBatchNormalization
     from spine_tf.training.cluster import connect, read_cluster, share_of, sum_over_workers, worker_index
-    from spine_tf.training.distributed import fit_on_workers
+    from spine_tf.training.distributed import fit_on_replicas
     from spine_tf.training.losses import BCEDiceLoss
     from spine_tf.training.metrics import training_metrics
 
@@ -103,7 +103,7 @@ def _worker(folder: Path) -> None:
     logs, index = Logs(), worker_index(strategy)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=10.0, mode="min")
     if cluster:
-        fit_on_workers(model, strategy, dataset, validation, "bce_dice", [logs, plateau], STEPS, 0, EPOCHS, verbose=0)
+        fit_on_replicas(model, strategy, dataset, validation, "bce_dice", [logs, plateau], STEPS, 0, EPOCHS, verbose=0)
         assert sum_over_workers(strategy, [1.0, index]).tolist() == [2.0, 1.0]
     else:
         model.fit(
@@ -228,6 +228,20 @@ def test_workers_get_endless_batches_without_a_tuner():
     assert numbers.options().autotune.ram_budget == 2**30
     assert numbers.cardinality() == tf.data.INFINITE_CARDINALITY
     assert [int(number) for number in numbers.take(3)] == [0, 1, 0]
+
+
+def test_every_normalisation_of_a_model_is_switched_inner_models_too():
+    import keras
+
+    from spine_tf.models.layers import FusedBatchNormalization
+    from spine_tf.training.distributed import synchronize_normalization
+
+    inner = keras.Sequential([keras.Input((4, 4, 3)), FusedBatchNormalization(name="one")], name="inner")
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="two")(inner(inputs)))
+    for on in (True, False):
+        synchronize_normalization(model, on)
+        assert [inner.get_layer("one").synchronized, model.get_layer("two").synchronized] == [on, on]
 
 
 def _command(scans: Path, run: Path, *more: str) -> list[str]:

@@ -3,14 +3,14 @@
 from keras import layers
 
 from spine_tf.experiments.drawings.page import SKIP, WIRE, Box, Page
-from spine_tf.models.attention import ChannelPool
+from spine_tf.models.attention import ChannelPool, GlobalMaximum
 from spine_tf.models.layers import Excite
 
 UNBOXED = (layers.BatchNormalization, layers.Activation, layers.Dropout, layers.Rescaling, layers.Reshape)
 """Layers without a box of their own: they are part of the box of the layer before."""
 WORDS = {
     layers.GlobalAveragePooling2D: "mean over\npixels",
-    layers.GlobalMaxPooling2D: "maximum\nover pixels",
+    **dict.fromkeys((layers.GlobalMaxPooling2D, GlobalMaximum), "maximum\nover pixels"),
     layers.AveragePooling2D: "mean of\nthe two",
     layers.Concatenate: "concatenate",
     **dict.fromkeys((layers.Multiply, Excite), "×"),
