@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,10 @@ def main() -> int:
     flags = tyro.cli(Flags, description=__doc__)
     sides = {"now": HERE.parent} | ({"before": flags.before.resolve()} if flags.before else {})
     found = {side: [] for side in sides}
-    for number in range(flags.rounds):
-        for side, checkout in sides.items():
-            found[side].append(triplet_cost(checkout, flags, number))
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(flags.rounds):
+            for side, checkout in sides.items():
+                found[side].append(triplet_cost(checkout, Path(folder) / side, flags, number))
     cells, rows = [], []
     for preset in ("paper", "small"):
         cost = {side: float(np.median([one[preset]["cpu_ms"] for one in found[side]])) for side in sides}
@@ -68,9 +70,9 @@ def main() -> int:
     return 0 if all(one["met"] is not False for one in rows) else 1
 
 
-def triplet_cost(checkout: Path, flags: Flags, number: int) -> dict:
+def triplet_cost(checkout: Path, cache: Path, flags: Flags, number: int) -> dict:
     """Run triplet_cost.py on the code of a checkout: preset -> cpu_ms and wall_ms."""
-    command = [sys.executable, HERE / "triplet_cost.py", "--data-root", flags.data_root]
+    command = [sys.executable, HERE / "triplet_cost.py", "--data-root", flags.data_root, "--cache", cache]
     command += ["--triplets", flags.triplets, "--first-epoch", number]
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     done = subprocess.run([str(part) for part in command], env=environment, stdout=subprocess.PIPE, text=True)

@@ -18,6 +18,8 @@ from threadpoolctl import threadpool_limits
 class Flags:
     data_root: Path = Path("data")
     """Where phantoms and sample CTs are kept."""
+    cache: Path = Path("data/benchmark-cache")
+    """Where decoded cases are kept; how they lie there is part of what is measured."""
     presets: tuple[str, ...] = ("paper", "small")
     triplets: int = 200
     """Of each preset."""
@@ -36,7 +38,7 @@ def main() -> None:
     for name in flags.presets:
         config = PRESETS[name]
         split, _ = embedded_split(flags.data_root, config.data.hold_out, 8)
-        opened = {c.case_id: cache_case(c, flags.data_root / "benchmark-cache", config.preprocess) for c in split.train}
+        opened = {c.case_id: cache_case(c, flags.cache, config.preprocess) for c in split.train}
         cases = [opened[case.case_id] for case in weighted(split.train, config.data.real_weight)]
         size, count = config.data.batch_size, 0
         # As training does: threads of BLAS inside of each worker would only take turns.

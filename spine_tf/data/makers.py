@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.shared_memory import SharedMemory
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class Mapped(NamedTuple):
     shape: tuple[int, ...]
     offset: int
     """Bytes from the start of the file."""
+    order: Literal["C", "F"] = "C"
+    """Whether the last axis runs fastest, or the first."""
 
 
 class TripletMakers:
@@ -107,23 +109,24 @@ def name_array(array: np.ndarray) -> np.ndarray | Mapped:
     Example:
         >>> np.save("hu.npy", np.arange(6, dtype=np.int16).reshape(2, 3))
         >>> name_array(np.load("hu.npy", mmap_mode="r")[1:])
-        Mapped(path='...hu.npy', dtype='<i2', shape=(1, 3), offset=134)
+        Mapped(path='...hu.npy', dtype='<i2', shape=(1, 3), offset=134, order='C')
     """
     whole = array
     while not (isinstance(whole, np.memmap) and whole.filename) or isinstance(whole.base, np.memmap):
         whole = whole.obj if isinstance(whole, memoryview) else getattr(whole, "base", None)
         if whole is None:
             return array
-    if not array.flags.c_contiguous:
+    if not array.flags.forc:
         return array
     start = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    return Mapped(os.fspath(whole.filename), array.dtype.str, array.shape, whole.offset + start)
+    order = "C" if array.flags.c_contiguous else "F"
+    return Mapped(os.fspath(whole.filename), array.dtype.str, array.shape, whole.offset + start, order)
 
 
 @lru_cache(maxsize=KEPT_MAPPED)
 def open_array(named: Mapped) -> np.ndarray:
     """Map the array that `name_array` named, read-only."""
-    return np.memmap(named.path, named.dtype, "r", named.offset, named.shape)
+    return np.memmap(named.path, named.dtype, "r", named.offset, named.shape, named.order)
 
 
 def _start_maker(memory: SharedMemory, shape, *settings) -> None:

@@ -6,6 +6,7 @@ time: there the same matrices without their zeros, and smoothing by a filter, ta
 Source: paper, "Pre-processing" and "Data augmentation" (smoothing, clamping, resizing, reorienting).
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -69,8 +70,6 @@ def cut_pair(
     near = np.clip(near, 0, hu.shape[axis] // (thick if axis == 2 else 1) - 1)
     planes = _planes(hu, axis, near[0], near[-1], thick)  # (a, b, one to three, thick)
     planes = planes.mean(axis=-1, dtype=np.float32) if thick > 1 else planes[..., 0]
-    if near[-1] - near[0] < 2:
-        planes = planes[..., near - near[0]]
     truth = _planes(mask, axis, near[1], near[1], thick)[:, :, 0]  # (a, b, thick)
     unknown = (truth == UNKNOWN).any(axis=-1)
     spine = ((truth == 1).mean(axis=-1) >= 0.5) & ~unknown if thick > 1 else truth[..., 0] == 1
@@ -81,10 +80,10 @@ def cut_pair(
         for n, of in zip(planes.shape[:2], plane_axes(view), strict=True)
     ]
     sharp = [one._replace(before=0.0, after=0.0) for one in axes]
-    target = resample(np.array(spine[..., None], np.float32), sharp)[..., 0]
+    target = resample([spine], sharp)[..., 0]
     if unknown.any():
-        target[resample(np.array(unknown[..., None], np.float32), sharp)[..., 0] > 0.5] = -1
-    return resample(_clamped(planes, *window_hu), axes), target
+        target[resample([unknown], sharp)[..., 0] > 0.5] = -1
+    return resample([planes[..., k] for k in near - near[0]], axes, window_hu), target
 
 
 def resampling(n_in: int, stride: float | None, sigma: float, n_out: int) -> Resampling:
@@ -100,7 +99,16 @@ def resampling(n_in: int, stride: float | None, sigma: float, n_out: int) -> Res
         >>> resampling(2, None, 0.0, 4).matrix.toarray().tolist()
         [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
     """
-    stride, middle = n_in / n_out if stride is None else stride, (n_in - 1) / 2
+    stride = n_in / n_out if stride is None else stride
+    # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
+    before, after = (sigma, 0.0) if stride <= 1 else (0.0, sigma / stride)
+    return Resampling(*_sparse_matrix(n_in, float(stride), n_out), before, after)
+
+
+@lru_cache(maxsize=1024)  # stretched slices have few sizes
+def _sparse_matrix(n_in: int, stride: float, n_out: int) -> tuple[sparse.csr_array, np.ndarray]:
+    """Make `matrix` and `inside` of `Resampling`."""
+    middle = (n_in - 1) / 2
     centres = (np.arange(n_out) - (n_out - 1) / 2) * stride + middle
     inside = (np.abs(centres - middle) <= n_in / 2).astype(np.float32)
     centres, support = np.clip(centres, 0, n_in - 1), max(stride, 1.0)
@@ -110,29 +118,39 @@ def resampling(n_in: int, stride: float | None, sigma: float, n_out: int) -> Res
     weights *= (inside / weights.sum(axis=1))[:, None]
     rows = np.arange(0, n_out * taps + 1, taps, dtype=np.int32)
     entries = (weights.ravel().astype(np.float32), np.clip(samples, 0, n_in - 1).ravel(), rows)
-    matrix = sparse.csr_array(entries, shape=(n_out, n_in))
-    # Both maps are linear and all but commute, so smoothing is done where there are fewer samples.
-    before, after = (sigma, 0.0) if stride <= 1 else (0.0, sigma / stride)
-    return Resampling(matrix, inside, before, after)
+    return sparse.csr_array(entries, shape=(n_out, n_in)), inside
 
 
-def resample(planes: np.ndarray, axes: list[Resampling]) -> np.ndarray:
-    """Resample planes along both their axes.
+def resample(planes: list, axes: list[Resampling], window: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
+    """Clamp planes to a window, map it to [0, 1], and resample them along both axes.
 
     Args:
-        planes: (a, b, C) float32, C up to 4.
+        planes: C arrays (a, b) of one shape, any real dtype; C up to 4.
         axes: of a and of b.
+        window: the values that become 0 and 1.
 
     Returns:
         (H, W, C) float32.
     """
-    of_a, of_b = axes
-    planes = _smooth(planes, (of_a.before, of_b.before))
-    a, b, channels = planes.shape
-    rows = (of_a.matrix @ planes.reshape(a, -1)).reshape(-1, b, channels)  # (H, b, C)
-    turned = np.ascontiguousarray(rows.transpose(1, 0, 2))
-    image = (of_b.matrix @ turned.reshape(b, -1)).reshape(-1, len(rows), channels)  # (W, H, C)
-    return _smooth(image, (of_b.after, of_a.after), (of_b.inside, of_a.inside)).transpose(1, 0, 2)
+    # The axis that runs fastest in memory comes last, so that planes are copied by the row.
+    turned = abs(planes[0].strides[0]) < abs(planes[0].strides[1])
+    of_a, of_b = axes[::-1] if turned else axes
+    a, b = planes[0].T.shape if turned else planes[0].shape
+    stack = np.empty((a, len(planes), b), np.float32)
+    for k, plane in enumerate(planes):
+        stack[:, k] = plane.T if turned else plane
+    if window != (0.0, 1.0):
+        np.clip(stack, *window, out=stack)
+        stack -= np.float32(window[0])
+        stack *= np.float32(1 / (window[1] - window[0]))
+    if of_a.before or of_b.before:
+        smooth = _smooth(np.ascontiguousarray(stack.transpose(0, 2, 1)), (of_a.before, of_b.before))
+        stack = np.ascontiguousarray(smooth.transpose(0, 2, 1))
+    rows = (of_a.matrix @ stack.reshape(a, -1)).reshape(-1, len(planes), b)  # (H, C, b)
+    rows = np.ascontiguousarray(rows.transpose(2, 0, 1))
+    image = (of_b.matrix @ rows.reshape(b, -1)).reshape(-1, *rows.shape[1:])  # (W, H, C)
+    image = _smooth(image, (of_b.after, of_a.after), (of_b.inside, of_a.inside))
+    return image if turned else image.transpose(1, 0, 2)
 
 
 def rotate_pair(image: np.ndarray, target: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
@@ -160,15 +178,6 @@ def rotate_pair(image: np.ndarray, target: np.ndarray, degrees: float) -> tuple[
     return turned[..., :3], np.where(turned[..., 3] < 0, np.float32(-1), turned[..., 3])
 
 
-def _clamped(planes: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Clamp and map to [0, 1] as `views.preprocess.normalise`, in one new array."""
-    planes = np.array(planes, np.float32, order="C")
-    np.clip(planes, low, high, out=planes)
-    planes -= np.float32(low)
-    planes *= np.float32(1 / (high - low))
-    return planes
-
-
 def _planes(array, axis: int, first: int, last: int, thick: int) -> np.ndarray:
     """Take slices first to last of an axis, thick ones in parts: (x, y, z) -> (a, b, slices, thick)."""
     sides = [slice(None)] * 3
@@ -176,16 +185,17 @@ def _planes(array, axis: int, first: int, last: int, thick: int) -> np.ndarray:
     step = thick if axis == 2 else 1
     sides[axis] = slice(first * step, (last + 1) * step)
     part = array[tuple(sides)]
-    if axis == 2:
-        part = _gathered(part)
-    return np.moveaxis(part.reshape(*part.shape[:2], -1, thick), axis, 2)
+    if abs(part.strides[axis]) == part.itemsize:
+        part = _gathered(part, axis)
+    return np.moveaxis(part.reshape(*part.shape[:2], -1, thick), axis, 2)  # (a, b, slices, thick)
 
 
-def _gathered(part: np.ndarray) -> np.ndarray:
-    """Copy a thin slab (x, y, few) run by run: NumPy's loop over a few values costs more than the values."""
-    step = -1 if part.strides[2] < 0 else 1  # mirrored
-    runs = part[..., ::step].view(np.dtype((np.void, part.itemsize * part.shape[2])))
-    return np.ascontiguousarray(runs).view(part.dtype)[..., ::step]
+def _gathered(part: np.ndarray, axis: int) -> np.ndarray:
+    """Copy a thin slab across rows of the memory row by row: NumPy's loop over few values costs more than they do."""
+    last = np.moveaxis(part, axis, -1)
+    step = -1 if last.strides[-1] < 0 else 1  # mirrored
+    runs = last[..., ::step].view(np.dtype((np.void, part.itemsize * last.shape[-1])))
+    return np.moveaxis(runs.copy("K").view(part.dtype)[..., ::step], -1, axis)
 
 
 def _smooth(planes: np.ndarray, sigmas: tuple[float, float], inside=(None, None)) -> np.ndarray:

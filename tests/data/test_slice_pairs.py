@@ -48,8 +48,9 @@ def scan() -> CachedCase:
 @pytest.mark.parametrize("n_in", [1, 2, 31, 200])
 def test_a_line_is_resampled_as_by_the_dense_matrix(n_in, stride, sigma):
     line = np.random.default_rng(n_in).random(n_in).astype(np.float32)
-    planes = np.broadcast_to(line[:, None, None], (n_in, 3, 2))
-    parts = resample(np.ascontiguousarray(planes), [resampling(n_in, stride, sigma, 64), resampling(3, 1.0, 0.0, 3)])
+    plane = np.ascontiguousarray(np.broadcast_to(line[:, None], (n_in, 3)))
+    axes = [resampling(n_in, stride, sigma, 64), resampling(3, 1.0, 0.0, 3)]
+    parts = resample([plane, np.asfortranarray(plane)], axes)
     wanted = resize_matrix(n_in, 64, sigma, stride) @ line
     np.testing.assert_allclose(parts, np.broadcast_to(wanted[:, None, None], (64, 3, 2)), atol=2e-4)
 
@@ -109,16 +110,17 @@ def test_thick_slices_are_means_and_majorities():
     assert [cut("axial", index)[1][16] for index in (0, 1)] == [1, -1]
 
 
-def test_a_mirrored_scan_gives_the_slice_of_the_mirrored_array(scan):
+def test_order_and_direction_in_memory_do_not_matter(scan):
     for axis in range(3):
         flipped = [np.flip(array, axis) for array in (scan.hu, scan.mask)]
         for view in VIEWS:
             options = (view, 20, scan.window_hu, scan.spacing_mm, SPEC)
             for thick in (1, 3):
                 views = cut_pair(*flipped, *options, thick=thick)
-                copies = cut_pair(*map(np.ascontiguousarray, flipped), *options, thick=thick)
-                for one, other in zip(views, copies, strict=True):
-                    np.testing.assert_array_equal(one, other)
+                for copied in (np.ascontiguousarray, np.asfortranarray):
+                    copies = cut_pair(*map(copied, flipped), *options, thick=thick)
+                    for one, other in zip(views, copies, strict=True):
+                        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_a_quarter_turn_moves_pixels_to_where_they_belong():
