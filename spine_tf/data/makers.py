@@ -9,10 +9,11 @@ import multiprocessing
 import os
 import queue
 import signal
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import lru_cache
+from math import prod
 from multiprocessing.shared_memory import SharedMemory
 from typing import Literal, NamedTuple
 
@@ -27,7 +28,7 @@ from spine_tf.support.processes import end_when_parent_ends
 THREADS = 2
 """Up to so many workers are threads: they share what they have opened, and start at once."""
 
-KEPT_MAPPED = 64
+KEPT_MAPPED = 32
 """Arrays that a maker keeps mapped."""
 
 
@@ -44,7 +45,7 @@ class Mapped(NamedTuple):
 
 
 class TripletMakers:
-    """Makes training triplets in `data.workers` processes.
+    """Makes training triplets in `data.workers` processes; as many threads may wait for one at a time.
 
     A script of one's own that uses it needs `if __name__ == "__main__":` around what it runs.
 
@@ -59,17 +60,22 @@ class TripletMakers:
     """
 
     def __init__(self, spec: PreprocessSpec, data: DataConfig, augment: AugmentConfig):
-        # Twice as many places as makers: one is being filled while another is copied.
-        shape = (2 * data.workers, 4, spec.image_size, spec.image_size, 3)
-        self._memory = SharedMemory(create=True, size=4 * int(np.prod(shape)))
-        self._places = np.ndarray(shape, np.float32, self._memory.buf)
-        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for place in range(len(self._places)):
-            self._free.put(place)
-        arguments = (self._memory, shape, spec, augment, data.inference_like)
-        # A forked child of a process that runs TensorFlow may hang on its locks.
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(data.workers, context, _start_maker, arguments)
+        shape = (data.workers, 4, spec.image_size, spec.image_size, 3)
+        self._memory = _shared_memory(4 * prod(shape))
+        try:
+            self._places = np.ndarray(shape, np.float32, self._memory.buf)
+            self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+            for place in range(len(self._places)):
+                self._free.put(place)
+            arguments = (self._memory, shape, spec, augment, data.inference_like)
+            # A forked child of a process that runs TensorFlow may hang on its locks.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(data.workers, context, _start_maker, arguments)
+        except BaseException:
+            self._memory.close()
+            self._memory.unlink()
+            raise
+        self._is_closed = False
 
     def make(self, case: CachedCase, seed: tuple[int, ...]) -> tuple[np.ndarray, ...]:
         """Make one triplet; any number of threads may ask at the same time.
@@ -82,25 +88,66 @@ class TripletMakers:
             axial, coronal, sagittal and mask, as `triplets.training_triplet` gives them for that seed.
 
         Raises:
-            MakerError: a maker has ended.
+            MakerError: a maker has ended, a file of the case is gone, or the makers are closed.
         """
         place = self._free.get()
         try:
+            if self._is_closed:
+                raise MakerError("triplet makers must be open. Received: closed ones")
             named = replace(case, case=None, hu=name_array(case.hu), mask=name_array(case.mask))
             self._pool.submit(_make_triplet, place, named, seed).result()
             return tuple(array.copy() for array in self._places[place])
         except BrokenProcessPool as error:
-            expected = "triplet makers must live as long as the training; one was killed, for want of memory?"
-            raise MakerError(f"{expected} Received: a triplet of seed {seed} not made") from error
+            expected = (
+                "triplet makers must live as long as the training; one is gone. Killed for want of memory (each needs "
+                'about 0.3 GB)? A script of your own needs `if __name__ == "__main__":` around what it runs'
+            )
+            raise MakerError(f"{expected}. Received: a triplet of seed {seed} not made") from error
+        except OSError as error:
+            raise MakerError(f"files of a case must stay as long as the training. Received: {error}") from error
+        except (CancelledError, RuntimeError) as error:
+            if not self._is_closed:
+                raise
+            raise MakerError("triplet makers must be open. Received: closed ones") from error
         finally:
             self._free.put(place)
 
     def close(self) -> None:
-        """End the processes and give their memory back."""
+        """End the processes and give their memory back, once nobody reads it any more."""
+        self._is_closed = True
         self._pool.shutdown(wait=True, cancel_futures=True)
+        places = [self._free.get() for _ in range(len(self._places))]
         self._places = None
         self._memory.close()
         self._memory.unlink()
+        for place in places:
+            self._free.put(place)  # who still waits for one is told
+
+
+def _shared_memory(size: int) -> SharedMemory:
+    """Make memory that processes share, all of it there.
+
+    Raises:
+        MakerError: there is no room for it.
+    """
+    try:
+        memory = SharedMemory(create=True, size=size)
+    except OSError as error:
+        raise _no_room(size, error) from None
+    # Without this a write into memory that the system then lacks would kill its process.
+    if hasattr(os, "posix_fallocate") and hasattr(memory, "_fd"):
+        try:
+            os.posix_fallocate(memory._fd, 0, size)
+        except OSError as error:
+            memory.close()
+            memory.unlink()
+            raise _no_room(size, error) from None
+    return memory
+
+
+def _no_room(size: int, error: OSError) -> MakerError:
+    expected = "shared memory must have room for a triplet of each worker; a container has what --shm-size gives it"
+    return MakerError(f"{expected}. Received: {size / 1e6:.0f} MB not given, {error.strerror}")
 
 
 def name_array(array: np.ndarray) -> np.ndarray | Mapped:

@@ -120,7 +120,7 @@ def training_dataset(
         case = cases[number] if number < len(cases) else synthetic.get(epoch, number - len(cases))
         return make(case, (seed, epoch, place))
 
-    make = makers.make if makers else _maker(spec, augment, data)
+    make = makers.make if makers else _here(spec, augment, data)
     return _endless(draw, n_cases, spec, data, first_epoch, share)
 
 
@@ -145,7 +145,7 @@ def shard_dataset(
     def draw(index: np.ndarray) -> tuple[np.ndarray, ...]:
         return make(order.get(int(index)), (seed, *divmod(int(index), per_epoch)))
 
-    make = makers.make if makers else _maker(spec, augment, data)
+    make = makers.make if makers else _here(spec, augment, data)
     return _endless(draw, order.count, spec, data, first_epoch, share)
 
 
@@ -199,8 +199,8 @@ def validation_dataset(
     return _batches(indices, draw, spec, data, data.batch_size).cache().prefetch(tf.data.AUTOTUNE)
 
 
-def _maker(spec: PreprocessSpec, augment: AugmentConfig, data: DataConfig):
-    """Make a triplet in the thread that asks: a case and a seed to its arrays."""
+def _here(spec: PreprocessSpec, augment: AugmentConfig, data: DataConfig):
+    """Give what `TripletMakers.make` is, for the thread that calls it."""
 
     def make(case: CachedCase, seed: tuple[int, ...]) -> tuple[np.ndarray, ...]:
         return training_triplet(case, np.random.default_rng(seed), spec, augment, data.inference_like)

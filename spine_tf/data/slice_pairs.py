@@ -107,9 +107,10 @@ def resampling(n_in: int, stride: float | None, sigma: float, n_out: int) -> Res
 
 @lru_cache(maxsize=1024)  # stretched slices have few sizes
 def _sparse_matrix(n_in: int, stride: float, n_out: int) -> tuple[sparse.csr_array, np.ndarray]:
-    """Make `matrix` and `inside` of `Resampling`."""
-    middle = (n_in - 1) / 2
-    centres = (np.arange(n_out) - (n_out - 1) / 2) * stride + middle
+    """Make `matrix` and `inside` of `Resampling`, the values of `resize_matrix`."""
+    # In float32 as there, which decides about a pixel whose centre lies on the border.
+    middle = np.float32((n_in - 1) / 2)
+    centres = (np.arange(n_out, dtype=np.float32) - np.float32((n_out - 1) / 2)) * np.float32(stride) + middle
     inside = (np.abs(centres - middle) <= n_in / 2).astype(np.float32)
     centres, support = np.clip(centres, 0, n_in - 1), max(stride, 1.0)
     taps = int(2 * support) + 1
@@ -139,10 +140,12 @@ def resample(planes: list, axes: list[Resampling], window: tuple[float, float] =
     stack = np.empty((a, len(planes), b), np.float32)
     for k, plane in enumerate(planes):
         stack[:, k] = plane.T if turned else plane
-    if window != (0.0, 1.0):
-        np.clip(stack, *window, out=stack)
-        stack -= np.float32(window[0])
-        stack *= np.float32(1 / (window[1] - window[0]))
+    # Of float32, as the planes: NumPy would clip to float64 in pieces.
+    low, high = np.float32(window)
+    if (low, high) != (0, 1):
+        np.clip(stack, low, high, out=stack)
+        stack -= low
+        stack /= high - low
     if of_a.before or of_b.before:
         smooth = _smooth(np.ascontiguousarray(stack.transpose(0, 2, 1)), (of_a.before, of_b.before))
         stack = np.ascontiguousarray(smooth.transpose(0, 2, 1))
@@ -156,7 +159,7 @@ def resample(planes: list, axes: list[Resampling], window: tuple[float, float] =
 def rotate_pair(image: np.ndarray, target: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
     """Turn a slice (H, W, 3) and its target (H, W) about the centre; what enters repeats the border.
 
-    Places are rounded to a 32nd of a pixel. A target mixed with unknown truth, -1, becomes unknown.
+    Places are rounded to a 32nd of a pixel. Where spine and unknown truth, -1, mix, a negative mean is unknown.
 
     Example:
         >>> target = np.float32([[0, 1], [0, 0]])

@@ -70,9 +70,11 @@ def make_trials(preset: str, devices: int) -> list[Trial]:
         same = {"precision": precision}
         asked += [same | {"jit_compile": jit, "accumulate": n} for n in (1, 2) for jit in (False, True)]
         asked += [same | {"mirrored": True}, same | {"deterministic": True}]
-    asked += [{"precision": half, "optimizer": o, "jit_compile": jit} for o in ("adam", "rmsprop") for jit in (0, 1)]
+    asked += [
+        {"precision": half, "optimizer": o, "jit_compile": jit} for o in ("adam", "rmsprop") for jit in (False, True)
+    ]
     asked += [{"precision": half, "mirrored": True, "jit_compile": True}]
-    trials = [Trial(TrainConfig(**{**a, "jit_compile": bool(a.get("jit_compile"))}), preset) for a in asked]
+    trials = [Trial(TrainConfig(**switches), preset) for switches in asked]
     trials += [Trial(TrainConfig(precision=p, deterministic=True), preset, what="scoring") for p in PRECISIONS]
     if devices > 1:
         trials.insert(2, Trial(TrainConfig(precision=half, mirrored=True), preset, what="overflow"))

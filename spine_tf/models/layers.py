@@ -64,7 +64,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     training graph of preset `small`. Arguments, weights and outputs are those of Keras. Only the moving variance gets
     the unbiased estimate of the batch, n / (n - 1) times Keras 3's.
 
-    With `synchronized` it computes as Keras does, with one sum over the replicas, of equal batches, instead of three.
+    With `synchronized` it computes as Keras does, but adds up once over the replicas, whose batches must be equal.
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """

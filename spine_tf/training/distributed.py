@@ -140,25 +140,32 @@ def _not_finite_for_all(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
 
 
 class _Scores:
-    """Loss and metrics over the triplets of all workers: counted by each of them, added up at the end of an epoch."""
+    """Loss and metrics over the triplets of all workers: counted by each of them, added up at the end of an epoch.
+
+    Of a model with a penalty on its weights, `data_loss` is the loss without it, as `fit.compile_model` has it.
+    """
 
     def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy, loss: str):
-        self._strategy, self._loss = strategy, get_loss(loss)
+        self._model, self._strategy, self._loss = model, strategy, get_loss(loss)
         # The last batch is of another size, which alone is no reason to trace again.
         self._predict = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
         # Made outside the strategy's scope: variables of this worker alone.
         self._mean = keras.metrics.Mean(name="loss")
+        self._data_mean = keras.metrics.Mean(name="data_loss") if model.losses else None
         self._metrics = training_metrics()
 
     def add(self, loss, mask, predicted) -> None:
         """Count a batch, or this worker's part of it."""
-        self._mean.update_state(loss, sample_weight=float(mask.shape[0]))
+        weight = float(mask.shape[0])
+        self._mean.update_state(loss, sample_weight=weight)
+        if self._data_mean is not None:
+            self._data_mean.update_state(self._loss(mask, predicted), sample_weight=weight)
         for metric in self._metrics:
             metric.update_state(mask, predicted)
 
     def take(self) -> dict[str, float]:
         """What all workers counted, by name; then counting starts anew."""
-        counted = [self._mean, *self._metrics]
+        counted = [self._mean, *([self._data_mean] if self._data_mean is not None else []), *self._metrics]
         states = [variable for metric in counted for variable in metric.variables]
         sums = sum_over_workers(self._strategy, [float(variable.value) for variable in states])
         for variable, value in zip(states, sums, strict=True):
@@ -170,7 +177,12 @@ class _Scores:
 
     def of(self, batches: Iterable) -> dict[str, float]:
         """Loss and metrics of finite batches, each worker's own part of them."""
+        penalty = float(sum(self._model.losses))
         for images, mask in batches:
-            predicted = self._predict(images)
-            self.add(self._loss(mask, predicted), mask, predicted)
+            # One device predicts, and no more at a time than it has room for when it trains.
+            size = max(1, mask.shape[0] // self._strategy.num_replicas_in_sync)
+            parts = range(0, mask.shape[0], size)
+            predicted = [self._predict({view: x[at : at + size] for view, x in images.items()}) for at in parts]
+            predicted = tf.concat(predicted, axis=0)
+            self.add(self._loss(mask, predicted) + penalty, mask, predicted)
         return self.take()

@@ -203,8 +203,8 @@ def run_epochs(
     """Train a compiled model: on one device by Keras' `fit`, on several by `distributed.fit_on_replicas`.
 
     Args:
+        model: as `fit_on_replicas` takes it, as are the others; `batches` is its `dataset`.
         train: its loss is used, what the model was compiled with.
-        model, strategy, batches, validation, callbacks, steps, first_epoch, epochs, verbose: as there.
     """
     if strategy.num_replicas_in_sync > 1:
         fit_on_replicas(

@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -81,8 +84,42 @@ def test_a_killed_maker_is_a_sentence_and_the_memory_goes(cube_case):
     os.kill(process, signal.SIGINT)  # as Ctrl-C does to all of a terminal's processes
     made.make(cube_case, (0, 0, 1))
     os.kill(process, signal.SIGKILL)
-    with pytest.raises(MakerError, match="one was killed"):
+    with pytest.raises(MakerError, match="one is gone"):
         made.make(cube_case, (0, 0, 2))
     made.close()
     with pytest.raises(FileNotFoundError):
         SharedMemory(name)
+
+
+def test_makers_are_closed_while_threads_ask_and_each_is_told(cube_case):
+    made = TripletMakers(SPEC, DATA, AUGMENT)
+    made.make(cube_case, (0, 0, 0))
+    wanted = training_triplet(cube_case, np.random.default_rng((0, 0, 1)), SPEC, AUGMENT, DATA.inference_like)
+
+    def ask() -> str:
+        while True:
+            try:
+                triplet = made.make(cube_case, (0, 0, 1))
+            except MakerError as error:
+                return str(error)
+            for one, other in zip(triplet, wanted, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+    with ThreadPoolExecutor(6) as pool:  # more than there are places
+        asking = [pool.submit(ask) for _ in range(6)]
+        time.sleep(0.5)
+        made.close()
+        assert {future.result(timeout=30) for future in asking} == {
+            "triplet makers must be open. Received: closed ones"
+        }
+
+
+def test_a_case_whose_files_are_gone_is_a_sentence(makers, stored_case, tmp_path):
+    shutil.rmtree(tmp_path / "entry")
+    with pytest.raises(MakerError, match=r"files of a case must stay.*hu\.npy"):
+        makers.make(stored_case, (0, 0, 0))
+
+
+def test_without_room_for_shared_memory_there_is_a_sentence():
+    with pytest.raises(MakerError, match=r"shared memory must have room .*--shm-size.* MB not given"):
+        TripletMakers(SPEC, replace(DATA, workers=2**28), AUGMENT)

@@ -55,6 +55,13 @@ def test_a_line_is_resampled_as_by_the_dense_matrix(n_in, stride, sigma):
     np.testing.assert_allclose(parts, np.broadcast_to(wanted[:, None, None], (64, 3, 2)), atol=2e-4)
 
 
+def test_a_pixel_whose_centre_lies_on_the_border_is_on_the_side_where_prediction_has_it():
+    # 45 mm in pixels of 1 mm, 64 of them: a centre lies at 22.5 mm on either side of the middle.
+    stride = 1.0 / 0.9
+    inside = resampling(50, stride, 0.0, 64).inside
+    np.testing.assert_array_equal(inside, resize_matrix(50, 64, 0, stride).sum(axis=1) > 0.5)
+
+
 @pytest.mark.parametrize("pixel_mm", [None, 0.5, 3.0])
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_slice_is_cut_as_prediction_cuts_it(scan, view, pixel_mm):
@@ -117,10 +124,15 @@ def test_order_and_direction_in_memory_do_not_matter(scan):
             options = (view, 20, scan.window_hu, scan.spacing_mm, SPEC)
             for thick in (1, 3):
                 views = cut_pair(*flipped, *options, thick=thick)
-                for copied in (np.ascontiguousarray, np.asfortranarray):
+                for copied in (np.ascontiguousarray, np.asfortranarray, _spread):
                     copies = cut_pair(*map(copied, flipped), *options, thick=thick)
                     for one, other in zip(views, copies, strict=True):
                         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def _spread(array: np.ndarray) -> np.ndarray:
+    """The same values, with others between them in memory."""
+    return np.repeat(array, 2, axis=2)[:, :, ::2]
 
 
 def test_a_quarter_turn_moves_pixels_to_where_they_belong():

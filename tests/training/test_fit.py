@@ -167,12 +167,5 @@ def test_mirrored_on_one_device_accumulates_as_without_it(tmp_path):
     assert mirrored == plain
 
 
-def test_mirrored_training_is_plain_training_on_one_device(tmp_path):
-    train = TrainConfig(epochs=2, learning_rate=0.1)
-    plain, _ = _fit(tmp_path / "plain", train)
-    mirrored, _ = _fit(tmp_path / "mirrored", replace(train, mirrored=True))
-    assert mirrored == plain
-
-
 def test_callbacks_have_configs():
     assert StopAfter(3.0).get_config() == {"minutes": 3.0}

@@ -61,6 +61,7 @@ def _train(folder: Path) -> None:
     from spine_tf.training.checkpoint_files import latest_checkpoint, load_model
     from spine_tf.training.cluster import share_of
     from spine_tf.training.fit import fit_model, prepare_process
+    from spine_tf.training.penalty import Penalty
 
     def draw(index):
         rng = np.random.default_rng(int(index))
@@ -87,7 +88,9 @@ def _train(folder: Path) -> None:
         def dataset(first, share=share):
             return _endless(draw, 1, spec, data, first, share)
 
-        history, _ = fit_model(build, dataset, STEPS, validation, train, run, strategy)
+        penalty = Penalty("l2", 0.01)
+        history, facts = fit_model(build, dataset, STEPS, validation, train, run, strategy, penalty=penalty)
+        assert facts["monitor"] == "val_data_loss"
         model = load_model(latest_checkpoint(run))
         weights = {v.path.replace("/", "."): v.numpy() for v in model.variables}
         np.savez(folder / f"{run.name}.npz", **weights)
@@ -125,6 +128,7 @@ def test_two_devices_are_one_with_the_whole_batch(tmp_path):
     histories = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("mirrored", "plain")]
     assert [len(history) for history in histories] == [EPOCHS, EPOCHS]
     assert histories[0][-1]["loss"] < histories[0][0]["loss"]
+    assert all(row["val_loss"] > row["val_data_loss"] > 0 for row in histories[0])  # the penalty on the weights
     for two_epoch, one_epoch in zip(*histories, strict=True):
         assert two_epoch.keys() == one_epoch.keys()
         for name, value in one_epoch.items():

@@ -1,7 +1,9 @@
+import multiprocessing
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from spine_tf.config import PRESETS, Config, with_changes
@@ -42,6 +44,23 @@ def test_the_split_is_by_what_the_index_tells(config, tmp_path):
         assert images["axial"].shape == mask.shape == (4, 32, 32, 3)
         assert sum(len(mask) for _, mask in data.validation) == 16
         assert not list(tmp_path.glob("run/cache/*"))
+
+
+@pytest.mark.parametrize("source", ["shards", "files"])
+def test_processes_feed_a_training_as_threads_do(config, six_scans, tmp_path, source):
+    if source == "files":
+        globs = {"images": str(six_scans / "ct" / "*.nii.gz"), "masks": str(six_scans / "masks" / "*.nii.gz")}
+        config = with_changes(config, data={"shards": None, **globs})
+    split, _ = find_split(config, tmp_path)
+    fed = {}
+    for workers in (2, 3):
+        changed = with_changes(config, data={"workers": workers})
+        with training_data(changed, tmp_path / "run", tmp_path, split) as data:
+            fed[workers] = [(images["sagittal"].numpy(), mask.numpy()) for images, mask in data.dataset(0).take(3)]
+            assert bool(multiprocessing.active_children()) == (workers == 3)
+    for one, other in zip(fed[2], fed[3], strict=True):
+        for here, there in zip(one, other, strict=True):
+            np.testing.assert_array_equal(here, there)
 
 
 def test_whole_scans_for_the_threshold_and_the_scores_come_from_the_shards(config, threshold_run, tmp_path):
