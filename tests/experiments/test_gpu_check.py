@@ -56,6 +56,7 @@ def test_an_error_is_a_row_with_its_first_line():
     assert row == {"result": "FAILED", "error": "KeyError: 'absent'"}
 
 
+@pytest.mark.slow
 def test_a_refusal_and_a_step_on_this_machine(tmp_path, capsys):
     args = [
         "gpu-check",

@@ -53,7 +53,7 @@ def test_an_operation_without_a_gpu_kernel_is_found():
 
 
 @pytest.mark.parametrize("architecture", NETWORKS)
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_a_training_step_has_gpu_kernels_throughout(architecture, precision):
     if not any(kernel.device_type == "GPU" for kernel in kernels.get_registered_kernels_for_op("Conv2D").kernel):
         pytest.skip("this TensorFlow was built without GPU kernels")
