@@ -14,15 +14,17 @@ def tour_config() -> Config:
     """Shorten preset `small`: six phantoms, two epochs, one encoder for the three views.
 
     It starts from ImageNet's weights, without which two epochs show next to nothing. Where the environment variable
-    SPINE_TF_PRESET names another preset, as tests do, that one is shortened, from random weights.
+    SPINE_TF_PRESET names another preset, as tests do, that one is shortened, to two phantoms and from random weights.
     """
     base = PRESETS[os.environ.get("SPINE_TF_PRESET", "small")]
-    encoder, start = ("efficientnetlite0", "imagenet") if base.preset == "small" else (base.model.encoder, "none")
+    encoder, start, phantoms = base.model.encoder, "none", 2
+    if base.preset == "small":
+        encoder, start, phantoms = "efficientnetlite0", "imagenet", 6
     return with_changes(
         base,
         # Statistics that forget faster: in so few steps others would still be those of the start.
         model={"encoder": encoder, "share_branches": True, "norm_momentum": 0.9},
-        data={"hold_out": HELD_OUT, "phantoms": 6, "triplets_per_case": 12, "batch_size": 4},
+        data={"hold_out": HELD_OUT, "phantoms": phantoms, "triplets_per_case": 12, "batch_size": 4},
         train={"epochs": 2, "loss": "bce_dice", "encoder_weights": start},
     )
 

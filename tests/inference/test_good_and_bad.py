@@ -2,6 +2,7 @@
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from spine_tf.cli.command import main
 from spine_tf.cli.common import FAILED
@@ -49,6 +50,7 @@ def _taken(folder, output) -> list:
     return [*paths, output_paths(output, "manual")["mask"]]
 
 
+@pytest.mark.slow
 def test_good_ones_are_done_bad_ones_fail_with_a_line_each(threshold_lite, tmp_path, capsys):
     given, output = tmp_path / "given", tmp_path / "out"
     given.mkdir()

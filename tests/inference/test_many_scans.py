@@ -117,6 +117,7 @@ def test_a_killed_worker_costs_no_case_and_no_mask_differs(threshold_lite, five_
     assert "broken.nii.gz" in failure["reason"]
 
 
+@pytest.mark.slow
 def test_a_case_that_kills_its_worker_each_time_fails_and_the_others_go_on(
     threshold_lite, five_scans, tmp_path, monkeypatch
 ):

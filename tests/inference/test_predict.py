@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from spine_tf.cli.command import main
 from spine_tf.inference.engines import load_engine
 from spine_tf.inference.outputs import output_paths
 from spine_tf.inference.predict import Outcome, predict_cases
@@ -280,8 +281,7 @@ def test_the_script_ends_with_the_promised_status(threshold_run, tmp_path):
     good = _scan(tmp_path / "good.nii.gz")
     (tmp_path / "bad.nii.gz").write_bytes(b"no image")
     flags = ["--model", threshold_run, "--output", tmp_path / "out", "--threads", "1", "--device", "cpu"]
-    done = run(good, *flags)
-    assert done.returncode == 0, done.stderr
+    assert main(["predict", str(good), "--model", str(threshold_run), "--output", str(tmp_path / "here")]) == 0
     failed = run(good, tmp_path / "bad.nii.gz", *flags)
     assert failed.returncode == 1
     assert "failed: bad: bad.nii.gz" in failed.stderr

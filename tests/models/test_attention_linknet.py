@@ -145,6 +145,7 @@ def test_mixed_precision_computes_in_float16_and_answers_in_float32():
     assert np.isfinite(mask).all()
 
 
+@pytest.mark.slow
 def test_training_graph_stays_small():
     # What decides the time to the first step: 10,000 nodes; with Keras' own optimiser and normalisation 30,000.
     model = build_model(TINY, 32)

@@ -19,7 +19,7 @@ def built(precision: str) -> keras.Model:
         keras.config.set_dtype_policy(policy)
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_it_is_the_network_that_float32_would_have_built(precision):
     plain, mixed = built("float32"), built(precision)
     restored = in_float32(mixed)

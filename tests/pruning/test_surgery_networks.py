@@ -39,6 +39,7 @@ def tiny(side: int = 32, **switches) -> keras.Model:
     return build_model(dataclasses.replace(PRESETS["tiny"].model, **switches), side)
 
 
+@pytest.mark.slow
 def test_attention_linknet_with_a_shared_branch(tmp_path):
     model = tiny(share_branches=True)
     structure, smaller = check(model)

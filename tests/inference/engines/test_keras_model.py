@@ -177,7 +177,7 @@ def test_an_archive_that_was_packed_again_loads(folder):
     assert load_model(_repacked(folder)).count_params() == 3 * 2 + 2 + 3 * 3
 
 
-@pytest.mark.parametrize("script", ["predict", "export"])
+@pytest.mark.parametrize("script", ["predict", pytest.param("export", marks=pytest.mark.slow)])
 def test_the_scripts_say_it_in_one_line(trap, folder, six_scans, script):
     model, ran = trap
     model.save(folder / "best.keras")
