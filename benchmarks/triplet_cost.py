@@ -1,11 +1,10 @@
-"""Measures the CPU time of a training triplet, of all threads and processes, for each preset; prints JSON.
+"""Measures the CPU time of a training triplet, made by threads of one process, for each preset; prints JSON.
 
 It is run by pipeline.py in a process of its own, whose PYTHONPATH may name another checkout: it asks for nothing that
 older ones lack.
 """
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +45,14 @@ def main() -> None:
             dataset = training_dataset(cases, config.preprocess, config.data, config.augment, 0, flags.first_epoch)
             batches = iter(dataset.take(2 + -(-flags.triplets // size)))
             next(batches)  # traced here
-            cpu, start = _cpu_seconds(), time.monotonic()
+            cpu, start = time.process_time(), time.monotonic()
             for _ in batches:
                 count += size
             measured[name] = {
-                "cpu_ms": 1e3 * (_cpu_seconds() - cpu) / count,
+                "cpu_ms": 1e3 * (time.process_time() - cpu) / count,
                 "wall_ms": 1e3 * (time.monotonic() - start) / count,
             }
     print(json.dumps(measured))
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
 
 
 if __name__ == "__main__":

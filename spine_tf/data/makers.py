@@ -8,7 +8,6 @@ all processes share.
 import multiprocessing
 import os
 import queue
-import signal
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -23,7 +22,7 @@ from spine_tf.config import AugmentConfig, DataConfig, PreprocessSpec
 from spine_tf.data.cache import CachedCase
 from spine_tf.data.triplets import training_triplet
 from spine_tf.support.errors import MakerError
-from spine_tf.support.processes import end_when_parent_ends
+from spine_tf.support.processes import follow_parent
 
 THREADS = 2
 """Up to so many workers are threads: they share what they have opened, and start at once."""
@@ -178,9 +177,7 @@ def open_array(named: Mapped) -> np.ndarray:
 
 def _start_maker(memory: SharedMemory, shape, *settings) -> None:
     global _places, _settings, _memory
-    # Ctrl-C reaches the whole group: the training ends by it, and this process with the training.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_when_parent_ends()
+    follow_parent()
     _memory, _settings = memory, settings
     _places = np.ndarray(shape, np.float32, memory.buf)
 

@@ -171,14 +171,13 @@ def made_of(done: list[dict]) -> str:
     seeds = ", ".join(map(str, sorted({seed["seed"] for ours in done for seed in ours["runs"]})))
     split = ", and of the split" if config["data"]["data"] else ""
     place = ", ".join(made["gpus"]) or f"{made['cores']} cores of {made['processor']}"
-    commits = ", ".join(sorted({commit for ours in done for commit in ours["commits"]}))
     return " ".join(
         [
             f"Ours: preset `{config['preset']}`, {config['preprocess']['image_size']} pixels,",
             f"{' or '.join(map(str, epochs))} epochs; trained on {train}; held out: {held_out}.",
             f"Dice and Jaccard are of whole volumes, means over {len(run['cases'])} held-out scans; losses those",
             f"of the best epoch; mean ± standard deviation over the seeds ({seeds}), of weights and triplets{split}.",
-            f"{place}; {sum(ours['minutes'] for ours in done):.1f} minutes in all; commit {commits}.",
+            f"{place}; {sum(ours['minutes'] for ours in done):.1f} minutes in all.",
         ]
     )
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 
 
@@ -13,6 +14,15 @@ def end_when_parent_ends() -> None:
         ...     results = list(pool.map(function, values))
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def follow_parent() -> None:
+    """End this child process with its parent, and leave Ctrl-C to that: it reaches all processes of a terminal.
+
+    For children whose parent ends them within seconds; others would go on working after Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_when_parent_ends()
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,5 @@
 """One file whose header a test makes impossible."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -109,10 +107,9 @@ def test_other_files_are_none(tmp_path, name, content):
     assert read_header(tmp_path / name) == "no readable image"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_damage(tmp_path):
-    (tmp_path / "a").touch(0)
-    assert "cannot be read" in read_header(tmp_path / "a").reason
+def test_a_file_that_cannot_be_read_is_damage(tmp_path):
+    (tmp_path / "a").symlink_to("a")  # as a file without permission, but for root too
+    assert read_header(tmp_path / "a").reason.startswith("cannot be read (")
 
 
 def test_a_cut_tells_its_series_only_if_that_came_before(tmp_path):

@@ -6,7 +6,6 @@ Scan k of epoch e is a function of (seed, e, k) alone, so that a resumed run goe
 import multiprocessing
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,7 +20,7 @@ from spine_tf.data.cache import CachedCase, cache_arrays, open_entry
 from spine_tf.data.cases import Case
 from spine_tf.data.synthesis.phantom import Phantom
 from spine_tf.support.errors import MakerError
-from spine_tf.support.processes import end_when_parent_ends
+from spine_tf.support.processes import follow_parent
 
 NICENESS = 10
 """Of the worker processes: the training has the right of way."""
@@ -117,10 +116,8 @@ def scan_seed(seed: int, epoch: int, number: int) -> int:
 
 
 def _start_worker() -> None:
-    # Ctrl-C reaches the whole group: the training ends by it, and this process with the training.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
-    end_when_parent_ends()
+    follow_parent()
 
 
 def _make_and_cache(make, folder: Path, spec: PreprocessSpec, seed: int, epoch: int, number: int) -> Path:
